@@ -17,7 +17,8 @@ WEIGHTS = Path(__file__).parent.parent / "third_party" / "weights"
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("rebuild", WEIGHTS / "rebuild.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

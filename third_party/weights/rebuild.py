@@ -4,9 +4,9 @@
     pip install numpy joblib lz4
     python rebuild.py mtcnn-1.0.0-py3-none-any.whl
 
-Without an argument the installed distribution `mtcnn` is read. The files are written beside this script, or into the
-folder named by --out, after their SHA-256 have been found equal to OFFICIAL. This script has a writer of its own, so
-that it is a second witness beside the package's `write_network`.
+Without an argument the installed distribution `mtcnn` is read. The files are written beside this script, or
+into the folder named by --out, after their SHA-256 have been found equal to OFFICIAL. This script has a
+writer of its own, so that it is a second witness beside the package's `write_network`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +63,7 @@ def read_from_installed() -> Read:
 
 def rebuild(read: Read) -> dict[str, bytes]:
     """The bytes of the three `.dat` files, by name. ValueError if source or result has another SHA-256."""
-    import joblib  # type: ignore[import-untyped]
+    import joblib
 
     arrays: dict[str, list[Array]] = {}
     for name, expected in SOURCES.items():
@@ -87,8 +86,9 @@ def check(name: str, data: bytes, expected: str) -> None:
         raise ValueError(f"{name}: expected SHA-256 {expected}, found {found}; is the package mtcnn 1.0.0?")
 
 
-# The three networks, in the package's order of arrays. Kernels lie there as (y, x, in, out), dense weights as (in, out).
-# The heads come last: box, [landmarks,] class, each kernel then bias; a .dat joins them as class, box, landmarks.
+# The three networks, in the package's order of arrays. Kernels lie there as (y, x, in, out), dense weights
+# as (in, out). The heads come last: box, [landmarks,] class, each kernel then bias; a .dat joins them as
+# class, box, landmarks.
 
 
 def pnet(a: Sequence[Array]) -> bytes:
@@ -123,7 +123,7 @@ def onet(a: Sequence[Array]) -> bytes:
 
 
 def channels_first(weights: Array, side: int, channels: int) -> Array:
-    """Rows from (x, y, channel), as the package flattens (sic: x outside), to (channel, x, y), as a .dat does."""
+    """Rows from (x, y, channel), as the package flattens (x outside), to (channel, x, y), as a .dat does."""
     return weights.reshape(side, side, channels, -1).transpose(2, 0, 1, 3).reshape(weights.shape)
 
 

@@ -1,0 +1,1 @@
+"""The detector in NumPy alone: the specification that runs, room for room and bit for bit as the core."""
