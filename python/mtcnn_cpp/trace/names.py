@@ -1,0 +1,98 @@
+"""Names of tensors: which can occur, which ones a pattern means, how their axes are called."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from .errors import TraceError
+
+_COUNTED = re.compile(r"(level|crop)(\d+)")
+_PNET_LEVEL = ("heat_map", "boxes", "scores", "offsets", "nms_keep")
+_STAGES = {
+    "pnet": ("boxes", "scores", "offsets", "nms_keep"),
+    "rnet": ("boxes_in", "scores", "offsets", "keep", "nms_keep"),
+    "onet": ("boxes_in", "scores", "offsets", "keep", "landmarks", "nms_keep", "boxes_out"),
+    "final": ("boxes", "scores", "landmarks"),
+}
+_BOX = (2, "box, (x y width height)")
+_PICK = (1, "pick")
+_LAYOUTS = {
+    "heat_map": (2, "y, x"),
+    "boxes": _BOX,
+    "boxes_in": _BOX,
+    "boxes_out": _BOX,
+    "offsets": (2, "box, (dx1 dy1 dx2 dy2)"),
+    "scores": (1, "box"),
+    "landmarks": (3, "box, point, (x y)"),
+    "keep": _PICK,
+    "nms_keep": _PICK,
+}
+
+
+def layout(name: str, dimensions: int) -> str:
+    """Names of the axes, e.g. ``channel, y, x``; ``?`` for arrays that are not the detector's."""
+    expected, axes = _LAYOUTS.get(name.rpartition("/")[2], (0, "?"))
+    if expected == dimensions:
+        return axes
+    return {3: "channel, y, x", 1: "channel"}.get(dimensions, "?") if expected == 0 else "?"
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """A test whether a name fits any of the patterns (``*``, ``?``, ``[...]``; ``*`` crosses slashes)."""
+    joined = "|".join(fnmatch.translate(pattern) for pattern in patterns)
+    expression = re.compile(joined or r"(?!)")
+    return lambda name: expression.match(name) is not None
+
+
+def possible_names(layers: Mapping[str, Iterable[str]], pattern: str = "") -> Iterator[str]:
+    """Every name that a detection can deliver, given each network's layer names.
+
+    Levels and crops have no upper bound: 00-99 and 000-999 stand for all, and numbers in `pattern`.
+    """
+    mentioned: dict[str, list[str]] = {"level": [], "crop": []}
+    for kind, number in _COUNTED.findall(pattern):
+        if len(number) > (2 if kind == "level" else 3) and not number.startswith("0"):
+            mentioned[kind].append(number)
+    for stage, tensors in _STAGES.items():
+        yield from (f"{stage}/{tensor}" for tensor in tensors)
+    for number in [f"{i:02d}" for i in range(100)] + mentioned["level"]:
+        yield from (f"pnet/level{number}/{tensor}" for tensor in ("input", *layers["pnet"], *_PNET_LEVEL))
+    for number in [f"{i:03d}" for i in range(1000)] + mentioned["crop"]:
+        for stage in ("rnet", "onet"):
+            yield from (f"{stage}/crop{number}/{tensor}" for tensor in ("input", *layers[stage]))
+
+
+def require_possible(patterns: Iterable[str], layers: Mapping[str, Iterable[str]]) -> None:
+    """Raise TraceError for a pattern that no detection with these layers can ever match."""
+    for pattern in patterns:
+        fits = matcher([pattern])
+        if not any(map(fits, possible_names(layers, pattern))):
+            templates = dict.fromkeys(map(_template, possible_names(layers)))
+            raise TraceError(_no_match(pattern, templates))
+
+
+def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
+    """Raise TraceError for a pattern that matches none of `names`."""
+    names = list(names)
+    for pattern in patterns:
+        if not any(map(matcher([pattern]), names)):
+            raise TraceError(_no_match(pattern, names))
+
+
+def nearest(pattern: str, names: Iterable[str]) -> list[str]:
+    """Up to three names (or, for a pattern with wildcards, patterns) that look like `pattern`."""
+    pool = list(dict.fromkeys(map(_template, names)) if "*" in pattern else names)
+    return difflib.get_close_matches(pattern, pool, n=3, cutoff=0.3)
+
+
+def _template(name: str) -> str:
+    return _COUNTED.sub(r"\1*", name)
+
+
+def _no_match(pattern: str, names: Iterable[str]) -> str:
+    found = nearest(pattern, names)
+    hint = f"; the nearest: {', '.join(found)}" if found else ""
+    return f"pattern {pattern!r} matches no tensor name{hint}"
