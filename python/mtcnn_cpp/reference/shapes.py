@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from .model import Conv2d, FullyConnected, MaxPool, Network, PReLU
 
 
-class Misfit(NamedTuple):
+@dataclass(frozen=True)
+class Misfit:
     """The layer that does not fit, and why: `expected …, found …`."""
 
     index: int

@@ -1,0 +1,89 @@
+"""Boxes (N, 4) float32 `x, y, width, height`: suppression, offsets, squares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .fma import FloatArray
+
+Indices = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int64]
+
+BOX_LIMIT = np.float32(1 << 30)
+HALF = 0.5
+
+
+def to_integers(boxes: FloatArray) -> Integers:
+    """Each of x, y, width, height to nearest, ties to even."""
+    return np.rint(boxes).astype(np.int64)
+
+
+def non_maximum_suppression(
+    boxes: FloatArray, scores: FloatArray, threshold: float, mode: Literal["union", "minimum"]
+) -> Indices:
+    """Indices of the boxes that stay, in the order picked.
+
+    Takes the box of the highest score (of equal scores the last one), drops each remaining one whose
+    overlap with it is above the threshold, and goes on. Boxes are rounded to integers. Overlap: the
+    intersection's area over that of the union, or over the smaller of the two areas, in float; 0/0 is no
+    overlap.
+    """
+    x, y, width, height = to_integers(boxes).T
+    right, bottom, area = x + width, y + height, width * height
+    limit = np.float32(threshold)
+    left = np.argsort(scores, kind="stable")[::-1]
+    picked = []
+    while left.size:
+        best, left = left[0], left[1:]
+        picked.append(best)
+        across = np.minimum(right[best], right[left]) - np.maximum(x[best], x[left])
+        down = np.minimum(bottom[best], bottom[left]) - np.maximum(y[best], y[left])
+        shared = np.where((across > 0) & (down > 0), across * down, 0).astype(np.float32)
+        if mode == "union":
+            whole = (area[best] + area[left]).astype(np.float32) - shared
+        else:
+            whole = np.minimum(area[best], area[left]).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = left[~(shared / whole > limit)]
+    return np.array(picked, np.int32)
+
+
+def apply_offsets(boxes: FloatArray, offsets: FloatArray, add_one: bool) -> FloatArray:
+    """Boxes with their corners moved by offsets times size, float32, each step rounded.
+
+    They are rounded to integers before; with add_one, width and height are 1 more.
+    """
+    integers = to_integers(boxes)
+    integers[:, 2:] += int(add_one)
+    x, y, width, height = integers.astype(np.float32).T
+    dx1, dy1, dx2, dy2 = offsets.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        left, top = x + dx1 * width, y + dy1 * height
+        right, bottom = (x + width) + width * dx2, (y + height) + height * dy2
+        return np.stack([left, top, right - left, bottom - top], axis=1)
+
+
+def make_square(boxes: FloatArray) -> FloatArray:
+    """Squares of the longer side about the same centre, in whole numbers (truncated)."""
+    x, y, width, height = boxes.T
+    side = np.maximum(width, height)
+
+    def shifted(start: FloatArray, size: FloatArray) -> FloatArray:
+        return (start.astype(np.float64) + HALF * (size - side).astype(np.float64)).astype(np.float32)
+
+    squares = np.stack([shifted(x, width), shifted(y, height), side, side], axis=1)
+    return squares.astype(np.int64).astype(np.float32)  # truncated as integers: no negative zero
+
+
+def are_usable(boxes: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which boxes are finite and within 2^30; a user's own network can make others."""
+    return (np.abs(boxes) < BOX_LIMIT).all(axis=1)
+
+
+def are_inside(squares: FloatArray, height: int, width: int) -> npt.NDArray[np.bool_]:
+    """Which squares have a positive side and a patch that shares a pixel with the image (see `cut`)."""
+    x, y, side, _ = squares.astype(np.int64).T
+    return (side > 0) & (x <= width) & (y <= height) & (x + side >= 1) & (y + side >= 1)

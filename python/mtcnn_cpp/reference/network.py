@@ -1,0 +1,56 @@
+"""Forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from .fma import FloatArray
+from .layers import conv2d, fully_connected, max_pool, prelu, sigmoid
+from .model import Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU
+from .shapes import map_size
+
+# Called as tap(index in the batch, layer name, that item's output).
+BatchTap: TypeAlias = Callable[[int, str, FloatArray], None]
+
+
+class Networks:
+    """PNet, RNet and ONet, by name of stage. `cascade.detect` takes anything that has these two methods."""
+
+    def __init__(self, pnet: Network, rnet: Network, onet: Network) -> None:
+        self.stages = {"pnet": pnet, "rnet": rnet, "onet": onet}
+
+    def forward(self, stage: str, batch: FloatArray, tap: BatchTap | None = None) -> FloatArray:
+        """(N, 3, H, W) -> (N, 6, h, w), (N, 6) or (N, 16); the tap gets item by item, layer by layer."""
+        return forward(self.stages[stage], batch, tap)
+
+    def map_size(self, stage: str, height: int, width: int) -> tuple[int, int] | None:
+        """Size of the last maps for that input; None where it is too small."""
+        return map_size(self.stages[stage], height, width)
+
+
+def forward(network: Network, batch: FloatArray, tap: BatchTap | None = None) -> FloatArray:
+    """(N, C, H, W) -> what the last layer gives."""
+    outputs = []
+    for layer in network.layers:
+        batch = run(layer, batch)
+        if tap:
+            outputs.append(batch)
+    if tap:
+        for index in range(len(batch)):
+            for name, output in zip(network.names, outputs, strict=True):
+                tap(index, name, output[index])
+    return batch
+
+
+def run(layer: Layer, maps: FloatArray) -> FloatArray:
+    """One layer, on maps (C, H, W), a vector (C,) or a batch of these."""
+    if isinstance(layer, Conv2d):
+        return conv2d(maps, layer.kernel, layer.bias)
+    if isinstance(layer, MaxPool):
+        return max_pool(maps, layer.kernel_x, layer.kernel_y, layer.stride_x, layer.stride_y)
+    if isinstance(layer, FullyConnected):
+        return fully_connected(maps, layer.weights, layer.bias)
+    if isinstance(layer, PReLU):
+        return prelu(maps, layer.slopes)
+    return sigmoid(maps)
