@@ -55,7 +55,19 @@ def dump(
     limit: int | None = LIMIT,
 ) -> Manifest:
     """The same into a trace file, each tensor written as it comes, none kept."""
-    pixels = to_pixels(image, color)
+    return dump_pixels(detector, to_pixels(image, color), path, only=only, capture=capture, limit=limit)
+
+
+def dump_pixels(
+    detector: Detector,
+    pixels: Pixels,
+    path: str | os.PathLike[str],
+    *,
+    only: Sequence[str] = (),
+    capture: str = "full",
+    limit: int | None = LIMIT,
+) -> Manifest:
+    """`dump` of pixels that are as backends want them."""
     level = _check(detector, only, capture)
     with NpzWriter(Path(path)) as writer:
         recorder = Recorder(level, writer.add, only, limit)
