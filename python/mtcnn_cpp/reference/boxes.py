@@ -7,13 +7,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .fma import FloatArray
+from .fma import DoubleArray, FloatArray
 
 Indices = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int64]
 
 BOX_LIMIT = np.float32(1 << 30)
-HALF = 0.5
 
 
 def to_integers(boxes: FloatArray) -> Integers:
@@ -24,13 +23,15 @@ def to_integers(boxes: FloatArray) -> Integers:
 def non_maximum_suppression(
     boxes: FloatArray, scores: FloatArray, threshold: float, mode: Literal["union", "minimum"]
 ) -> Indices:
-    """Indices of the boxes that stay, in the order picked.
+    """Indices of the boxes that stay, in the order picked; ValueError for NaN scores, which have no order.
 
     Takes the box of the highest score (of equal scores the last one), drops each remaining one whose
     overlap with it is above the threshold, and goes on. Boxes are rounded to integers. Overlap: the
     intersection's area over that of the union, or over the smaller of the two areas, in float; 0/0 is no
     overlap.
     """
+    if np.isnan(scores).any():
+        raise ValueError("scores: expected numbers, found NaN")
     x, y, width, height = to_integers(boxes).T
     right, bottom, area = x + width, y + height, width * height
     limit = np.float32(threshold)
@@ -72,18 +73,22 @@ def make_square(boxes: FloatArray) -> FloatArray:
     side = np.maximum(width, height)
 
     def shifted(start: FloatArray, size: FloatArray) -> FloatArray:
-        return (start.astype(np.float64) + HALF * (size - side).astype(np.float64)).astype(np.float32)
+        moved: DoubleArray = start.astype(np.float64) + 0.5 * (size - side).astype(np.float64)
+        return moved.astype(np.float32)
 
-    squares = np.stack([shifted(x, width), shifted(y, height), side, side], axis=1)
+    squares: FloatArray = np.stack([shifted(x, width), shifted(y, height), side, side], axis=1)
     return squares.astype(np.int64).astype(np.float32)  # truncated as integers: no negative zero
 
 
 def are_usable(boxes: FloatArray) -> npt.NDArray[np.bool_]:
     """Which boxes are finite and within 2^30; a user's own network can make others."""
-    return (np.abs(boxes) < BOX_LIMIT).all(axis=1)
+    return np.asarray((np.abs(boxes) < BOX_LIMIT).all(axis=1))
 
 
 def are_inside(squares: FloatArray, height: int, width: int) -> npt.NDArray[np.bool_]:
     """Which squares have a positive side and a patch that shares a pixel with the image (see `cut`)."""
     x, y, side, _ = squares.astype(np.int64).T
-    return (side > 0) & (x <= width) & (y <= height) & (x + side >= 1) & (y + side >= 1)
+    inside: npt.NDArray[np.bool_] = (
+        (side > 0) & (x <= width) & (y <= height) & (x + side >= 1) & (y + side >= 1)
+    )
+    return inside

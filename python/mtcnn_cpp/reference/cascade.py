@@ -22,6 +22,7 @@ Tap: TypeAlias = Callable[[str, npt.NDArray[Any]], None]
 Detection: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 
 CELL, STRIDE = 12, 2  # side of the square that PNet looks at, and the step to the next
+LEVELS_AT_MOST, SIDE_AT_MOST = 10_000, 1 << 27  # more is a mistake, not a wish
 GROUP = 64  # crops in one batch: bounds the memory
 ONE = np.float32(1)
 
@@ -86,11 +87,17 @@ class Cascade:
         if smaller < min_face:
             return
         count = math.floor(math.log(min_face / smaller) / math.log(factor)) + 1
+        if count > LEVELS_AT_MOST:
+            raise ValueError(f"scale_factor is too close to 1: the pyramid would have {count} levels")
         power = Fraction(1)
         for number in range(count):
             scale = CELL / min_face * float(power)
             power *= Fraction(factor)  # exact, so that each power is rounded once
             h, w = math.ceil(height * scale), math.ceil(width * scale)
+            if max(h, w) > SIDE_AT_MOST:
+                raise ValueError(
+                    f"min_face is too small for this image: a level of the pyramid would be {h} x {w}"
+                )
             if self.networks.map_size("pnet", h, w):
                 yield number, scale, h, w
 
@@ -197,7 +204,8 @@ def to_maps(images: FloatArray) -> FloatArray:
 def difference(logits: FloatArray) -> FloatArray:
     """Not-face logit minus face logit, (2 or more, …) -> (…); NaN and infinite as they come."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return logits[0] - logits[1]
+        difference: FloatArray = logits[0] - logits[1]
+    return difference
 
 
 def from_level(cells: npt.NDArray[np.int64], scale: float) -> FloatArray:
@@ -210,11 +218,14 @@ def from_level(cells: npt.NDArray[np.int64], scale: float) -> FloatArray:
 def landmarks_in(squares: FloatArray, values: FloatArray) -> FloatArray:
     """ONet's x1…x5 y1…y5, relative to its square, in pixels: (N, 10) -> (N, 5, 2)."""
     start, side = squares[:, None, :2], squares[:, None, 2:]
-    return (start - ONE) + values.reshape(-1, 2, 5).swapaxes(1, 2) * (side + ONE)
+    with np.errstate(over="ignore", invalid="ignore"):
+        landmarks: FloatArray = (start - ONE) + values.reshape(-1, 2, 5).swapaxes(1, 2) * (side + ONE)
+    return landmarks
 
 
 def to_faces(boxes: FloatArray) -> FloatArray:
     """OpenFace's last move of a box, in double, each value rounded once."""
     x, y, width, height = boxes.astype(np.float64).T
     moved = [x + width * -0.0075, y + height * 0.2459, width * 1.0323, height * 0.7751]
-    return np.stack(moved, axis=1).astype(np.float32)
+    faces: FloatArray = np.stack(moved, axis=1).astype(np.float32)
+    return faces

@@ -51,4 +51,5 @@ def round_to_odd(total: DoubleArray, error: DoubleArray) -> DoubleArray:
     bits = total.view(np.int64)
     even_and_inexact = ((error < 0) | (error > 0)) & ((bits & 1) == 0)
     step = np.where((error < 0) == (total < 0), 1, -1)  # one ulp outward or inward, toward the error
-    return (bits + step * even_and_inexact).view(np.float64)
+    odd: DoubleArray = (bits + step * even_and_inexact).view(np.float64)
+    return odd

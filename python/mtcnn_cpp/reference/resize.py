@@ -33,7 +33,10 @@ def normalise(image: npt.NDArray[Any]) -> FloatArray:
 
 
 def cut(image: Image, box: npt.ArrayLike) -> FloatArray:
-    """The patch (h + 1, w + 1, C) of a box of whole numbers; it starts at pixel (x - 1, y - 1) and is 0 outside."""
+    """The patch (h + 1, w + 1, C) float32 of a box of whole numbers.
+
+    Its first pixel is (x - 1, y - 1) of the image; outside the image it is 0.
+    """
     return cut_resize(image, box, None)
 
 
@@ -79,14 +82,17 @@ def resample(fetch: Fetch, from_height: int, from_width: int, height: int, width
     y = y.clip(0, from_height - 1)
 
     # Two products and one sum, each rounded: no fused multiply-add here.
-    upper_row = fetch(y, x) * (ONE - x_weight) + fetch(y, x_next) * x_weight
-    lower_row = fetch(y_next, x) * (ONE - x_weight) + fetch(y_next, x_next) * x_weight
+    upper_row: FloatArray = fetch(y, x) * (ONE - x_weight) + fetch(y, x_next) * x_weight
+    lower_row: FloatArray = fetch(y_next, x) * (ONE - x_weight) + fetch(y_next, x_next) * x_weight
     return upper_row * (ONE - y_weight) + lower_row * y_weight
 
 
 def positions(source: int, target: int) -> tuple[Index, FloatArray]:
     """For each target index along an axis: the source index at or before it, and the weight of the next."""
     scale = 1.0 / (target / source)
-    place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)  # in double, rounded once
+    place: FloatArray = ((np.arange(target) + 0.5) * scale - 0.5).astype(
+        np.float32
+    )  # in double, rounded once
     before = np.floor(place)
-    return before.astype(np.int64), place - before
+    weight: FloatArray = place - before
+    return before.astype(np.int64), weight
