@@ -1,0 +1,353 @@
+"""Every kind of picture that is accepted gives the same faces, and every kind that is not gives a clear
+error."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from mtcnn_cpp import Detections, Detector, read_image
+from mtcnn_cpp.image import to_bgr8, to_pixels
+from pictures import BACKENDS, portrait
+
+GREY = np.full((4, 5), 7, np.uint8)
+FLOAT = np.full((4, 5, 3), 7.5, np.float32)
+
+
+def changed(value: float, dtype: type = np.float32, background: float = 7.5) -> np.ndarray:
+    image = np.full((4, 5, 3), background, dtype)
+    image[2, 3, 1] = value
+    return image
+
+
+BAD = {
+    "None": (None, TypeError, "got NoneType"),
+    "list": ([[1, 2], [3, 4]], TypeError, "got list"),
+    "bytes": (b"picture", TypeError, "got bytes"),
+    "rank 1": (
+        np.zeros(5, np.uint8),
+        ValueError,
+        "image must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got (5,) uint8",
+    ),
+    "rank 4": (np.zeros((1, 4, 5, 3), np.uint8), ValueError, "got (1, 4, 5, 3) uint8"),
+    "two channels": (np.zeros((4, 5, 2), np.uint8), ValueError, "got (4, 5, 2) uint8"),
+    "channels first": (
+        np.zeros((3, 480, 640), np.float32),
+        ValueError,
+        "got (3, 480, 640) float32; for channels first use np.moveaxis(image, 0, -1)",
+    ),
+    "no rows": (
+        np.zeros((0, 5, 3), np.uint8),
+        ValueError,
+        "image must have at least one pixel, got (0, 5, 3) uint8",
+    ),
+    "no columns": (np.zeros((5, 0), np.uint8), ValueError, "at least one pixel, got (5, 0) uint8"),
+    "int64": (
+        np.zeros((4, 5, 3), np.int64),
+        TypeError,
+        "image must be uint8, uint16, float32 or float64, got int64",
+    ),
+    "int8": (np.zeros((4, 5, 3), np.int8), TypeError, "got int8"),
+    "uint32": (np.zeros((4, 5, 3), np.uint32), TypeError, "got uint32"),
+    "bool": (np.zeros((4, 5, 3), np.bool_), TypeError, "got bool"),
+    "float16": (np.zeros((4, 5, 3), np.float16), TypeError, "got float16"),
+    "complex": (np.zeros((4, 5, 3), np.complex64), TypeError, "got complex64"),
+    "object": (np.full((4, 5, 3), None), TypeError, "got object"),
+    "NaN": (changed(np.nan), ValueError, "image must be finite, found nan at row 2, column 3, channel 1"),
+    "Inf": (changed(np.inf), ValueError, "image must be finite, found inf at row 2, column 3, channel 1"),
+    "-Inf, float64": (changed(-np.inf, np.float64), ValueError, "found -inf at row 2, column 3, channel 1"),
+    "NaN, grey": (np.array([[1, np.nan]]), ValueError, "found nan at row 0, column 1, channel 0"),
+    "above 255": (changed(255.5), ValueError, "values in 0…255, found 255.5 at row 2, column 3, channel 1"),
+    "barely above 255": (
+        changed(255.00000001, np.float64),
+        ValueError,
+        "found 255.00000001 at row 2, column 3",
+    ),
+    "below 0": (changed(-0.25), ValueError, "values in 0…255, found -0.25 at row 2, column 3, channel 1"),
+    "-1…1": (
+        changed(-0.5, background=0.5),
+        ValueError,
+        "found -0.5 at row 2, column 3, channel 1; map -1…1 to 0…255",
+    ),
+    "0…1": (
+        changed(0.5, background=1.0),
+        ValueError,
+        "all lie in 0…1 and not all are integers, such as 0.5 at row 2, column 3, channel 1; multiply by 255",
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("row", BAD)
+def test_bad_image(row: str, backend: str) -> None:
+    image, kind, message = BAD[row]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)) as caught:
+        Detector(backend=backend).detect(image)
+    assert caught.type is kind
+
+
+@pytest.mark.parametrize("color", ["BGR", "grey", None, 3])
+def test_bad_color(color: object) -> None:
+    with pytest.raises(ValueError, match="color must be 'bgr' or 'rgb', got"):
+        Detector(backend="reference").detect(None, color=color)  # type: ignore[arg-type]
+
+
+def test_checks_come_in_order() -> None:
+    """color, type, shape, dtype, values."""
+    with pytest.raises(ValueError, match=r"got .* complex64"):
+        to_pixels(np.zeros((4, 5, 2), np.complex64))
+    with pytest.raises(ValueError, match="at least one pixel"):
+        to_pixels(np.zeros((0, 5, 3), np.complex64))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_float_image_of_integers_in_0_to_1_is_accepted(value: float) -> None:
+    assert to_pixels(changed(1.0, background=value)).array.max() == 1
+
+
+def test_bad_value_in_alpha_is_ignored() -> None:
+    image = np.dstack([FLOAT, np.full((4, 5), np.nan, np.float32)])
+    assert np.array_equal(to_pixels(image).array[..., :3], FLOAT)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (11, 11), (12, 12), (59, 300), (1, 10000), (10000, 1)])
+def test_small_pictures_have_no_faces(shape: tuple[int, int], backend: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    faces = Detector(backend=backend).detect(noise)
+    assert (faces.boxes.shape, faces.scores.shape, faces.landmarks.shape) == ((0, 4), (0,), (0, 5, 2))
+
+
+def checkerboard(side: int) -> np.ndarray:
+    y, x = np.mgrid[:72, :97] // side
+    return ((x + y) % 2 * 255).astype(np.uint8)
+
+
+HARMLESS = {
+    "noise": np.random.default_rng(2).integers(0, 256, (72, 97, 3), np.uint8),
+    "noise, float": np.random.default_rng(3).uniform(0, 255, (72, 97, 3)),
+    "black": np.zeros((72, 97), np.uint8),
+    "white": np.full((72, 97), 255, np.uint8),
+    "checkerboard 1": checkerboard(1),
+    "checkerboard 7": checkerboard(7),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", HARMLESS)
+def test_odd_pictures_run_and_agree_with_the_reference(name: str, backend: str) -> None:
+    """Thresholds low enough that boxes go through all three networks."""
+    options = {"min_face": 20, "thresholds": (0.3, 0.05, 0.01)}
+    faces = Detector(backend=backend, **options).detect(HARMLESS[name])
+    assert faces == Detector(backend="reference", **options).detect(HARMLESS[name])
+
+
+def found(image: object, color: str = "bgr", backend: str = "reference") -> Detections:
+    return Detector(backend=backend).detect(image, color=color)  # type: ignore[arg-type]
+
+
+@functools.cache
+def faces_of_portrait() -> Detections:
+    faces = found(portrait())
+    assert len(faces) == 1
+    return faces
+
+
+def wide(image: np.ndarray, factor: int) -> np.ndarray:
+    """The same picture with memory between its pixels and rows."""
+    height, width, channels = image.shape
+    space = np.zeros((2 * height, factor * width, channels), image.dtype)
+    space[::2, ::factor] = image
+    return space[::2, ::factor]
+
+
+def stored_backwards(image: np.ndarray, *axes: int) -> np.ndarray:
+    return np.flip(np.ascontiguousarray(np.flip(image, axes)), axes)
+
+
+def unaligned(image: np.ndarray) -> np.ndarray:
+    memory = np.zeros(image.nbytes + 1, np.uint8)
+    view = memory[1:].view(image.dtype).reshape(image.shape)
+    view[...] = image
+    return view
+
+
+SAME = {
+    "RGB": lambda p: (p[..., ::-1], "rgb"),
+    "RGB, its own memory": lambda p: (np.ascontiguousarray(p[..., ::-1]), "rgb"),
+    "BGRA": lambda p: (np.dstack([p, HARMLESS["noise"][0, 0, 0] + p[..., 0]]), "bgr"),
+    "ABGR backwards": lambda p: (np.dstack([p[..., 0], p])[..., ::-1], "rgb"),
+    "strides": lambda p: (wide(p, 3), "bgr"),
+    "columns first in memory": lambda p: (np.asfortranarray(p), "bgr"),
+    "rows backwards": lambda p: (stored_backwards(p, 0), "bgr"),
+    "columns backwards": lambda p: (stored_backwards(p, 1), "bgr"),
+    "all backwards": lambda p: (stored_backwards(p, 0, 1, 2), "bgr"),
+    "float32": lambda p: (p.astype(np.float32), "bgr"),
+    "float64": lambda p: (p.astype(np.float64), "bgr"),
+    "float32, RGBA": lambda p: (np.dstack([p[..., ::-1], p[..., 0]]).astype(np.float32), "rgb"),
+    "float32, unaligned": lambda p: (unaligned(p.astype(np.float32)), "bgr"),
+    "float32, other byte order": lambda p: (p.astype(np.dtype(np.float32).newbyteorder()), "bgr"),
+    "uint16": lambda p: (p.astype(np.uint16) * 256, "bgr"),
+    "uint16, other byte order": lambda p: (
+        (p.astype(np.uint16) * 256).astype(np.dtype(np.uint16).newbyteorder()),
+        "bgr",
+    ),
+    "PIL RGB": lambda p: (PIL.Image.fromarray(np.ascontiguousarray(p[..., ::-1])), "bgr"),
+    "PIL RGBA": lambda p: (PIL.Image.fromarray(np.ascontiguousarray(p[..., ::-1])).convert("RGBA"), "bgr"),
+    "numpy subclass": lambda p: (p.view(type("Own", (np.ndarray,), {})), "bgr"),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", SAME)
+def test_same_picture_in_another_form(form: str, backend: str) -> None:
+    picture, color = SAME[form](portrait())
+    assert found(picture, color, backend) == faces_of_portrait()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_grey_is_three_equal_maps(backend: str) -> None:
+    grey = portrait()[..., 1]
+    faces = found(np.dstack([grey] * 3))
+    assert len(faces) == 1
+    for image in (grey, grey[..., np.newaxis], grey.astype(np.uint16) * 256, PIL.Image.fromarray(grey)):
+        assert found(image, backend=backend) == faces
+        assert found(image, "rgb", backend) == faces
+    assert found(np.broadcast_to(grey[..., np.newaxis], portrait().shape), backend=backend) == faces
+
+
+def test_fractions_of_16_bits_count() -> None:
+    """65535 / 256 is 255.996…, not 255; and the last bits reach the scores."""
+    assert to_pixels(np.full((2, 2, 3), 65535, np.uint16)).array.max() == np.float32(255.99609375)
+    sixteen = portrait().astype(np.uint16) * 256
+    assert found(sixteen + 255) != found(sixteen)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"])
+def test_pil_modes(mode: str) -> None:
+    picture = PIL.Image.fromarray(np.ascontiguousarray(portrait()[..., ::-1])).convert(mode)
+    pixels = to_pixels(picture)
+    assert np.array_equal(to_bgr8(pixels)[..., ::-1], np.asarray(picture.convert("RGB")))
+
+
+def test_pil_palette_with_transparency() -> None:
+    picture = PIL.Image.new("P", (4, 5), 1)
+    picture.putpalette([0, 0, 0, 10, 20, 30])
+    picture.info["transparency"] = b"\x00\x80"
+    assert (to_bgr8(to_pixels(picture)) == (30, 20, 10)).all()
+
+
+def test_pil_floats_are_computed_as_they_are() -> None:
+    pixels = to_pixels(PIL.Image.new("F", (4, 5), 7.25))
+    assert pixels.array.shape == (5, 4, 3)
+    assert (pixels.array == np.float32(7.25)).all()
+
+
+def test_pil_16_bits() -> None:
+    sixteen = portrait()[..., 1].astype(np.uint16) * 256 + 77
+    assert np.array_equal(to_pixels(PIL.Image.fromarray(sixteen)).array, to_pixels(sixteen).array)
+
+
+def test_pil_32_bit_integers_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"mode 'I' .* no known range"):
+        to_pixels(PIL.Image.new("I", (4, 5)))
+
+
+def test_no_copy_without_need() -> None:
+    image = np.zeros((8, 9, 4), np.uint8)
+    image.flags.writeable = False
+    for view in (image, image[..., :3], image[1:5, 2:7], image[::2, ::3, :3], image[..., 2::-1]):
+        pixels = to_pixels(view)
+        assert np.shares_memory(pixels.array, image)
+        assert pixels.array.strides[2] == 1
+        assert min(pixels.array.strides) > 0
+    assert to_pixels(image[..., 2::-1]).red_first
+    assert not to_pixels(image[..., 2::-1], "rgb").red_first
+    assert np.shares_memory(to_pixels(FLOAT[:, 1:]).array, FLOAT)
+
+
+def test_picture_is_not_changed() -> None:
+    image = portrait().copy()
+    found(image)
+    found(image[::-1])
+    assert np.array_equal(image, portrait())
+
+
+def test_to_bgr8() -> None:
+    red = np.zeros((2, 2, 3), np.uint8)
+    red[..., 2] = 200
+    for image, color in ((red, "bgr"), (red[..., ::-1], "rgb"), (red.astype(np.float64) + 0.25, "bgr")):
+        drawn = to_bgr8(to_pixels(image, color))
+        assert np.array_equal(drawn, red)
+        assert not np.shares_memory(drawn, image)
+
+
+# Files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    cv2 = pytest.importorskip("cv2")
+    for suffix in ("png", "jpg", "bmp"):
+        assert cv2.imwrite(str(tmp_path / f"face.{suffix}"), portrait())
+    assert cv2.imwrite(str(tmp_path / "sixteen.png"), portrait().astype(np.uint16) * 256 + 77)
+    assert cv2.imwrite(str(tmp_path / "grey.png"), portrait()[..., 1])
+    (tmp_path / "gesicht äöü 顔.png").write_bytes((tmp_path / "face.png").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_path(files: Path, backend: str) -> None:
+    for path in (str(files / "face.png"), files / "gesicht äöü 顔.png"):
+        assert found(path, "rgb", backend) == faces_of_portrait()
+    assert found(files / "sixteen.png", backend=backend) == found(portrait().astype(np.uint16) * 256 + 77)
+    assert found(files / "grey.png", backend=backend) == found(portrait()[..., 1])
+    assert len(found(files / "face.jpg", backend=backend)) == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_bad_files(files: Path, backend: str) -> None:
+    (files / "empty.png").touch()
+    (files / "text.png").write_text("no picture at all, only words")
+    for name, kind, message in (
+        ("missing.png", FileNotFoundError, "missing.png: there is no such image file"),
+        ("", IsADirectoryError, "is a folder, expected an image file"),
+        ("empty.png", ValueError, "empty.png is empty"),
+        ("text.png", ValueError, "text.png is not an image that OpenCV can read"),
+    ):
+        with pytest.raises(kind, match=message):
+            found(files / name, backend=backend)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+def test_truncated_files(files: Path, suffix: str) -> None:
+    data = (files / f"face.{suffix}").read_bytes()
+    for kept in (1, 9, len(data) // 10, len(data) // 2, len(data) - 20, len(data) - 2):
+        (files / f"part.{suffix}").write_bytes(data[:kept])
+        with pytest.raises(ValueError, match=re.escape(f"part.{suffix} is ")):
+            read_image(files / f"part.{suffix}")
+
+
+def test_jpeg_with_a_thumbnail_and_something_behind_its_end(files: Path) -> None:
+    """Neither the thumbnail's end nor bytes that look like markers after the picture's end mislead the
+    check."""
+    data = (files / "face.jpg").read_bytes()
+    thumbnail = b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data
+    whole = data[:2] + thumbnail + data[2:]
+    (files / "whole.jpg").write_bytes(whole + b"\xff\xda more")
+    assert np.array_equal(read_image(files / "whole.jpg"), read_image(files / "face.jpg"))
+    (files / "part.jpg").write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match=r"part\.jpg is truncated"):
+        read_image(files / "part.jpg")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is forbidden to this user")
+def test_file_that_may_not_be_read(files: Path) -> None:
+    (files / "face.png").chmod(0)
+    with pytest.raises(PermissionError, match=r"face\.png"):
+        read_image(files / "face.png")
