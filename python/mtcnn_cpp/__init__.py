@@ -1,0 +1,27 @@
+"""OpenFace's MTCNN face detector, bit for bit.
+
+from mtcnn_cpp import Detector
+faces = Detector().detect(image_bgr)
+faces.boxes, faces.scores, faces.landmarks
+"""
+
+from typing import Any
+
+from .detections import Detection, Detections
+from .detector import Detector
+from .drawing import draw
+from .image import read_image, sample_image
+from .model import Model
+
+__all__ = ["Detection", "Detections", "Detector", "Model", "draw", "read_image", "sample_image"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("mtcnn-cpp")
+        except metadata.PackageNotFoundError:  # run from the source tree
+            return "unknown (not installed)"
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

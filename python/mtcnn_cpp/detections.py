@@ -1,0 +1,135 @@
+"""What a detection found: faces, best first."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detection:
+    """One face: `box` (4,) float32 x, y, width, height in pixels; `score` float32 in [0, 1]; `landmarks`
+    (5, 2) float32 pixels: left eye, right eye, nose, left and right corner of the mouth, as seen in the
+    picture."""
+
+    box: FloatArray
+    score: np.float32
+    landmarks: FloatArray
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: box, score, landmarks by name. Each number is the shortest that reads back as its
+        float32."""
+        points = zip(LANDMARKS, _plain(self.landmarks), strict=True)
+        return {"box": _plain(self.box), "score": _plain(np.asarray(self.score)), "landmarks": dict(points)}
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every bit."""
+        return isinstance(other, Detection) and self._bits() == other._bits()
+
+    def __hash__(self) -> int:
+        return hash(self._bits())
+
+    def _bits(self) -> tuple[bytes, ...]:
+        return self.box.tobytes(), self.score.tobytes(), self.landmarks.tobytes()
+
+    def __str__(self) -> str:
+        x, y, width, height = self.box
+        return f"score {self.score:.5f}, {width:.1f} x {height:.1f} at ({x:.1f}, {y:.1f})"
+
+    def __repr__(self) -> str:
+        return f"<Detection: {self}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detections:
+    """The faces of one picture, best first: `boxes` (N, 4) float32 x, y, width, height in pixels; `scores`
+    (N,) float32 in [0, 1]; `landmarks` (N, 5, 2) float32 pixels; all read-only. `image_size` is (height,
+    width) of the picture.
+
+    A sequence of `Detection`; a slice, a mask or an index array selects faces. Equal if boxes, scores and
+    landmarks are equal in every bit. A notebook shows the faces drawn into the picture as long as there is
+    one: `picture` is its path or a weak reference to it, so that results keep no picture alive, and is not
+    pickled.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    landmarks: FloatArray
+    image_size: tuple[int, int]
+    picture: Path | weakref.ref[Any] | None = field(default=None, kw_only=True)
+    color: str = field(default="bgr", kw_only=True)
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        for name, shape in (("boxes", (count, 4)), ("scores", (count,)), ("landmarks", (count, 5, 2))):
+            array = np.asarray(getattr(self, name)).view()
+            if array.shape != shape or array.dtype != np.float32:
+                raise ValueError(f"{name} must be {shape} float32, got {array.shape} {array.dtype}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Detection]:
+        return (self[index] for index in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Detection: ...
+    @overload
+    def __getitem__(self, index: slice | NDArray[Any] | list[int]) -> Detections: ...
+    def __getitem__(self, index: int | slice | NDArray[Any] | list[int]) -> Detection | Detections:
+        box, score, landmarks = self.boxes[index], self.scores[index], self.landmarks[index]
+        if np.ndim(score) == 0:
+            return Detection(box, np.float32(score), landmarks)
+        return Detections(box, score, landmarks, self.image_size, picture=self.picture, color=self.color)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: width and height of the picture, and its faces."""
+        height, width = self.image_size
+        return {"width": width, "height": height, "faces": [face.to_dict() for face in self]}
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every bit."""
+        return isinstance(other, Detections) and self._bits() == other._bits()
+
+    def __hash__(self) -> int:
+        return hash(self._bits())
+
+    def _bits(self) -> tuple[bytes, ...]:
+        return self.boxes.tobytes(), self.scores.tobytes(), self.landmarks.tobytes()
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        count = f"{len(self)} {'face' if len(self) == 1 else 'faces'}"
+        faces = "".join(f"\n  {index}: {face}" for index, face in enumerate(self[:10]))
+        more = f"\n  … and {len(self) - 10} more" if len(self) > 10 else ""
+        return f"<Detections: {count} in {width} x {height} pixels>{faces}{more}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Detections, (self.boxes, self.scores, self.landmarks, self.image_size)
+
+    def _repr_png_(self) -> bytes:
+        """For notebooks: the faces drawn into the picture, or on grey where the picture is gone."""
+        from . import drawing, png
+
+        return png.encode(drawing.preview(self))
+
+
+def _plain(array: FloatArray) -> Any:
+    """Nested lists of the shortest decimals that read back as the same float32; None where a number is not
+    finite."""
+    if array.ndim:
+        return [_plain(part) for part in array]
+    return float(str(array[()])) if math.isfinite(array[()]) else None

@@ -1,0 +1,143 @@
+"""The detector as users see it: pictures of any kind in, faces out."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from .backends import Backend, Tap, make_backend
+from .cpus import usable_cpus
+from .detections import Detections
+from .image import Color, is_pil, to_pixels
+from .model import Model
+from .reference.options import Options
+
+MAX_THREADS = 1024
+
+
+class Detector:
+    """OpenFace's MTCNN face detector. Immutable, picklable, safe to share between threads.
+
+    model: a `Model`, or the path of its folder or `MTCNN_detector.txt`; None for OpenFace's own, built in.
+    min_face: side of the smallest face looked for, in pixels, >= 1. thresholds: least face probability to
+    pass PNet, RNet and ONet, each in [0, 1]. scale_factor: size of a pyramid level relative to the one
+    before, in (0, 1). threads: how many to use at most; 0 for as many as this process may use CPUs. No
+    effect on results. backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or
+    "avx512" (that one), or "reference" (NumPy). All give the same bits.
+
+    Raises ValueError or TypeError naming the argument, and what `Model.load` raises.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str] | None = None,
+        *,
+        min_face: float = 60,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
+        scale_factor: float = 0.709,
+        threads: SupportsIndex = 0,
+        backend: str = "core",
+    ) -> None:
+        self._options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
+        self._threads = _check_threads(threads)
+        self._workers = self._threads or min(usable_cpus(), MAX_THREADS)
+        self._model = _check_model(model)
+        self._backend_name = backend
+        self._backend = make_backend(backend, self._model)
+
+    @property
+    def model(self) -> Model:
+        return self._model
+
+    @property
+    def options(self) -> Options:
+        """min_face, thresholds and scale_factor."""
+        return self._options
+
+    @property
+    def threads(self) -> int:
+        return self._threads
+
+    @property
+    def backend(self) -> str:
+        """Who computes: the name of the variant of the core that runs, or "reference"."""
+        return self._backend.name
+
+    @property
+    def workers(self) -> int:
+        """The number that `threads` stands for."""
+        return self._workers
+
+    @property
+    def backend_object(self) -> Backend:
+        """Who computes, to be called directly."""
+        return self._backend
+
+    def detect(self, image: object, *, color: Color = "bgr") -> Detections:
+        """Find the faces in a picture.
+
+        image: an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4; the fourth channel is ignored),
+        of any strides: uint8; uint16, computed as value / 256; or float32 or float64 with values in 0…255,
+        computed in float32. Or the path of an image file, or a PIL image. color: "bgr" or "rgb", the
+        channel order of an array.
+
+        Raises TypeError or ValueError saying what was found and what is accepted; for a path OSError if it
+        cannot be read, ValueError if it is no picture, ImportError if OpenCV is missing.
+        """
+        return self._detect(image, color, tap=None)
+
+    def _detect(self, image: object, color: str, tap: Tap | None) -> Detections:
+        pixels = to_pixels(image, color)
+        found = self._backend.detect(
+            pixels.array, red_first=pixels.red_first, options=self._options, threads=self._workers, tap=tap
+        )
+        height, width = pixels.array.shape[:2]
+        return Detections(*found, (height, width), picture=_reference_to(image), color=color)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            "model": None if self._model is Model.default() else self._model,
+            **vars(self._options),
+            "threads": self._threads,
+            "backend": self._backend_name,
+        }
+        return functools.partial(type(self), **options), ()
+
+    def __repr__(self) -> str:
+        model = "" if self._model is Model.default() else "model=<own>, "
+        options = ", ".join(f"{name}={value}" for name, value in vars(self._options).items())
+        return f"Detector({model}{options}, threads={self._threads}, backend={self._backend_name!r})"
+
+
+def _check_threads(threads: SupportsIndex) -> int:
+    try:
+        count = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an integer, got {threads!r} ({type(threads).__name__})") from None
+    if not 0 <= count <= MAX_THREADS:
+        raise ValueError(f"threads must be from 1 to {MAX_THREADS}, or 0 for all usable CPUs, got {count}")
+    return count
+
+
+def _check_model(model: Model | str | os.PathLike[str] | None) -> Model:
+    if model is None:
+        return Model.default()
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, (str, os.PathLike)):
+        return Model.load(Path(model))
+    raise TypeError(f"model must be a Model, the path of one, or None, got {type(model).__name__}")
+
+
+def _reference_to(image: object) -> Path | weakref.ref[Any] | None:
+    """What finds the picture again without keeping it alive."""
+    if isinstance(image, (str, os.PathLike)):
+        return Path(os.path.abspath(image))
+    return weakref.ref(image) if isinstance(image, np.ndarray) or is_pil(image) else None
