@@ -1,0 +1,58 @@
+"""`mtcnn-cpp info`: which build this is, what it runs on and with which networks."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Annotated, Any
+
+import typer
+
+from .errors import errors_reported
+from .options import ModelPath
+
+
+class Format(str, enum.Enum):
+    table = "table"
+    json = "json"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(info)
+
+
+def info(
+    format: Annotated[Format, typer.Option(help="What to print.")] = Format.table, model: ModelPath = None
+) -> None:
+    """Version, compiler, flags, the variants of the core and which one runs, SHA-256 of the networks."""
+    from ..backends import import_core
+    from ..model import Model
+
+    with errors_reported():
+        core = import_core()
+        found: dict[str, Any] = {
+            **core.build_info(),
+            "active_isa": core.active_isa(),
+            "isa_variants": core.isa_variants(),
+            "model": (Model.load(model) if model else Model.default()).hashes(),
+        }
+        if format is Format.json:
+            typer.echo(json.dumps(found, indent=1))
+        else:
+            _print_table(found)
+
+
+def _print_table(found: dict[str, Any]) -> None:
+    from rich import box, console, table
+    from rich.text import Text
+
+    rows = table.Table(box=box.SIMPLE, show_header=False)
+    for name in ("version", "compiler", "flags"):
+        rows.add_row(name, Text(str(found[name])))
+    for variant in found["isa_variants"]:
+        active = variant["name"] == found["active_isa"]
+        state = "active" if active else "can run" if variant["supported"] else "cannot run here"
+        rows.add_row(f"isa {variant['name']}", Text(f"{state}: {variant['description']}"))
+    for stage, digest in found["model"].items():
+        rows.add_row(f"model {stage}", Text(digest))
+    console.Console().print(rows)
