@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtcnn_cpp.trace import Tolerance, Trace, TraceError, compare
-from mtcnn_cpp.trace.compare import merged
+from mtcnn_cpp.trace.comparison import merged
 
 RNG = np.random.default_rng(5)
 PICTURE = RNG.integers(0, 256, (6, 8, 3), np.uint8)

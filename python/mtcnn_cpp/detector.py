@@ -6,11 +6,13 @@ import functools
 import operator
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .backends import Backend, Tap, make_backend
 from .cpus import usable_cpus
@@ -18,6 +20,10 @@ from .detections import Detections
 from .image import Color, is_pil, to_pixels
 from .model import Model
 from .reference.options import Options
+from .trace.hooks import hook, tap_for
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 MAX_THREADS = 1024
 
@@ -91,7 +97,36 @@ class Detector:
         Raises TypeError or ValueError saying what was found and what is accepted; for a path OSError if it
         cannot be read, ValueError if it is no picture, ImportError if OpenCV is missing.
         """
-        return self._detect(image, color, tap=None)
+        return self._detect(image, color, tap_for(self))
+
+    def hook(
+        self, pattern: str, function: Callable[[str, NDArray[Any]], None]
+    ) -> AbstractContextManager[None]:
+        """Look on: within the `with` block, detections call `function(name, array)` for every tensor whose
+        name fits `pattern` (`*`, `?` and `[...]`; `*` crosses slashes), in execution order.
+
+            with detector.hook("rnet/*/conv2", lambda name, array: print(name, array.max())):
+                detector.detect(image)
+
+        Arrays are read-only views, valid during the call: copy what you keep. What `function` raises ends the
+        detection and reaches the caller. A hook holds for detections that the same thread (or asyncio task)
+        starts. Raises ValueError, with the nearest names, for a pattern that no tensor can fit.
+        """
+        return hook(self, pattern, function)
+
+    def trace(
+        self, image: object, *, color: Color = "bgr", only: Sequence[str] = (), capture: str = "full"
+    ) -> Trace:
+        """Detect, and keep what is computed inside: `trace["pnet/level02/conv1"]`, `trace.save(path)`.
+
+        image and color: as for `detect`. only: patterns of names to keep; none for all. capture: "full"; or,
+        without values, "hash" (SHA-256), "stats" (SHA-256 and statistics) or "names" (shapes and dtypes).
+
+        Raises what `detect` raises, and ValueError for a pattern that no name can fit or values beyond 2 GiB.
+        """
+        from .trace.capture import record
+
+        return record(self, image, color=color, only=only, capture=capture)
 
     def _detect(self, image: object, color: str, tap: Tap | None) -> Detections:
         pixels = to_pixels(image, color)

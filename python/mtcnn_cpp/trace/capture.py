@@ -93,11 +93,11 @@ def _check(detector: Detector, only: Sequence[str], capture: str) -> Capture:
 def _run(
     detector: Detector, pixels: Pixels, recorder: Recorder, only: Sequence[str], level: Capture
 ) -> Manifest:
-    detector._backend.detect(
+    detector.backend_object.detect(
         pixels.array,
         red_first=pixels.red_first,
         options=detector.options,
-        threads=detector._workers,
+        threads=detector.workers,
         tap=tap_for(detector, recorder.tap),
     )
     return Manifest(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of values: `pnet` for the picture and all levels, exact but for lists of boxes; then `rnet` and `onet`
-    for each crop, whose number only the detection knows."""
+    """Bytes of values: `pnet` for the picture and all levels, exact but for lists of boxes; then `rnet` and
+    `onet` for each crop, whose number only the detection knows."""
 
     pnet: int
     rnet: int

@@ -93,6 +93,16 @@ class NpzWriter:
         self._part.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file under a temporary name and put it in place."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 class NpzReader:
     """Reads single entries of an NPZ, checking each header before anything is allocated."""
 

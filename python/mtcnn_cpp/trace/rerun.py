@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..image import Pixels, to_pixels
 from .capture import dump_pixels, to_bgr
-from .compare import compare
+from .comparison import compare
 from .errors import TraceError
 from .hooks import layer_names
 from .npz import NpzWriter
@@ -104,7 +104,7 @@ def compare_isolated(
         )
     inputs = layer_inputs(reference)
     path = folder / "isolated.npz"
-    fed = _named(feed(reference, b._backend.layer, layer_names(b), path), f"{b.backend}, fed")  # type: ignore[arg-type]
+    fed = _named(feed(reference, b.backend_object.layer, layer_names(b), path), f"{b.backend}, fed")  # type: ignore[arg-type]
     outputs = tuple(entry for entry in reference.manifest.tensors if entry.name in inputs)
     layers = Trace(
         dataclasses.replace(reference.manifest, tensors=outputs), reference._read, reference.source

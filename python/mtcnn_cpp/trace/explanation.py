@@ -22,8 +22,8 @@ F = np.float32
 
 @dataclass(frozen=True)
 class Running:
-    """A value in three arithmetics: float32 with fused multiply-add, float32 with each product rounded before it
-    is added, float64."""
+    """A value in three arithmetics: float32 with fused multiply-add, float32 with each product rounded before
+    it is added, float64."""
 
     fma: np.float32
     mul_add: np.float32
@@ -162,8 +162,8 @@ def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
 
 
 def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
-    """On maps: inputs in order, the double sum rounded to float, then the bias in float. Flattened: channel, then
-    x, then y (y fastest), the bias in double, rounded once."""
+    """On maps: inputs in order, the double sum rounded to float, then the bias in float. Flattened: channel,
+    then x, then y (y fastest), the bias in double, rounded once."""
     inputs, out, total = len(layer.weights), index[0], _Sum()
     per_pixel = maps.ndim == 3 and len(maps) == inputs
     if per_pixel:
