@@ -82,9 +82,10 @@ def resample(fetch: Fetch, from_height: int, from_width: int, height: int, width
     y = y.clip(0, from_height - 1)
 
     # Two products and one sum, each rounded: no fused multiply-add here.
-    upper_row: FloatArray = fetch(y, x) * (ONE - x_weight) + fetch(y, x_next) * x_weight
-    lower_row: FloatArray = fetch(y_next, x) * (ONE - x_weight) + fetch(y_next, x_next) * x_weight
-    return upper_row * (ONE - y_weight) + lower_row * y_weight
+    upper_row = fetch(y, x) * (ONE - x_weight) + fetch(y, x_next) * x_weight
+    lower_row = fetch(y_next, x) * (ONE - x_weight) + fetch(y_next, x_next) * x_weight
+    result: FloatArray = upper_row * (ONE - y_weight) + lower_row * y_weight
+    return result
 
 
 def positions(source: int, target: int) -> tuple[Index, FloatArray]:

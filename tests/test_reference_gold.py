@@ -1,0 +1,76 @@
+"""Every implementation gives what the original program gave, to the last bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gold_figures import SHARED, Case, cases, floats, picture, picture_of, same_bits, tensors
+from mtcnn_cpp import Model
+from mtcnn_cpp.backends import Backend, make_backend
+from mtcnn_cpp.reference.options import Options
+from pictures import BACKENDS
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return make_backend(request.param, Model.default())
+
+
+def detect(
+    backend: Backend, image: np.ndarray, options: Options, wanted: Any = ()
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Faces, and the tensors of those names."""
+    seen: dict[str, np.ndarray] = {}
+
+    def tap(name: str, array: np.ndarray) -> None:
+        if name in wanted:
+            seen[name] = array.copy()
+
+    faces = backend.detect(image, red_first=False, options=options, threads=1, tap=tap if wanted else None)
+    return faces, seen
+
+
+def case_id(case: Case) -> str:
+    return f"{case['image'].removesuffix('.png')}-{case['min_face']}"
+
+
+def is_large(case: Case) -> bool:
+    """More than about 2 s in NumPy."""
+    height, width, _ = case["shape"]
+    return height * width / case["min_face"] ** 2 > 500 or case["proposals_into_onet"] > 20
+
+
+@pytest.mark.parametrize("case", cases(), ids=case_id)
+def test_detections(backend: Backend, case: Case, request: pytest.FixtureRequest) -> None:
+    if backend.name == "reference" and is_large(case) and not request.config.getoption("--slow"):
+        pytest.skip("slow in NumPy: runs with --slow")
+    wanted = {"rnet/boxes_in": "proposals_into_rnet", "onet/boxes_in": "proposals_into_onet"}
+    options = Options(min_face=case["min_face"])
+    (boxes, scores, _), seen = detect(backend, picture_of(case), options, wanted)
+    assert {key: len(seen[name]) for name, key in wanted.items()} == {
+        key: case[key] for key in wanted.values()
+    }
+    assert same_bits(boxes, floats(case["boxes_hex"]).reshape(-1, 4))
+    assert same_bits(scores, floats(case["scores_hex"]))
+    if backend.name != "reference":  # there a tap changes how it is computed
+        (untapped_boxes, untapped_scores, _), _ = detect(backend, picture_of(case), options)
+        assert same_bits(untapped_boxes, boxes)
+        assert same_bits(untapped_scores, scores)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the photographs are in ../shared/gold, which is not here")
+def test_all_cases_are_there() -> None:
+    assert len(cases()) == 35
+
+
+def test_tensors(backend: Backend) -> None:
+    """Inputs, layers, stages and landmarks of collage.png."""
+    expected = tensors()
+    faces, seen = detect(backend, picture("collage.png"), Options(), expected)
+    assert len(expected) == 129
+    assert set(seen) == set(expected)
+    assert [name for name in expected if not same_bits(seen[name], expected[name])] == []
+    for name, array in zip(("boxes", "scores", "landmarks"), faces, strict=True):
+        assert same_bits(array, expected[f"final/{name}"]), name
