@@ -1,0 +1,195 @@
+#include "detector.h"
+
+#include <cstring>
+#include <memory>
+
+#include "layers.h"
+#include "mtcnn/kernels/dispatch.h"
+
+namespace bindings {
+namespace {
+
+py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool red_first, const mtcnn::Options& options,
+                 const py::object& tap, mtcnn::Profile* profile = nullptr) {
+    const mtcnn::Image view = to_image(image, red_first);
+    const mtcnn::Tap watch = to_tap(tap);
+    mtcnn::Detections found;
+    {
+        const py::gil_scoped_release unlocked;
+        found = detector.detect(view, options, watch, profile);
+    }
+    return py::make_tuple(to_array(found.boxes), to_array(found.scores), to_array(found.landmarks));
+}
+
+mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresholds, double scale_factor,
+                            int threads) {
+    mtcnn::Options options;
+    options.min_face = min_face;
+    for (std::size_t i = 0; i < 3; ++i) options.thresholds[i] = static_cast<float>(thresholds[i]);
+    options.scale_factor = scale_factor;
+    options.threads = threads;
+    return options;
+}
+
+const mtcnn::Network& network_of(const mtcnn::Detector& detector, const std::string& stage) {
+    if (stage == "pnet") return detector.model().pnet;
+    if (stage == "rnet") return detector.model().rnet;
+    if (stage == "onet") return detector.model().onet;
+    throw py::value_error("stage must be \"pnet\", \"rnet\" or \"onet\", got \"" + stage + "\"");
+}
+
+py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& stage, const std::string& name,
+                         const py::array& maps) {
+    const mtcnn::Network& network = network_of(detector, stage);
+    const std::vector<std::string> names = network.names();
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+        std::string known;
+        for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
+        throw py::value_error("name must be a layer of " + stage + " (" + known + "), got \"" + name + "\"");
+    }
+    return run_layer(network.layers[static_cast<std::size_t>(found - names.begin())], maps, detector.kernels(),
+                     stage == "pnet");
+}
+
+py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::array& maps) {
+    const float* data = dense_floats(maps, "maps", {-1, 3, -1, -1});
+    const int height = static_cast<int>(maps.shape(2));
+    const int width = static_cast<int>(maps.shape(3));
+    const auto size = mtcnn::map_size(detector.model().pnet, height, width);
+    if (!size) refuse("maps", "large enough for PNet", maps);
+    py::array_t<float> result({maps.shape(0), py::ssize_t{6}, py::ssize_t{size->first}, py::ssize_t{size->second}});
+    float* out = result.mutable_data();
+    const py::ssize_t items = maps.shape(0);
+    const std::ptrdiff_t in_size = std::ptrdiff_t{3} * height * width;
+    const std::ptrdiff_t out_map = std::ptrdiff_t{size->first} * size->second;
+    const py::gil_scoped_release unlocked;
+    mtcnn::PlanarScratch scratch;
+    for (py::ssize_t n = 0; n < items; ++n, data += in_size, out += 6 * out_map) {
+        detector.pnet().run(
+            height, width, 0, size->first,
+            [&](int y, float* row, std::ptrdiff_t stride) {
+                for (int c = 0; c < 3; ++c) {
+                    std::memcpy(row + c * stride, data + (std::ptrdiff_t{c} * height + y) * width,
+                                static_cast<std::size_t>(width) * sizeof(float));
+                }
+            },
+            [&](int y, const float* row, std::ptrdiff_t stride) {
+                for (int c = 0; c < 6; ++c) {
+                    std::memcpy(out + c * out_map + std::ptrdiff_t{y} * size->second, row + c * stride,
+                                static_cast<std::size_t>(size->second) * sizeof(float));
+                }
+            },
+            scratch);
+    }
+    return result;
+}
+
+py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, const py::array& maps) {
+    const float* data = dense_floats(maps, "maps", {-1, 3, side, side});
+    const py::ssize_t items = maps.shape(0);
+    const int outputs = network.stages().back().out_maps;
+    py::array_t<float> result({items, py::ssize_t{outputs}});
+    float* out = result.mutable_data();
+    const py::gil_scoped_release unlocked;
+    mtcnn::CropScratch scratch;
+    for (py::ssize_t from = 0; from < items; from += network.group_size()) {
+        const int count = static_cast<int>(std::min<py::ssize_t>(network.group_size(), items - from));
+        const float* values = network.run(
+            count,
+            [&](int crop, float* input) {
+                const float* planes = data + (from + crop) * 3 * side * side;
+                for (int y = 0; y < side; ++y) {
+                    for (int c = 0; c < 3; ++c) {
+                        std::memcpy(input + std::ptrdiff_t{3 * y + c} * network.row_size(),
+                                    planes + (std::ptrdiff_t{c} * side + y) * side,
+                                    static_cast<std::size_t>(side) * sizeof(float));
+                    }
+                }
+            },
+            scratch);
+        for (int crop = 0; crop < count; ++crop, out += outputs) {
+            std::copy_n(values + std::ptrdiff_t{crop} * mtcnn::padded(outputs), outputs, out);
+        }
+    }
+    return result;
+}
+
+py::array_t<float> forward(const mtcnn::Detector& detector, const std::string& stage, const py::array& maps) {
+    if (stage == "pnet") return forward_planar(detector, maps);
+    network_of(detector, stage);
+    return stage == "rnet" ? forward_crops(detector.rnet(), *mtcnn::kRNet.input_size, maps)
+                           : forward_crops(detector.onet(), *mtcnn::kONet.input_size, maps);
+}
+
+// The original's detector: empty until a model has been read.
+struct FaceDetectorMTCNN {
+    std::shared_ptr<const mtcnn::Detector> detector;
+
+    void read(const std::string& path) {
+        const py::gil_scoped_release unlocked;
+        detector = std::make_shared<mtcnn::Detector>(mtcnn::read_model(path), mtcnn::select_kernels());
+    }
+
+    py::tuple detect_faces(const py::array& image, double min_face, double t1, double t2, double t3) const {
+        const auto held = detector;
+        if (!held) throw py::value_error("no model has been read yet: call read(path to MTCNN_detector.txt) first");
+        const py::tuple found = detect(*held, image, false, make_options(min_face, {t1, t2, t3}, 0.709, 1), py::none());
+        return py::make_tuple(found[0], found[1]);
+    }
+};
+
+}  // namespace
+
+void register_detector(py::module_& m) {
+    using mtcnn::Detector;
+    py::class_<Detector>(m, "Detector", "The cascade with the three networks of a model, on one set of kernels.")
+        .def(py::init([](const py::object& pnet, const py::object& rnet, const py::object& onet,
+                         const std::string& isa) {
+                 return std::make_unique<Detector>(mtcnn::Model{to_network(pnet), to_network(rnet), to_network(onet)},
+                                                   mtcnn::select_kernels(isa));
+             }),
+             py::arg("pnet"), py::arg("rnet"), py::arg("onet"), py::arg("isa") = "")
+        .def_property_readonly("isa", [](const Detector& d) { return std::string(d.kernels().name); })
+        .def(
+            "detect",
+            [](const Detector& d, const py::array& image, bool red_first, double min_face,
+               const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& tap) {
+                return detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), tap);
+            },
+            py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
+            py::arg("scale_factor"), py::arg("threads"), py::arg("tap") = py::none(),
+            "Boxes (N, 4), scores (N,), landmarks (N, 5, 2), float32. A tap is called with (name, array).")
+        .def(
+            "profile",
+            [](const Detector& d, const py::array& image, bool red_first, double min_face,
+               const std::array<double, 3>& thresholds, double scale_factor, int threads) {
+                mtcnn::Profile p;
+                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), py::none(), &p);
+                return py::dict(py::arg("resize") = p.resize, py::arg("pnet") = p.pnet,
+                                py::arg("proposals") = p.proposals, py::arg("rnet") = p.rnet, py::arg("onet") = p.onet,
+                                py::arg("total") = p.total, py::arg("boxes_into_rnet") = p.boxes_into_rnet,
+                                py::arg("boxes_into_onet") = p.boxes_into_onet);
+            },
+            py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
+            py::arg("scale_factor"), py::arg("threads"), "Where one detection spent its seconds.")
+        .def("layer", layer, py::arg("stage"), py::arg("name"), py::arg("maps").noconvert(),
+             "Output of one layer alone, for maps (C, H, W) or (C,).")
+        .def("forward", forward, py::arg("stage"), py::arg("maps").noconvert(),
+             "Outputs of a network for maps (N, 3, H, W): (N, 6, h, w), (N, 6) or (N, 16).");
+    py::class_<FaceDetectorMTCNN>(m, "FaceDetectorMTCNN", "The detector under the original's name.")
+        .def(py::init<>())
+        .def(py::init([](const std::string& path) {
+                 FaceDetectorMTCNN d;
+                 d.read(path);
+                 return d;
+             }),
+             py::arg("path"))
+        .def("read", &FaceDetectorMTCNN::read, py::arg("path"), "Reads the networks that MTCNN_detector.txt names.")
+        .def("empty", [](const FaceDetectorMTCNN& d) { return d.detector == nullptr; })
+        .def("detect_faces", &FaceDetectorMTCNN::detect_faces, py::arg("image").noconvert(), py::arg("min_face") = 60.0,
+             py::arg("t1") = 0.6, py::arg("t2") = 0.7, py::arg("t3") = 0.7,
+             "Regions (N, 4) and confidences (N,) float32 of a BGR image.");
+}
+
+}  // namespace bindings

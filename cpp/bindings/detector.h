@@ -1,0 +1,10 @@
+// The detector, under Python's conventions and under the original's name.
+#pragma once
+
+#include "array_view.h"
+
+namespace bindings {
+
+void register_detector(py::module_& m);
+
+}  // namespace bindings

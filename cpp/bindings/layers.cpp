@@ -1,0 +1,250 @@
+#include "layers.h"
+
+#include <cstring>
+
+#include "mtcnn/crop_network.h"
+#include "mtcnn/exp.h"
+#include "mtcnn/kernels/dispatch.h"
+#include "mtcnn/planar_network.h"
+
+namespace bindings {
+namespace {
+
+using mtcnn::Layer;
+
+std::vector<float> values_of(const py::array& array, const std::string& name, const std::vector<py::ssize_t>& shape) {
+    const float* data = dense_floats(array, name, shape);
+    return {data, data + array.size()};
+}
+
+int size_of(const py::array& array, int axis) {
+    return array.shape(axis) > INT32_MAX ? 0 : static_cast<int>(array.shape(axis));
+}
+
+mtcnn::Conv2d to_conv2d(const py::array& kernel, const py::array& bias) {
+    mtcnn::Conv2d conv;
+    conv.kernel = values_of(kernel, "kernel", {-1, -1, -1, -1});
+    if (kernel.size() == 0) refuse("kernel", "not empty", kernel);
+    conv.out_maps = size_of(kernel, 0);
+    conv.in_maps = size_of(kernel, 1);
+    conv.kernel_y = size_of(kernel, 2);
+    conv.kernel_x = size_of(kernel, 3);
+    conv.bias = values_of(bias, "bias", {kernel.shape(0)});
+    return conv;
+}
+
+mtcnn::MaxPool to_max_pool(int kernel_x, int kernel_y, int stride_x, int stride_y) {
+    if (std::min({kernel_x, kernel_y, stride_x, stride_y}) < 1) {
+        throw py::value_error("max_pool: kernel and stride must be 1 or more");
+    }
+    return {kernel_x, kernel_y, stride_x, stride_y};
+}
+
+mtcnn::FullyConnected to_fully_connected(const py::array& weights, const py::array& bias) {
+    mtcnn::FullyConnected dense;
+    dense.weights = values_of(weights, "weights", {-1, -1});
+    if (weights.size() == 0) refuse("weights", "not empty", weights);
+    dense.inputs = size_of(weights, 0);
+    dense.outputs = size_of(weights, 1);
+    dense.bias = values_of(bias, "bias", {weights.shape(1)});
+    return dense;
+}
+
+Layer to_layer(const py::handle& layer) {
+    const auto kind = py::type::of(layer).attr("__name__").cast<std::string>();
+    const auto array = [&](const char* name) { return layer.attr(name).cast<py::array>(); };
+    const auto number = [&](const char* name) { return layer.attr(name).cast<int>(); };
+    if (kind == "Conv2d") return to_conv2d(array("kernel"), array("bias"));
+    if (kind == "MaxPool") {
+        return to_max_pool(number("kernel_x"), number("kernel_y"), number("stride_x"), number("stride_y"));
+    }
+    if (kind == "FullyConnected") return to_fully_connected(array("weights"), array("bias"));
+    if (kind == "PReLU") return mtcnn::PReLU{values_of(array("slopes"), "slopes", {-1})};
+    if (kind == "Sigmoid") return mtcnn::Sigmoid{};
+    throw py::type_error("a layer must be Conv2d, MaxPool, FullyConnected, PReLU or Sigmoid, got " + kind);
+}
+
+py::array_t<float> array_of(const std::vector<float>& values, const std::vector<py::ssize_t>& shape) {
+    py::array_t<float> array(shape);
+    if (!values.empty()) std::memcpy(array.mutable_data(), values.data(), values.size() * sizeof(float));
+    return array;
+}
+
+// Maps (C, H, W) or a vector (C,).
+struct Maps {
+    const float* data;
+    int channels, height, width;
+    bool flat;
+};
+
+Maps to_maps(const py::array& array) {
+    const bool flat = array.ndim() == 1;
+    const float* data = flat ? dense_floats(array, "maps", {-1}) : dense_floats(array, "maps", {-1, -1, -1});
+    if (array.size() == 0 || array.size() > INT32_MAX) refuse("maps", "not empty and below 2^31 values", array);
+    return {data, size_of(array, 0), flat ? 1 : size_of(array, 1), flat ? 1 : size_of(array, 2), flat};
+}
+
+// Throws "{layer}: expected …, found …" where the layer cannot run on these maps.
+void check_fit(const Layer& layer, const Maps& maps) {
+    const auto fail = [](const std::string& expected, const std::string& found) {
+        throw py::value_error("expected " + expected + ", found " + found);
+    };
+    const std::string shape = std::to_string(maps.height) + " x " + std::to_string(maps.width) + " maps";
+    if (const auto* conv = std::get_if<mtcnn::Conv2d>(&layer)) {
+        if (maps.flat) fail("maps (C, H, W)", "a vector");
+        if (conv->in_maps != maps.channels) {
+            fail(std::to_string(conv->in_maps) + " input maps", std::to_string(maps.channels));
+        }
+        if (conv->kernel_y > maps.height || conv->kernel_x > maps.width) {
+            fail("a kernel that fits " + shape,
+                 std::to_string(conv->kernel_y) + " x " + std::to_string(conv->kernel_x));
+        }
+    } else if (const auto* pool = std::get_if<mtcnn::MaxPool>(&layer)) {
+        if (maps.flat) fail("maps (C, H, W)", "a vector");
+        if (mtcnn::pooled_size(maps.height, pool->kernel_y, pool->stride_y) < 1 ||
+            mtcnn::pooled_size(maps.width, pool->kernel_x, pool->stride_x) < 1) {
+            fail("a kernel that fits " + shape,
+                 std::to_string(pool->kernel_y) + " x " + std::to_string(pool->kernel_x));
+        }
+    } else if (const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer)) {
+        const std::int64_t all = std::int64_t{maps.channels} * maps.height * maps.width;
+        if (dense->inputs != maps.channels && dense->inputs != all) {
+            fail(std::to_string(dense->inputs) + " maps or values",
+                 std::to_string(maps.channels) + " maps, " + std::to_string(all) + " values");
+        }
+    } else if (const auto* prelu = std::get_if<mtcnn::PReLU>(&layer)) {
+        if (static_cast<int>(prelu->slopes.size()) != maps.channels) {
+            fail(std::to_string(prelu->slopes.size()) + " maps", std::to_string(maps.channels));
+        }
+    }
+}
+
+// Row y of the maps, `stride` between maps.
+void copy_row(const Maps& maps, int y, float* row, std::ptrdiff_t stride) {
+    for (int c = 0; c < maps.channels; ++c) {
+        std::memcpy(row + c * stride, maps.data + (std::ptrdiff_t{c} * maps.height + y) * maps.width,
+                    static_cast<std::size_t>(maps.width) * sizeof(float));
+    }
+}
+
+}  // namespace
+
+mtcnn::Network to_network(const py::object& network) {
+    mtcnn::Network result;
+    for (const py::handle layer : network.attr("layers")) result.layers.push_back(to_layer(layer));
+    return result;
+}
+
+py::object from_network(const mtcnn::Network& network) {
+    const py::module_ model = py::module_::import("mtcnn_cpp.reference.model");
+    py::tuple layers(network.layers.size());
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        const Layer& layer = network.layers[i];
+        py::object made;
+        if (const auto* conv = std::get_if<mtcnn::Conv2d>(&layer)) {
+            made = model.attr("Conv2d")(
+                array_of(conv->kernel, {conv->out_maps, conv->in_maps, conv->kernel_y, conv->kernel_x}),
+                array_of(conv->bias, {conv->out_maps}));
+        } else if (const auto* pool = std::get_if<mtcnn::MaxPool>(&layer)) {
+            made = model.attr("MaxPool")(pool->kernel_x, pool->kernel_y, pool->stride_x, pool->stride_y);
+        } else if (const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer)) {
+            made = model.attr("FullyConnected")(array_of(dense->weights, {dense->inputs, dense->outputs}),
+                                                array_of(dense->bias, {dense->outputs}));
+        } else if (const auto* prelu = std::get_if<mtcnn::PReLU>(&layer)) {
+            made = model.attr("PReLU")(array_of(prelu->slopes, {static_cast<py::ssize_t>(prelu->slopes.size())}));
+        } else {
+            made = model.attr("Sigmoid")();
+        }
+        layers[i] = made;
+    }
+    return model.attr("Network")(layers);
+}
+
+py::array_t<float> run_layer(const Layer& layer, const py::array& array, const mtcnn::Kernels& kernels,
+                             bool over_pixels) {
+    const Maps maps = to_maps(array);
+    check_fit(layer, maps);
+    const mtcnn::Network network{{layer}};
+    mtcnn::TensorView result;
+    const auto keep = [&](const std::string&, const mtcnn::TensorView& view) { result = view; };
+    const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer);
+    const bool flattening = dense != nullptr && (maps.flat || dense->inputs != maps.channels);
+    {
+        const py::gil_scoped_release unlocked;
+        if (over_pixels && !maps.flat && !flattening) {
+            const mtcnn::PlanarNetwork planar(network, maps.channels, kernels, false);
+            planar.run_watched(
+                maps.height, maps.width,
+                [&](int y, float* row, std::ptrdiff_t stride) { copy_row(maps, y, row, stride); },
+                [](int, const float*, std::ptrdiff_t) {}, keep);
+        } else {
+            const mtcnn::CropNetwork crop(network, maps.channels, maps.height, maps.width, kernels, false, maps.flat);
+            crop.run_watched(
+                [&](int, float* input) {
+                    for (int y = 0; y < maps.height; ++y) {
+                        copy_row(maps, y, input + std::ptrdiff_t{y} * maps.channels * crop.row_size(), crop.row_size());
+                    }
+                },
+                keep);
+        }
+    }
+    return copy_of(result);
+}
+
+void register_layers(py::module_& m) {
+    const auto over_pixels = [](const std::string& lanes) {
+        if (lanes != "pixels" && lanes != "channels") {
+            throw py::value_error("lanes must be \"pixels\" or \"channels\", got \"" + lanes + "\"");
+        }
+        return lanes == "pixels";
+    };
+    m.def(
+        "conv2d",
+        [over_pixels](const py::array& maps, const py::array& kernel, const py::array& bias, const std::string& isa,
+                      const std::string& lanes) {
+            return run_layer(to_conv2d(kernel, bias), maps, mtcnn::select_kernels(isa), over_pixels(lanes));
+        },
+        py::arg("maps").noconvert(), py::arg("kernel").noconvert(), py::arg("bias").noconvert(), py::arg("isa") = "",
+        py::arg("lanes") = "pixels", "Convolution, stride 1, no padding: (C, H, W) -> (O, H', W') float32.");
+    m.def(
+        "prelu",
+        [over_pixels](const py::array& maps, const py::array& slopes, const std::string& isa,
+                      const std::string& lanes) {
+            return run_layer(mtcnn::PReLU{values_of(slopes, "slopes", {-1})}, maps, mtcnn::select_kernels(isa),
+                             over_pixels(lanes));
+        },
+        py::arg("maps").noconvert(), py::arg("slopes").noconvert(), py::arg("isa") = "", py::arg("lanes") = "pixels",
+        "v >= 0 ? v : v * slope, a slope per channel.");
+    m.def(
+        "max_pool",
+        [over_pixels](const py::array& maps, int kernel_x, int kernel_y, int stride_x, int stride_y,
+                      const std::string& isa, const std::string& lanes) {
+            return run_layer(to_max_pool(kernel_x, kernel_y, stride_x, stride_y), maps, mtcnn::select_kernels(isa),
+                             over_pixels(lanes));
+        },
+        py::arg("maps").noconvert(), py::arg("kernel_x"), py::arg("kernel_y"), py::arg("stride_x"), py::arg("stride_y"),
+        py::arg("isa") = "", py::arg("lanes") = "pixels", "Max pooling, ceil mode.");
+    m.def(
+        "fully_connected",
+        [over_pixels](const py::array& maps, const py::array& weights, const py::array& bias, const std::string& isa,
+                      const std::string& lanes) {
+            return run_layer(to_fully_connected(weights, bias), maps, mtcnn::select_kernels(isa), over_pixels(lanes));
+        },
+        py::arg("maps").noconvert(), py::arg("weights").noconvert(), py::arg("bias").noconvert(), py::arg("isa") = "",
+        py::arg("lanes") = "pixels", "Dense layer, on maps or flattening, as the number of inputs says.");
+    m.def(
+        "sigmoid",
+        [](const py::array& maps) { return run_layer(mtcnn::Sigmoid{}, maps, mtcnn::select_kernels({}), true); },
+        py::arg("maps").noconvert(), "1 / (1 + exp(-v)), in float32.");
+    m.def(
+        "exp",
+        [](const py::array& values) {
+            const float* data = dense_floats(values, "values", {-1});
+            py::array_t<float> result(values.size());
+            std::transform(data, data + values.size(), result.mutable_data(), mtcnn::exp);
+            return result;
+        },
+        py::arg("values").noconvert(), "exp of float32 (N,), correctly rounded.");
+}
+
+}  // namespace bindings

@@ -1,0 +1,85 @@
+// The detector: pyramid -> PNet -> RNet -> ONet.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "boxes.h"
+#include "crop_network.h"
+#include "model.h"
+#include "planar_network.h"
+#include "resize.h"
+#include "tensor.h"
+
+namespace mtcnn {
+
+struct Options {
+    double min_face = 60;  // pixels
+    std::array<float, 3> thresholds = {0.6F, 0.7F, 0.7F};
+    double scale_factor = 0.709;
+    int threads = 1;
+
+    // Throws std::invalid_argument naming the first option that is out of its range.
+    void check() const;
+};
+
+// Pixels: left eye, right eye, nose, left and right corner of the mouth; x, y each.
+using Landmarks = std::array<float, 10>;
+
+struct Detections {
+    std::vector<Box> boxes;
+    std::vector<float> scores;
+    std::vector<Landmarks> landmarks;
+};
+
+struct Level {
+    double scale;
+    int height, width;
+};
+
+// The levels of the pyramid; none when the image is smaller than the smallest face.
+std::vector<Level> pyramid(int height, int width, const Options& options);
+
+// Seconds that one detection spent where, as far as one thread can tell: the sum over all threads.
+struct Profile {
+    double resize = 0, pnet = 0, proposals = 0, rnet = 0, onet = 0, total = 0;
+    int boxes_into_rnet = 0, boxes_into_onet = 0;
+};
+
+// Immutable; may be used by several threads at a time. Scratch memory is kept from one detection to the next.
+class Detector {
+public:
+    // The kernels must outlive the detector. Throws std::invalid_argument when a network does not fit its stage.
+    Detector(Model model, const Kernels& kernels);
+    ~Detector();
+    Detector(const Detector&) = delete;
+    Detector& operator=(const Detector&) = delete;
+
+    // With a tap every tensor is shown, and all is computed on the calling thread.
+    Detections detect(const Image& image, const Options& options, const Tap& tap = {},
+                      Profile* profile = nullptr) const;
+
+    const Model& model() const { return model_; }
+    const Kernels& kernels() const { return kernels_; }
+    const PlanarNetwork& pnet() const { return pnet_; }
+    const CropNetwork& rnet() const { return rnet_; }
+    const CropNetwork& onet() const { return onet_; }
+
+private:
+    friend class Run;
+    struct Workspace;
+
+    std::unique_ptr<Workspace> borrow() const;
+    void give_back(std::unique_ptr<Workspace> workspace) const;
+
+    Model model_;
+    const Kernels& kernels_;
+    PlanarNetwork pnet_, pnet_layers_;
+    CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
+    mutable std::mutex pool_lock_;
+    mutable std::vector<std::unique_ptr<Workspace>> pool_;
+};
+
+}  // namespace mtcnn

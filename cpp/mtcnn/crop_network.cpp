@@ -1,0 +1,259 @@
+#include "crop_network.h"
+
+#include <algorithm>
+
+#include "exp.h"
+
+namespace mtcnn {
+namespace {
+
+using Kind = CropStage::Kind;
+
+// Maps of more pixels than this are computed crop by crop: they fill a tile by themselves, and the cache too.
+constexpr int kLargeArea = 200;
+// Floats of all crops' maps after the split that may be in memory at a time.
+constexpr std::ptrdiff_t kGroupFloats = 64 * 1024;
+
+CropStage make_stage(const Layer& layer, const std::string& name, const CropStage& before, const Kernels& kernels) {
+    CropStage stage;
+    stage.name = name;
+    stage.in_maps = stage.out_maps = before.out_maps;
+    stage.in_height = stage.out_height = before.out_height;
+    stage.in_width = stage.out_width = before.out_width;
+    stage.flat = before.flat;
+    if (const auto* conv = std::get_if<Conv2d>(&layer)) {
+        stage.kind = Kind::kConvolution;
+        stage.out_maps = conv->out_maps;
+        stage.out_height = stage.in_height - conv->kernel_y + 1;
+        stage.out_width = stage.in_width - conv->kernel_x + 1;
+        stage.kernel_y = conv->kernel_y;
+        stage.kernel_x = conv->kernel_x;
+        stage.weights = pack_convolution(*conv, kernels.channel_group(conv->out_maps));
+        stage.bias = padded_copy(conv->bias);
+    } else if (const auto* pool = std::get_if<MaxPool>(&layer)) {
+        stage.kind = Kind::kPooling;
+        stage.out_height = pooled_size(stage.in_height, pool->kernel_y, pool->stride_y);
+        stage.out_width = pooled_size(stage.in_width, pool->kernel_x, pool->stride_x);
+        stage.kernel_y = std::min(pool->kernel_y, stage.in_height);
+        stage.kernel_x = std::min(pool->kernel_x, stage.in_width);
+        stage.stride_y = pool->stride_y;
+        stage.stride_x = pool->stride_x;
+    } else if (const auto* dense = std::get_if<FullyConnected>(&layer)) {
+        const bool on_maps = !before.flat && dense->inputs == before.out_maps;
+        stage.kind = on_maps ? Kind::kDenseOnMaps : Kind::kDenseFlat;
+        stage.out_maps = dense->outputs;
+        if (!on_maps) {
+            stage.flat = true;
+            stage.out_height = stage.out_width = 1;
+        }
+        stage.weights = pack_dense(*dense, kernels.dense_group(dense->outputs));
+        stage.bias = padded_copy(dense->bias);
+    } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
+        stage.kind = Kind::kPRelu;
+        stage.slopes = padded_copy(prelu->slopes);
+    } else {
+        stage.kind = Kind::kSigmoid;
+    }
+    return stage;
+}
+
+bool takes_prelu(const CropStage& stage) {
+    return !stage.fused && (stage.kind == Kind::kConvolution || stage.kind == Kind::kDenseFlat);
+}
+
+TensorView view_of(const CropStage& stage, std::shared_ptr<const Buffer<float>> maps) {
+    const float* data = maps->data();
+    if (stage.flat) return {std::move(maps), data, false, {stage.out_maps}, {sizeof(float)}};
+    const std::ptrdiff_t pixel = padded(stage.out_maps) * static_cast<std::ptrdiff_t>(sizeof(float));
+    return {std::move(maps),
+            data,
+            false,
+            {stage.out_maps, stage.out_height, stage.out_width},
+            {sizeof(float), stage.out_width * pixel, pixel}};
+}
+
+}  // namespace
+
+CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
+                         bool flat)
+    : kernels_(kernels), in_maps_(in_maps), height_(height), width_(width) {
+    CropStage before;
+    before.out_maps = in_maps;
+    before.out_height = height;
+    before.out_width = width;
+    before.flat = flat;
+    const std::vector<std::string> names = network.names();
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        CropStage stage = make_stage(network.layers[i], names[i], i == 0 ? before : stages_.back(), kernels);
+        if (fuse && stage.kind == Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
+            stages_.back().fused = true;
+            stages_.back().slopes = std::move(stage.slopes);
+            stages_.back().name = stage.name;
+            continue;
+        }
+        stages_.push_back(std::move(stage));
+    }
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+        const bool large = stages_[i].out_height * stages_[i].out_width > kLargeArea;
+        if (large || (split_ == i && stages_[i].kind == Kind::kPooling)) split_ = i + 1;
+    }
+    std::ptrdiff_t largest = 1;
+    for (std::size_t i = split_ == 0 ? 0 : split_ - 1; i < stages_.size(); ++i) {
+        largest = std::max(largest, stages_[i].out_size());
+    }
+    group_size_ = static_cast<int>(std::clamp<std::ptrdiff_t>(kGroupFloats / largest, 1, 24));
+}
+
+// From the input's planar rows to H x W x padded(in_maps).
+const float* CropNetwork::interleave(const float* in, int items, CropScratch& scratch) const {
+    const int channels = padded(in_maps_);
+    const std::ptrdiff_t pixels = std::ptrdiff_t{height_} * width_;
+    float* const out = scratch.interleaved.reserve(static_cast<std::size_t>(items * pixels * channels));
+    float* to = out;
+    for (int row = 0; row < items * height_; ++row, in += std::ptrdiff_t{in_maps_} * row_size()) {
+        for (int x = 0; x < width_; ++x, to += channels) {
+            for (int c = 0; c < in_maps_; ++c) to[c] = in[std::ptrdiff_t{c} * row_size() + x];
+        }
+    }
+    return out;
+}
+
+void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const {
+    ChannelConvolution a{};
+    a.in = in;
+    a.weights = stage.weights.data();
+    a.bias = stage.bias.data();
+    a.slopes = stage.fused ? stage.slopes.data() : nullptr;
+    a.out = out;
+    a.out_item_stride = stage.out_size();
+    a.items = items;
+    a.in_maps = stage.in_maps;
+    a.out_maps = stage.out_maps;
+    a.kernel_y = stage.kernel_y;
+    a.kernel_x = stage.kernel_x;
+    a.height = stage.out_height;
+    a.width = stage.out_width;
+    if (first) {
+        a.pixel_stride = 1;
+        a.map_stride = row_size();
+        a.row_stride = std::ptrdiff_t{in_maps_} * row_size();
+        a.item_stride = input_size();
+    } else {
+        a.map_stride = 1;
+        a.pixel_stride = padded(stage.in_maps);
+        a.row_stride = stage.in_width * a.pixel_stride;
+        a.item_stride = stage.in_height * a.row_stride;
+    }
+    kernels_.convolve_channels(a);
+}
+
+void CropNetwork::dense(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const {
+    const int channels = padded(stage.in_maps);
+    const int area = stage.in_height * stage.in_width;
+    const int count = stage.in_maps * area;
+    double* features = scratch.features.reserve(static_cast<std::size_t>(items) * static_cast<std::size_t>(count));
+    if (stage.kind == Kind::kDenseFlat) {
+        double* to = features;
+        for (int item = 0; item < items; ++item, in += std::ptrdiff_t{area} * channels) {
+            for (int c = 0; c < stage.in_maps; ++c) {
+                for (int x = 0; x < stage.in_width; ++x) {
+                    for (int y = 0; y < stage.in_height; ++y) {
+                        *to++ = in[(std::ptrdiff_t{y} * stage.in_width + x) * channels + c];
+                    }
+                }
+            }
+        }
+        kernels_.dense({features, count, stage.weights.data(), stage.bias.data(),
+                        stage.fused ? stage.slopes.data() : nullptr, out, stage.out_size(), items, count,
+                        stage.out_maps});
+        return;
+    }
+    // On maps every pixel is an item of its own, its sum is rounded, and the bias is added in float.
+    const int pixels = items * area;
+    for (int p = 0; p < pixels; ++p) {
+        std::copy_n(in + std::ptrdiff_t{p} * channels, stage.in_maps, features + std::ptrdiff_t{p} * stage.in_maps);
+    }
+    const std::vector<float> no_bias(static_cast<std::size_t>(padded(stage.out_maps)));
+    const std::ptrdiff_t out_channels = padded(stage.out_maps);
+    kernels_.dense({features, stage.in_maps, stage.weights.data(), no_bias.data(), nullptr, out, out_channels, pixels,
+                    stage.in_maps, stage.out_maps});
+    for (int p = 0; p < pixels; ++p) {
+        for (int c = 0; c < stage.out_maps; ++c) out[p * out_channels + c] += stage.bias.data()[c];
+    }
+}
+
+void CropNetwork::compute(const CropStage& stage, bool first, const float* in, float* out, int items,
+                          CropScratch& scratch) const {
+    if (first && stage.kind != Kind::kConvolution) in = interleave(in, items, scratch);
+    const int channels = padded(stage.in_maps);
+    const std::ptrdiff_t in_size = std::ptrdiff_t{stage.in_height} * stage.in_width * channels;
+    switch (stage.kind) {
+        case Kind::kConvolution:
+            return convolve(stage, first, in, out, items);
+        case Kind::kPooling:
+            for (int item = 0; item < items; ++item) {
+                kernels_.pool_channels({in + item * in_size, out + item * stage.out_size(), channels, stage.in_height,
+                                        stage.in_width, stage.out_height, stage.out_width, stage.kernel_y,
+                                        stage.kernel_x, stage.stride_y, stage.stride_x});
+            }
+            return;
+        case Kind::kDenseOnMaps:
+        case Kind::kDenseFlat:
+            return dense(stage, in, out, items, scratch);
+        case Kind::kPRelu:
+            for (std::ptrdiff_t i = 0; i < items * in_size; ++i) {
+                out[i] = in[i] >= 0 ? in[i] : in[i] * stage.slopes.data()[i % channels];
+            }
+            return;
+        case Kind::kSigmoid:
+            std::transform(in, in + items * in_size, out, sigmoid);
+            return;
+    }
+}
+
+const float* CropNetwork::run(int crops, const Source& source, CropScratch& scratch) const {
+    const std::size_t last = stages_.size();
+    const std::ptrdiff_t between = split_ == 0 ? input_size() : stages_[split_ - 1].out_size();
+    float* in = scratch.group[0].reserve(static_cast<std::size_t>(crops * between));
+    for (int crop = 0; crop < crops; ++crop) {
+        if (split_ == 0) {
+            source(crop, in + crop * between);
+            continue;
+        }
+        float* from = scratch.maps[0].reserve(static_cast<std::size_t>(input_size() + kPad));
+        source(crop, from);
+        for (std::size_t s = 0; s < split_; ++s) {
+            float* to = s + 1 == split_
+                            ? in + crop * between
+                            : scratch.maps[(s + 1) % 2].reserve(static_cast<std::size_t>(stages_[s].out_size()));
+            compute(stages_[s], s == 0, from, to, 1, scratch);
+            from = to;
+        }
+    }
+    for (std::size_t s = split_; s < last; ++s) {
+        float* out =
+            scratch.group[(s - split_ + 1) % 2].reserve(static_cast<std::size_t>(crops * stages_[s].out_size()));
+        compute(stages_[s], s == 0, in, out, crops, scratch);
+        in = out;
+    }
+    return in;
+}
+
+std::vector<float> CropNetwork::run_watched(const Source& source, const Watch& watch) const {
+    // Shared, so that who watches may keep the maps.
+    auto in = std::make_shared<Buffer<float>>();
+    source(0, in->reserve(static_cast<std::size_t>(input_size() + kPad)));
+    const std::ptrdiff_t row = row_size() * static_cast<std::ptrdiff_t>(sizeof(float));
+    watch("input", {in, in->data(), false, {in_maps_, height_, width_}, {row, in_maps_ * row, sizeof(float)}});
+    CropScratch scratch;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        auto out = std::make_shared<Buffer<float>>();
+        compute(stages_[s], s == 0, in->data(), out->reserve(static_cast<std::size_t>(stages_[s].out_size())), 1,
+                scratch);
+        in = std::move(out);
+        watch(stages_[s].name, view_of(stages_[s], in));
+    }
+    return {in->data(), in->data() + stages_.back().out_size()};
+}
+
+}  // namespace mtcnn

@@ -1,0 +1,76 @@
+// A network that runs on crops of one size (RNet, ONet), several at a time. H x W x C maps, lanes over channels.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "model.h"
+#include "packing.h"
+#include "tensor.h"
+
+namespace mtcnn {
+
+// One layer, or a layer with the PReLU that follows it, ready to run on maps of a known size.
+struct CropStage {
+    enum class Kind { kConvolution, kPooling, kDenseOnMaps, kDenseFlat, kPRelu, kSigmoid };
+    Kind kind;
+    std::string name;                              // of its last layer
+    int in_maps = 0, in_height = 0, in_width = 0;  // a flat vector is 1 x 1
+    int out_maps = 0, out_height = 0, out_width = 0;
+    bool flat = false;  // the output is a vector
+    int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
+    Buffer<float> weights, bias, slopes;
+    bool fused = false;  // a PReLU on the way out
+
+    std::ptrdiff_t out_size() const { return std::ptrdiff_t{out_height} * out_width * padded(out_maps); }
+};
+
+struct CropScratch {
+    Buffer<float> maps[2];      // one crop's, from stage to stage
+    Buffer<float> group[2];     // all crops', from stage to stage
+    Buffer<float> interleaved;  // the input, where the first stage wants H x W x C
+    Buffer<double> features;
+};
+
+class CropNetwork {
+public:
+    // A network with fused stages, or with one stage a layer for those who watch. The kernels must outlive it.
+    // The network must fit maps in_maps x height x width, or with `flat` a vector of in_maps values.
+    CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
+                bool flat = false);
+
+    // Input of one crop: row y of map c begins at (y * in_maps + c) * row_size().
+    int row_size() const { return padded(width_); }
+    std::ptrdiff_t input_size() const { return std::ptrdiff_t{height_} * in_maps_ * row_size(); }
+
+    // Crops that are computed together at best.
+    int group_size() const { return group_size_; }
+
+    using Source = std::function<void(int crop, float* input)>;
+    using Watch = std::function<void(const std::string& layer, const TensorView& maps)>;
+
+    // Results of `crops` crops, padded(outputs) floats each, valid until the scratch is used again.
+    const float* run(int crops, const Source& source, CropScratch& scratch) const;
+
+    // One crop (number 0 of the source), every layer shown.
+    std::vector<float> run_watched(const Source& source, const Watch& watch) const;
+
+    const std::vector<CropStage>& stages() const { return stages_; }
+
+private:
+    void compute(const CropStage& stage, bool first, const float* in, float* out, int items,
+                 CropScratch& scratch) const;
+    const float* interleave(const float* in, int items, CropScratch& scratch) const;
+    void convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const;
+    void dense(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const;
+
+    const Kernels& kernels_;
+    int in_maps_, height_, width_;
+    std::vector<CropStage> stages_;
+    std::size_t split_ = 0;  // stages before this one run crop by crop: their maps are large
+    int group_size_ = 1;
+};
+
+}  // namespace mtcnn

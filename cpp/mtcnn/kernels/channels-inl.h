@@ -1,0 +1,230 @@
+// Loops over H x W x channels maps, lanes over output channels. Included once per instruction set, after its vector
+// header.
+#pragma once
+
+#include "kernels.h"
+
+namespace {
+
+using mtcnn::ChannelConvolution;
+using mtcnn::ChannelPooling;
+using mtcnn::Dense;
+
+// A tile is some vectors of output channels by some pixels, all in registers.
+constexpr int channel_pixels(int vectors) {
+    return kRegisters == 32 ? (vectors == 1 ? 12 : vectors == 2 ? 10 : vectors == 3 ? 8 : 6) : (vectors == 1 ? 10 : 6);
+}
+constexpr int kChannelVectorsAtMost = kRegisters == 32 ? 4 : 2;
+
+int channel_vectors(int out_maps) {
+    const int vectors = (out_maps + kLanes - 1) / kLanes;
+    for (int v = kChannelVectorsAtMost; v > 1; --v) {
+        if (vectors % v == 0) return v;
+    }
+    return 1;
+}
+
+int channel_group(int out_maps) { return channel_vectors(out_maps) * kLanes; }
+
+// Where the pixels of a tile are: they are numbered through rows and items alike, so that a tile need not end with
+// a row. The last tile starts early enough to be whole and writes some results a second time, the same bits.
+struct PixelWalk {
+    const ChannelConvolution& a;
+    int item, y, x;
+    const float* in() const { return a.in + item * a.item_stride + y * a.row_stride + x * a.pixel_stride; }
+    void next() {
+        if (++x < a.width) return;
+        x = 0;
+        if (++y < a.height) return;
+        y = 0;
+        ++item;
+    }
+};
+
+template <int kVectors, int kPixels, int kSize>
+MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights, const float* const* pixels,
+                               float* const* outputs, int channel) {
+    const int kernel_x = kSize ? kSize : a.kernel_x;
+    const int kernel_y = kSize ? kSize : a.kernel_y;
+    Vector sum[kPixels][kVectors];
+    const float* in[kPixels];
+    MTCNN_UNROLL
+    for (int p = 0; p < kPixels; ++p) {
+        in[p] = pixels[p];
+        MTCNN_UNROLL
+        for (int v = 0; v < kVectors; ++v) sum[p][v] = zero();
+    }
+    std::ptrdiff_t map = 0;
+    for (int c = 0; c < a.in_maps; ++c, map += a.map_stride) {
+        std::ptrdiff_t column = map;
+        for (int kx = 0; kx < kernel_x; ++kx, column += a.pixel_stride) {
+            std::ptrdiff_t at = column;
+            MTCNN_UNROLL
+            for (int ky = 0; ky < kernel_y; ++ky, at += a.row_stride) {
+                Vector weight[kVectors];
+                MTCNN_UNROLL
+                for (int v = 0; v < kVectors; ++v) weight[v] = load(weights + v * kLanes);
+                MTCNN_UNROLL
+                for (int p = 0; p < kPixels; ++p) {
+                    const Vector pixel = broadcast(in[p][at]);
+                    MTCNN_UNROLL
+                    for (int v = 0; v < kVectors; ++v) sum[p][v] = fma(pixel, weight[v], sum[p][v]);
+                }
+                weights += kVectors * kLanes;
+            }
+        }
+    }
+    MTCNN_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+        const Vector bias = load(a.bias + channel + v * kLanes);
+        MTCNN_UNROLL
+        for (int p = 0; p < kPixels; ++p) sum[p][v] = add(sum[p][v], bias);
+        if (a.slopes) {
+            const Vector slopes = load(a.slopes + channel + v * kLanes);
+            MTCNN_UNROLL
+            for (int p = 0; p < kPixels; ++p) sum[p][v] = prelu(sum[p][v], slopes);
+        }
+        MTCNN_UNROLL
+        for (int p = 0; p < kPixels; ++p) store(outputs[p] + channel + v * kLanes, sum[p][v]);
+    }
+}
+
+template <int kVectors, int kPixels, int kSize>
+void channel_tiles(const ChannelConvolution& a) {
+    const int out_channels = mtcnn::padded(a.out_maps);
+    const int channels = (a.out_maps + kVectors * kLanes - 1) / (kVectors * kLanes) * (kVectors * kLanes);
+    const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
+    const int total = a.items * a.height * a.width;
+    const int area = a.height * a.width;
+    for (int first = 0; first < total; first += kPixels) {
+        const int from = first + kPixels <= total || total < kPixels ? first : total - kPixels;
+        PixelWalk walk{a, from / area, from % area / a.width, from % a.width};
+        const float* pixels[kPixels];
+        float* outputs[kPixels];
+        for (int p = 0; p < kPixels; ++p) {
+            const int pixel = walk.y * a.width + walk.x;
+            pixels[p] = walk.in();
+            outputs[p] = a.out + walk.item * a.out_item_stride + std::ptrdiff_t{pixel} * out_channels;
+            if (from + p + 1 < total) walk.next();
+        }
+        const float* weights = a.weights;
+        for (int c = 0; c < channels; c += kVectors * kLanes, weights += group) {
+            channel_tile<kVectors, kPixels, kSize>(a, weights, pixels, outputs, c);
+        }
+    }
+}
+
+template <int kVectors>
+void channel_any(const ChannelConvolution& a) {
+    constexpr int kPixels = channel_pixels(kVectors);
+    if (a.kernel_x == 3 && a.kernel_y == 3) {
+        channel_tiles<kVectors, kPixels, 3>(a);
+    } else if (a.kernel_x == 2 && a.kernel_y == 2) {
+        channel_tiles<kVectors, kPixels, 2>(a);
+    } else {
+        channel_tiles<kVectors, kPixels, 0>(a);
+    }
+}
+
+void convolve_channels(const ChannelConvolution& a) {
+    switch (channel_vectors(a.out_maps)) {
+        case 1:
+            return channel_any<1>(a);
+        case 2:
+            return channel_any<2>(a);
+        case 3:
+            return channel_any<kChannelVectorsAtMost >= 3 ? 3 : 1>(a);
+        default:
+            return channel_any<kChannelVectorsAtMost >= 4 ? 4 : 1>(a);
+    }
+}
+
+void pool_channels(const ChannelPooling& a) {
+    for (int y = 0; y < a.height; ++y) {
+        const int y0 = y * a.stride_y;
+        const int y1 = y0 + a.kernel_y < a.in_height ? y0 + a.kernel_y : a.in_height;
+        for (int x = 0; x < a.width; ++x) {
+            const int x0 = x * a.stride_x;
+            const int x1 = x0 + a.kernel_x < a.in_width ? x0 + a.kernel_x : a.in_width;
+            float* out = a.out + (std::ptrdiff_t{y} * a.width + x) * a.channels;
+            for (int c = 0; c < a.channels; c += kLanes) {
+                Vector best = zero();
+                for (int r = y0; r < y1; ++r) {
+                    const float* in = a.in + (std::ptrdiff_t{r} * a.in_width + x0) * a.channels + c;
+                    Vector across = load(in);
+                    for (int i = x0 + 1; i < x1; ++i) across = greater(load(in += a.channels), across);
+                    best = r == y0 ? across : greater(across, best);
+                }
+                store(out + c, best);
+            }
+        }
+    }
+}
+
+constexpr int kDenseVectors = kRegisters == 32 ? 4 : 2;
+constexpr int kDenseItems = kRegisters == 32 ? 6 : 5;
+
+// Outputs are padded to kPad and whole groups are written, so a large group must divide that.
+int dense_group(int out_count) {
+    constexpr int kLarge = kDenseVectors * kDoubleLanes;
+    return mtcnn::padded(out_count) % kLarge == 0 ? kLarge : kDoubleLanes;
+}
+
+template <int kVectors, int kItems>
+MTCNN_INLINE void dense_tile(const Dense& a, const float* weights, int item, int first) {
+    Doubles sum[kItems][kVectors];
+    MTCNN_UNROLL
+    for (int n = 0; n < kItems; ++n) {
+        MTCNN_UNROLL
+        for (int v = 0; v < kVectors; ++v) sum[n][v] = double_zero();
+    }
+    const double* in = a.in + item * a.item_stride;
+    for (int i = 0; i < a.in_count; ++i, ++in, weights += kVectors * kDoubleLanes) {
+        Doubles weight[kVectors];
+        MTCNN_UNROLL
+        for (int v = 0; v < kVectors; ++v) weight[v] = double_load(weights + v * kDoubleLanes);
+        MTCNN_UNROLL
+        for (int n = 0; n < kItems; ++n) {
+            const Doubles feature = double_broadcast(in[n * a.item_stride]);
+            MTCNN_UNROLL
+            for (int v = 0; v < kVectors; ++v) sum[n][v] = double_fma(feature, weight[v], sum[n][v]);
+        }
+    }
+    MTCNN_UNROLL
+    for (int n = 0; n < kItems; ++n) {
+        float* out = a.out + (item + n) * a.out_item_stride + first;
+        MTCNN_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+            const Doubles bias = double_load(a.bias + first + v * kDoubleLanes);
+            double_store(out + v * kDoubleLanes, double_add(sum[n][v], bias));
+        }
+    }
+}
+
+template <int kVectors>
+void dense_any(const Dense& a) {
+    constexpr int kOutputs = kVectors * kDoubleLanes;
+    const float* weights = a.weights;
+    for (int o = 0; o < a.out_count; o += kOutputs, weights += std::ptrdiff_t{a.in_count} * kOutputs) {
+        int item = 0;
+        for (; item + kDenseItems <= a.items; item += kDenseItems)
+            dense_tile<kVectors, kDenseItems>(a, weights, item, o);
+        for (; item + 2 <= a.items; item += 2) dense_tile<kVectors, 2>(a, weights, item, o);
+        for (; item < a.items; ++item) dense_tile<kVectors, 1>(a, weights, item, o);
+    }
+    if (!a.slopes) return;
+    for (int item = 0; item < a.items; ++item) {
+        float* out = a.out + item * a.out_item_stride;
+        for (int o = 0; o < a.out_count; o += kLanes) store(out + o, prelu(load(out + o), load(a.slopes + o)));
+    }
+}
+
+void dense(const Dense& a) {
+    if (dense_group(a.out_count) == kDoubleLanes) {
+        dense_any<1>(a);
+    } else {
+        dense_any<kDenseVectors>(a);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,49 @@
+#include "dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+namespace mtcnn {
+
+const std::vector<const Kernels*>& kernel_variants() {
+    static const std::vector<const Kernels*> variants = {
+        &kernels_generic,
+#if defined(MTCNN_HAVE_AVX2)
+        &kernels_avx2,
+#endif
+#if defined(MTCNN_HAVE_AVX512)
+        &kernels_avx512,
+#endif
+    };
+    return variants;
+}
+
+const Kernels& select_kernels(std::string_view name) {
+    std::string asked(name);
+    std::string where = "isa";
+    if (asked.empty()) {
+        const char* forced = std::getenv("MTCNN_CPP_ISA");
+        if (forced != nullptr) asked = forced;
+        where = "MTCNN_CPP_ISA";
+    }
+    std::string known;
+    const Kernels* best = nullptr;
+    for (const Kernels* k : kernel_variants()) {
+        if (k->supported()) {
+            best = k;
+            known += (known.empty() ? "" : ", ") + std::string(k->name);
+        }
+        if (asked == k->name && !k->supported()) {
+            throw std::invalid_argument(where + ": this processor cannot run \"" + asked + "\" (" + k->description +
+                                        ")");
+        }
+        if (asked == k->name) return *k;
+    }
+    if (!asked.empty()) {
+        throw std::invalid_argument(where + ": expected one of " + known + ", found \"" + asked + "\"");
+    }
+    return *best;
+}
+
+}  // namespace mtcnn

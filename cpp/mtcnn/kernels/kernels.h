@@ -1,0 +1,129 @@
+// The loops that take the time, as tables of functions, one table per instruction set.
+//
+// Every table computes the same bits: lanes run over outputs (pixels, channels or crops), never along a sum, and each
+// multiply-add is one fused rounding. Only raw pointers cross this border. Lengths in elements unless "bytes" is said.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mtcnn {
+
+// Every row buffer that a kernel reads or writes is padded to a multiple of this many floats, and every packed
+// channel count too: the widest vector there is.
+inline constexpr int kPad = 16;
+
+constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
+
+// One output row of a convolution over planar maps, lanes over pixels.
+struct PlanarConvolution {
+    const float* const* rows;   // kernel_y pointers: row y + ky of input map 0
+    std::ptrdiff_t map_stride;  // from an input map to the next, the same row
+    const float* weights;       // packed by pack_planar
+    const float* bias;          // out_maps
+    const float* slopes;        // out_maps, or null: no PReLU
+    float* out;                 // row of output map 0; padded(width) floats are written
+    std::ptrdiff_t out_map_stride;
+    int in_maps, out_maps, kernel_y, kernel_x, width;
+};
+
+// One output row of max pooling over planar maps: first of equals across, then down.
+struct PlanarPooling {
+    const float* const* rows;  // row_count pointers (fewer than the kernel's height at the lower border)
+    int row_count;
+    std::ptrdiff_t map_stride;
+    float* out;
+    std::ptrdiff_t out_map_stride;
+    int maps, in_width, width, kernel_x, stride_x;
+};
+
+// One output row of a dense layer on maps: double sums, rounded, plus bias in float.
+struct PlanarDense {
+    const float* row;  // input map 0
+    std::ptrdiff_t map_stride;
+    const double* weights;  // in_maps x out_maps
+    const float* bias;
+    const float* slopes;  // or null
+    float* out;
+    std::ptrdiff_t out_map_stride;
+    int in_maps, out_maps, width;
+};
+
+// A convolution of `items` equal inputs, lanes over output channels. Outputs are H x W x padded(out_maps).
+struct ChannelConvolution {
+    const float* in;
+    std::ptrdiff_t item_stride, row_stride, pixel_stride, map_stride;
+    const float* weights;  // packed by pack_channels
+    const float* bias;     // padded(out_maps)
+    const float* slopes;   // padded(out_maps), or null
+    float* out;
+    std::ptrdiff_t out_item_stride;                                   // rows and pixels are dense
+    int items, in_maps, out_maps, kernel_y, kernel_x, height, width;  // height, width of the output
+};
+
+// Max pooling of one H x W x channels map, lanes over channels (a multiple of kPad).
+struct ChannelPooling {
+    const float* in;
+    float* out;
+    int channels, in_height, in_width, height, width, kernel_y, kernel_x, stride_y, stride_x;
+};
+
+// A dense layer on `items` vectors of doubles, lanes over outputs; bias in double, rounded once, then PReLU.
+struct Dense {
+    const double* in;
+    std::ptrdiff_t item_stride;
+    const float* weights;  // packed by pack_dense
+    const float* bias;     // padded(out)
+    const float* slopes;   // padded(out), or null
+    float* out;
+    std::ptrdiff_t out_item_stride;
+    int items, in_count, out_count;
+};
+
+// Bilinear weights across a row: out = in[left] * w0 + in[right] * w1, right being the pixel after left.
+struct RowTaps {
+    const std::int32_t* offsets;  // bytes from the row's start to the left pixel; padded(count) entries
+    const float* w0;
+    const float* w1;
+    int count;
+};
+
+struct Kernels {
+    const char* name;
+    const char* description;
+    bool (*supported)();
+    int lanes;  // float lanes of a vector
+    // How many output maps one tile computes: weights are packed in groups of as many.
+    int (*planar_group)(int out_maps);
+    int (*channel_group)(int out_maps);
+    int (*dense_group)(int out_count);
+    void (*convolve_planar)(const PlanarConvolution&);
+    void (*pool_planar)(const PlanarPooling&);
+    void (*dense_planar)(const PlanarDense&);
+    void (*convolve_channels)(const ChannelConvolution&);
+    void (*pool_channels)(const ChannelPooling&);
+    void (*dense)(const Dense&);
+    void (*prelu)(const float* in, float slope, float* out, std::ptrdiff_t n);
+    // Three planar rows (R, G, B in that order, map_stride apart) from one row of 8-bit or float pixels.
+    void (*resample_u8)(const std::uint8_t* row, const RowTaps&, std::ptrdiff_t pixel_stride_bytes, bool red_first,
+                        float* out, std::ptrdiff_t map_stride);
+    void (*resample_f32)(const std::uint8_t* row, const RowTaps&, std::ptrdiff_t pixel_stride_bytes, bool red_first,
+                         float* out, std::ptrdiff_t map_stride);
+    // (upper * w0 + lower * w1 - centre) * scale
+    void (*blend)(const float* upper, const float* lower, float w0, float w1, float centre, float scale, float* out,
+                  std::ptrdiff_t n);
+    // Writes the positions x with a[x] - b[x] <= limit, returns how many.
+    int (*find_below)(const float* a, const float* b, float limit, int n, std::int32_t* positions);
+    // Runs fused multiply-adds from registers; returns how many floating-point operations that were.
+    double (*burn)(std::int64_t steps);
+};
+
+extern const Kernels kernels_generic;
+#if defined(MTCNN_HAVE_AVX2)
+extern const Kernels kernels_avx2;
+#endif
+#if defined(MTCNN_HAVE_AVX512)
+extern const Kernels kernels_avx512;
+#endif
+
+}  // namespace mtcnn

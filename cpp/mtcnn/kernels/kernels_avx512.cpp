@@ -1,0 +1,7 @@
+#include "vector_avx512.h"
+
+#include "table-inl.h"
+
+#include "cpu.h"
+
+const mtcnn::Kernels mtcnn::kernels_avx512 = MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", mtcnn::cpu_has_avx512);

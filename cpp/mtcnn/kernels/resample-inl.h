@@ -1,0 +1,76 @@
+// Bilinear resampling straight from pixels to planar rows, lanes over pixels. Two products and a sum, each rounded.
+// Included once per instruction set, after its vector header.
+#pragma once
+
+#include "kernels.h"
+
+namespace {
+
+using mtcnn::RowTaps;
+
+MTCNN_INLINE Vector across(Vector left, Vector right, Vector w0, Vector w1) {
+    return add(multiply(left, w0), multiply(right, w1));
+}
+
+// Reads three bytes of the left pixel and three of the right one: the gathers of four bytes overlap into the gap or
+// the neighbour between them, never past the right pixel.
+void resample_u8(const std::uint8_t* row, const RowTaps& taps, std::ptrdiff_t pixel_stride, bool red_first, float* out,
+                 std::ptrdiff_t map_stride) {
+    const std::ptrdiff_t third = red_first ? 2 * map_stride : 0;
+    const std::ptrdiff_t first = 2 * map_stride - third;
+    for (int x = 0; x < taps.count; x += kLanes) {
+        const Integers left = gather(row, taps.offsets + x);
+        const Integers right = gather(row + pixel_stride - 1, taps.offsets + x);
+        const Vector w0 = load(taps.w0 + x);
+        const Vector w1 = load(taps.w1 + x);
+        store(out + first + x, across(byte_to_float<0>(left), byte_to_float<1>(right), w0, w1));
+        store(out + map_stride + x, across(byte_to_float<1>(left), byte_to_float<2>(right), w0, w1));
+        store(out + third + x, across(byte_to_float<2>(left), byte_to_float<3>(right), w0, w1));
+    }
+}
+
+void resample_f32(const std::uint8_t* row, const RowTaps& taps, std::ptrdiff_t pixel_stride, bool red_first, float* out,
+                  std::ptrdiff_t map_stride) {
+    for (int c = 0; c < 3; ++c) {
+        const std::uint8_t* channel = row + 4 * static_cast<std::ptrdiff_t>(red_first ? c : 2 - c);
+        for (int x = 0; x < taps.count; x += kLanes) {
+            const Vector left = gather_float(channel, taps.offsets + x);
+            const Vector right = gather_float(channel + pixel_stride, taps.offsets + x);
+            store(out + c * map_stride + x, across(left, right, load(taps.w0 + x), load(taps.w1 + x)));
+        }
+    }
+}
+
+void blend(const float* upper, const float* lower, float w0, float w1, float centre, float scale, float* out,
+           std::ptrdiff_t n) {
+    const Vector weight0 = broadcast(w0);
+    const Vector weight1 = broadcast(w1);
+    const Vector centres = broadcast(centre);
+    const Vector scales = broadcast(scale);
+    for (std::ptrdiff_t x = 0; x < n; x += kLanes) {
+        const Vector value = across(load(upper + x), load(lower + x), weight0, weight1);
+        store(out + x, multiply(subtract(value, centres), scales));
+    }
+}
+
+// Enough independent sums to fill the pipes of any processor so far.
+double burn(std::int64_t steps) {
+    constexpr int kSums = 12;
+    Vector sum[kSums];
+    MTCNN_UNROLL
+    for (int i = 0; i < kSums; ++i) sum[i] = broadcast(static_cast<float>(i));
+    const Vector factor = broadcast(0.5F);
+    const Vector term = broadcast(0.25F);
+    for (std::int64_t s = 0; s < steps; ++s) {
+        MTCNN_UNROLL
+        for (int i = 0; i < kSums; ++i) sum[i] = fma(sum[i], factor, term);
+    }
+    float kept[kLanes];
+    MTCNN_UNROLL
+    for (int i = 1; i < kSums; ++i) sum[0] = add(sum[0], sum[i]);
+    store(kept, sum[0]);
+    // The sums converge to one half each; the test only keeps the compiler from dropping the loop.
+    return kept[0] < 0 ? 0 : 2.0 * kSums * kLanes * static_cast<double>(steps);
+}
+
+}  // namespace

@@ -1,0 +1,28 @@
+// The table of one instruction set. Included last by kernels_<isa>.cpp.
+#pragma once
+
+#include "channels-inl.h"
+#include "kernels.h"
+#include "planar-inl.h"
+#include "resample-inl.h"
+
+#define MTCNN_KERNELS(name, description, supported) \
+    {name,                                          \
+     description,                                   \
+     supported,                                     \
+     kLanes,                                        \
+     planar_group,                                  \
+     channel_group,                                 \
+     dense_group,                                   \
+     convolve_planar,                               \
+     pool_planar,                                   \
+     dense_planar,                                  \
+     convolve_channels,                             \
+     pool_channels,                                 \
+     dense,                                         \
+     prelu_row,                                     \
+     resample_u8,                                   \
+     resample_f32,                                  \
+     blend,                                         \
+     find_below,                                    \
+     burn}

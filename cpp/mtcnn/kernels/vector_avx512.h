@@ -1,0 +1,66 @@
+// Sixteen floats: the operations that the loops are written against, AVX-512F.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "unroll.h"
+
+namespace {
+
+using Vector = __m512;
+using Doubles = __m512d;  // half as many lanes
+using Integers = __m512i;
+constexpr int kLanes = 16;
+constexpr int kDoubleLanes = 8;
+constexpr int kRegisters = 32;
+
+MTCNN_INLINE Vector zero() { return _mm512_setzero_ps(); }
+MTCNN_INLINE Vector load(const float* p) { return _mm512_loadu_ps(p); }
+MTCNN_INLINE void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
+MTCNN_INLINE Vector broadcast(float v) { return _mm512_set1_ps(v); }
+MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+MTCNN_INLINE Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+MTCNN_INLINE Vector subtract(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+MTCNN_INLINE Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+// v > best ? v : best
+MTCNN_INLINE Vector greater(Vector v, Vector best) { return _mm512_max_ps(v, best); }
+// v >= 0 ? v : v * slope
+MTCNN_INLINE Vector prelu(Vector v, Vector slope) {
+    return _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGE_UQ), v, slope);
+}
+// Elements 0, 2, 4, … of the concatenation a, b; and 1, 3, 5, …
+MTCNN_INLINE Vector even(Vector a, Vector b) {
+    const Integers at = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_permutex2var_ps(a, at, b);
+}
+MTCNN_INLINE Vector odd(Vector a, Vector b) {
+    const Integers at = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_ps(a, at, b);
+}
+// Bit i: a[i] <= b[i].
+MTCNN_INLINE std::uint32_t less_equal(Vector a, Vector b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+
+MTCNN_INLINE Doubles double_zero() { return _mm512_setzero_pd(); }
+MTCNN_INLINE Doubles double_broadcast(double v) { return _mm512_set1_pd(v); }
+MTCNN_INLINE Doubles double_load(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+MTCNN_INLINE Doubles double_fma(Doubles a, Doubles b, Doubles c) { return _mm512_fmadd_pd(a, b, c); }
+MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
+// Rounds to float.
+MTCNN_INLINE void double_store(float* p, Doubles v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
+
+// The four bytes at base + offsets[i] + shift.
+MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
+    return _mm512_i32gather_epi32(_mm512_loadu_si512(offsets), base, 1);
+}
+// Byte number n of each lane, as a float.
+template <int n>
+MTCNN_INLINE Vector byte_to_float(Integers v) {
+    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32(v, 8 * n), _mm512_set1_epi32(255)));
+}
+MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
+    return _mm512_i32gather_ps(_mm512_loadu_si512(offsets), base, 1);
+}
+
+}  // namespace

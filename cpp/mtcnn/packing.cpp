@@ -1,0 +1,63 @@
+#include "packing.h"
+
+#include <algorithm>
+
+namespace mtcnn {
+namespace {
+
+std::size_t groups_of(int count, int group) { return static_cast<std::size_t>((count + group - 1) / group); }
+
+}  // namespace
+
+Buffer<float> pack_convolution(const Conv2d& conv, int group) {
+    const std::size_t steps = static_cast<std::size_t>(conv.in_maps) * static_cast<std::size_t>(conv.kernel_x) *
+                              static_cast<std::size_t>(conv.kernel_y);
+    Buffer<float> packed;
+    float* to = packed.reserve(groups_of(conv.out_maps, group) * steps * static_cast<std::size_t>(group));
+    for (int first = 0; first < conv.out_maps; first += group) {
+        for (int in = 0; in < conv.in_maps; ++in) {
+            for (int x = 0; x < conv.kernel_x; ++x) {
+                for (int y = 0; y < conv.kernel_y; ++y, to += group) {
+                    for (int g = 0; g < std::min(group, conv.out_maps - first); ++g) {
+                        const std::size_t pair =
+                            static_cast<std::size_t>(first + g) * static_cast<std::size_t>(conv.in_maps) +
+                            static_cast<std::size_t>(in);
+                        const std::size_t row =
+                            pair * static_cast<std::size_t>(conv.kernel_y) + static_cast<std::size_t>(y);
+                        to[g] =
+                            conv.kernel[row * static_cast<std::size_t>(conv.kernel_x) + static_cast<std::size_t>(x)];
+                    }
+                }
+            }
+        }
+    }
+    return packed;
+}
+
+Buffer<float> pack_dense(const FullyConnected& dense, int group) {
+    Buffer<float> packed;
+    float* to = packed.reserve(groups_of(dense.outputs, group) * static_cast<std::size_t>(dense.inputs) *
+                               static_cast<std::size_t>(group));
+    for (int first = 0; first < dense.outputs; first += group) {
+        for (int in = 0; in < dense.inputs; ++in, to += group) {
+            const float* row = dense.weights.data() + std::ptrdiff_t{in} * dense.outputs + first;
+            std::copy_n(row, std::min(group, dense.outputs - first), to);
+        }
+    }
+    return packed;
+}
+
+Buffer<double> widened(const std::vector<float>& values) {
+    Buffer<double> wide;
+    std::copy(values.begin(), values.end(), wide.reserve(values.size()));
+    return wide;
+}
+
+Buffer<float> padded_copy(const std::vector<float>& values) {
+    Buffer<float> copy;
+    std::copy(values.begin(), values.end(),
+              copy.reserve(static_cast<std::size_t>(padded(static_cast<int>(values.size())))));
+    return copy;
+}
+
+}  // namespace mtcnn

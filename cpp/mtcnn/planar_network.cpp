@@ -1,0 +1,185 @@
+#include "planar_network.h"
+
+#include <algorithm>
+
+#include "exp.h"
+
+namespace mtcnn {
+namespace {
+
+PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps, const Kernels& kernels) {
+    PlanarStage stage;
+    stage.name = name;
+    stage.in_maps = stage.out_maps = in_maps;
+    if (const auto* conv = std::get_if<Conv2d>(&layer)) {
+        stage.kind = PlanarStage::Kind::kConvolution;
+        stage.out_maps = conv->out_maps;
+        stage.kernel_y = conv->kernel_y;
+        stage.kernel_x = conv->kernel_x;
+        stage.weights = pack_convolution(*conv, kernels.planar_group(conv->out_maps));
+        stage.bias = padded_copy(conv->bias);
+    } else if (const auto* pool = std::get_if<MaxPool>(&layer)) {
+        stage.kind = PlanarStage::Kind::kPooling;
+        stage.kernel_y = pool->kernel_y;
+        stage.kernel_x = pool->kernel_x;
+        stage.stride_y = pool->stride_y;
+        stage.stride_x = pool->stride_x;
+    } else if (const auto* dense = std::get_if<FullyConnected>(&layer)) {
+        stage.kind = PlanarStage::Kind::kDense;
+        stage.out_maps = dense->outputs;
+        stage.wide_weights = widened(dense->weights);
+        stage.bias = padded_copy(dense->bias);
+    } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
+        stage.kind = PlanarStage::Kind::kPRelu;
+        stage.slopes = padded_copy(prelu->slopes);
+    } else {
+        stage.kind = PlanarStage::Kind::kSigmoid;
+    }
+    return stage;
+}
+
+bool takes_prelu(const PlanarStage& stage) {
+    return !stage.fused && (stage.kind == PlanarStage::Kind::kConvolution || stage.kind == PlanarStage::Kind::kDense);
+}
+
+// Rows of the input that row y of a stage's output is computed from: [first, last].
+std::pair<int, int> needed(const PlanarStage& stage, int y, int in_height) {
+    const std::int64_t first = std::int64_t{y} * stage.stride_y;
+    const std::int64_t last = std::min<std::int64_t>(first + stage.kernel_y, in_height) - 1;
+    return {static_cast<int>(first), static_cast<int>(last)};
+}
+
+}  // namespace
+
+std::pair<int, int> PlanarStage::out_size(int height, int width) const {
+    if (kind == Kind::kPooling) {
+        return {pooled_size(height, kernel_y, stride_y), pooled_size(width, kernel_x, stride_x)};
+    }
+    return {height - kernel_y + 1, width - kernel_x + 1};
+}
+
+void RowRing::prepare(int rows, int map_count, int width, int first) {
+    capacity = rows;
+    maps = map_count;
+    next = first;
+    // A kernel reads whole vectors: the last one may begin at the last pixel.
+    map_stride = padded(width + kPad - 1);
+    memory.reserve(static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) *
+                   static_cast<std::size_t>(map_stride));
+}
+
+PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse)
+    : kernels_(kernels), in_maps_(in_maps) {
+    const std::vector<std::string> names = network.names();
+    int maps = in_maps;
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        PlanarStage stage = make_stage(network.layers[i], names[i], maps, kernels);
+        if (fuse && stage.kind == PlanarStage::Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
+            stages_.back().fused = true;
+            stages_.back().slopes = std::move(stage.slopes);
+            stages_.back().name = stage.name;
+            continue;
+        }
+        maps = stage.out_maps;
+        stages_.push_back(std::move(stage));
+    }
+}
+
+void PlanarNetwork::compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size,
+                                RowRing& out, int out_width, std::vector<const float*>& rows) const {
+    const auto [first, last] = needed(stage, y, in_size.first);
+    rows.clear();
+    for (int r = first; r <= last; ++r) rows.push_back(in.row(r));
+    float* to = out.row(y);
+    const float* slopes = stage.fused ? stage.slopes.data() : nullptr;
+    switch (stage.kind) {
+        case PlanarStage::Kind::kConvolution:
+            return kernels_.convolve_planar({rows.data(), in.map_stride, stage.weights.data(), stage.bias.data(),
+                                             slopes, to, out.map_stride, stage.in_maps, stage.out_maps, stage.kernel_y,
+                                             stage.kernel_x, out_width});
+        case PlanarStage::Kind::kPooling:
+            return kernels_.pool_planar({rows.data(), static_cast<int>(rows.size()), in.map_stride, to, out.map_stride,
+                                         stage.in_maps, in_size.second, out_width, stage.kernel_x, stage.stride_x});
+        case PlanarStage::Kind::kDense:
+            return kernels_.dense_planar({rows[0], in.map_stride, stage.wide_weights.data(), stage.bias.data(), slopes,
+                                          to, out.map_stride, stage.in_maps, stage.out_maps, out_width});
+        case PlanarStage::Kind::kPRelu:
+            for (int m = 0; m < stage.in_maps; ++m) {
+                kernels_.prelu(rows[0] + m * in.map_stride, stage.slopes.data()[m], to + m * out.map_stride, out_width);
+            }
+            return;
+        case PlanarStage::Kind::kSigmoid:
+            for (int m = 0; m < stage.in_maps; ++m) {
+                std::transform(rows[0] + m * in.map_stride, rows[0] + m * in.map_stride + out_width,
+                               to + m * out.map_stride, sigmoid);
+            }
+            return;
+    }
+}
+
+void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch) const {
+    RowRing& out = scratch.rings[stage];
+    for (; out.next <= upto; ++out.next) {
+        if (stage == 0) {
+            source(out.next, out.row(out.next), out.map_stride);
+            continue;
+        }
+        const PlanarStage& s = stages_[stage - 1];
+        produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch);
+        compute_row(s, out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out, scratch.sizes[stage].second,
+                    scratch.rows);
+    }
+}
+
+void PlanarNetwork::run(int height, int width, int from, int to, const Source& source, const Sink& sink,
+                        PlanarScratch& scratch) const {
+    const std::size_t count = stages_.size();
+    scratch.rings.resize(count + 1);
+    scratch.sizes.assign(1, {height, width});
+    for (const PlanarStage& s : stages_) {
+        scratch.sizes.push_back(s.out_size(scratch.sizes.back().first, scratch.sizes.back().second));
+    }
+    int first = from;
+    for (std::size_t i = count + 1; i-- > 0;) {
+        const int rows = i == count ? 1 : std::min(stages_[i].kernel_y, scratch.sizes[i].first);
+        const int maps = i == 0 ? in_maps_ : stages_[i - 1].out_maps;
+        scratch.rings[i].prepare(rows, maps, scratch.sizes[i].second, first);
+        if (i > 0) first *= stages_[i - 1].stride_y;
+    }
+    RowRing& last = scratch.rings[count];
+    for (int y = from; y < to; ++y) {
+        produce(count, y, source, scratch);
+        sink(y, last.row(y), last.map_stride);
+    }
+}
+
+void PlanarNetwork::run_watched(int height, int width, const Source& source, const Sink& sink,
+                                const Watch& watch) const {
+    std::pair<int, int> size(height, width);
+    // Shared, so that who watches may keep the maps.
+    auto in = std::make_shared<RowRing>();
+    in->prepare(height, in_maps_, width, 0);
+    for (int y = 0; y < height; ++y) source(y, in->row(y), in->map_stride);
+    const auto show = [&](const std::string& name) {
+        const std::ptrdiff_t float_size = sizeof(float);
+        watch(name, {in,
+                     in->row(0),
+                     false,
+                     {in->maps, size.first, size.second},
+                     {in->map_stride * float_size, in->maps * in->map_stride * float_size, float_size}});
+    };
+    show("input");
+    std::vector<const float*> rows;
+    for (const PlanarStage& stage : stages_) {
+        const std::pair<int, int> out_size = stage.out_size(size.first, size.second);
+        auto out = std::make_shared<RowRing>();
+        out->prepare(out_size.first, stage.out_maps, out_size.second, 0);
+        for (int y = 0; y < out_size.first; ++y) compute_row(stage, y, *in, size, *out, out_size.second, rows);
+        size = out_size;
+        in = std::move(out);
+        show(stage.name);
+    }
+    for (int y = 0; y < size.first; ++y) sink(y, in->row(y), in->map_stride);
+}
+
+}  // namespace mtcnn

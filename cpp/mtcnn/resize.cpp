@@ -1,0 +1,168 @@
+#include "resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace mtcnn {
+namespace {
+
+// Where an output sample falls between two source samples.
+struct Position {
+    std::int64_t index;  // may be -1
+    float fraction;
+};
+
+Position position(int at, int size, std::int64_t source_size) {
+    const double scale = 1.0 / (static_cast<double>(size) / static_cast<double>(source_size));
+    const auto place = static_cast<float>((at + 0.5) * scale - 0.5);
+    const float floor = std::floor(place);
+    return {static_cast<std::int64_t>(floor), place - floor};
+}
+
+}  // namespace
+
+Patch whole(const Image& image) { return {0, 0, image.width, image.height}; }
+
+Patch cut(const Box& box) {
+    return {static_cast<std::int64_t>(box.x) - 1, static_cast<std::int64_t>(box.y) - 1,
+            static_cast<std::int64_t>(box.width) + 1, static_cast<std::int64_t>(box.height) + 1};
+}
+
+bool touches(const Patch& patch, const Image& image) {
+    return patch.x < image.width && patch.y < image.height && patch.x + patch.width > 0 && patch.y + patch.height > 0;
+}
+
+void Resampler::prepare(const Image& image, const Patch& patch, int height, int width, Normalisation normalisation) {
+    image_ = image;
+    patch_ = patch;
+    height_ = height;
+    width_ = width;
+    normalisation_ = normalisation;
+    row_numbers_[0] = row_numbers_[1] = -1;
+    if (patch.height == height && patch.width == width) {
+        mode_ = Mode::kCopy;
+    } else if (patch.height == 2 * std::int64_t{height} && patch.width == 2 * std::int64_t{width}) {
+        mode_ = Mode::kHalve;
+    } else {
+        mode_ = Mode::kBilinear;
+        prepare_columns();
+    }
+}
+
+void Resampler::prepare_columns() {
+    const std::ptrdiff_t size = image_.floats ? 12 : 3;
+    const auto count = static_cast<std::size_t>(padded(width_));
+    std::int32_t* offsets = offsets_.reserve(count);
+    float* w0 = weights_.reserve(2 * count);
+    float* w1 = w0 + count;
+    std::int64_t* columns = columns_.reserve(count);
+    collect_ = patch_.x < 0 || patch_.x + patch_.width > image_.width || patch_.width < 2;
+    tap_stride_ = collect_ ? size : image_.pixel_stride;
+    for (int x = 0; x < width_; ++x) {
+        Position p = position(x, width_, patch_.width);
+        if (p.index < 0) p = {0, 0};
+        if (p.index >= patch_.width - 1) p = {patch_.width - 1, 0};
+        w0[x] = 1.0F - p.fraction;
+        w1[x] = p.fraction;
+        if (!collect_ && p.index == patch_.width - 1) {
+            // The last pixel has no neighbour to its right: it is read as the right one of the pair before.
+            --p.index;
+            std::swap(w0[x], w1[x]);
+        }
+        columns[x] = patch_.x + p.index;
+        offsets[x] = static_cast<std::int32_t>(collect_ ? 2 * size * x : columns[x] * image_.pixel_stride);
+    }
+    std::fill(offsets + width_, offsets + count, offsets[width_ - 1]);
+    std::fill(w0 + width_, w0 + count, 0.0F);
+    std::fill(w1 + width_, w1 + count, 0.0F);
+    if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * count);
+    taps_ = {offsets, w0, w1, width_};
+}
+
+const std::uint8_t* Resampler::gather_columns(const std::uint8_t* row) {
+    const std::size_t size = image_.floats ? 12 : 3;
+    std::uint8_t* out = collected_.data();
+    for (int x = 0; x < 2 * width_; ++x, out += size) {
+        const std::int64_t column = columns_.data()[x / 2] + x % 2;
+        if (column >= 0 && column < image_.width) {
+            std::memcpy(out, row + column * image_.pixel_stride, size);
+        } else {
+            std::memset(out, 0, size);
+        }
+    }
+    return collected_.data();
+}
+
+// Source row y of the patch, resampled across, planar.
+const float* Resampler::source_row(std::int64_t y) {
+    for (int i = 0; i < 2; ++i) {
+        if (row_numbers_[i] == y) {
+            oldest_ = 1 - i;
+            return rows_[i].data();
+        }
+    }
+    const int slot = oldest_;
+    oldest_ = 1 - slot;
+    row_numbers_[slot] = y;
+    const std::ptrdiff_t stride = padded(width_);
+    float* out = rows_[slot].reserve(static_cast<std::size_t>(3 * stride));
+    const std::int64_t image_y = patch_.y + y;
+    if (image_y < 0 || image_y >= image_.height) {
+        std::fill(out, out + 3 * stride, 0.0F);
+        return out;
+    }
+    const std::uint8_t* row = image_.data + image_y * image_.row_stride;
+    if (collect_) row = gather_columns(row);
+    const auto resample = image_.floats ? kernels_.resample_f32 : kernels_.resample_u8;
+    resample(row, taps_, tap_stride_, image_.red_first, out, stride);
+    return out;
+}
+
+float Resampler::value(std::int64_t x, std::int64_t y, int channel) const {
+    x += patch_.x;
+    y += patch_.y;
+    if (x < 0 || y < 0 || x >= image_.width || y >= image_.height) return 0;
+    const std::uint8_t* pixel = image_.data + y * image_.row_stride + x * image_.pixel_stride;
+    const int place = image_.red_first ? channel : 2 - channel;
+    if (!image_.floats) return pixel[place];
+    float value = 0;
+    std::memcpy(&value, pixel + 4 * static_cast<std::ptrdiff_t>(place), sizeof value);
+    return value;
+}
+
+void Resampler::copy_row(int y, float* out, std::ptrdiff_t map_stride) const {
+    for (int c = 0; c < 3; ++c) {
+        for (int x = 0; x < width_; ++x) {
+            out[c * map_stride + x] = (value(x, y, c) - normalisation_.centre) * normalisation_.scale;
+        }
+    }
+}
+
+void Resampler::halve_row(int y, float* out, std::ptrdiff_t map_stride) const {
+    const std::int64_t upper = 2 * std::int64_t{y};
+    for (int c = 0; c < 3; ++c) {
+        for (int x = 0; x < width_; ++x) {
+            const std::int64_t left = 2 * std::int64_t{x};
+            const float sum = value(left, upper, c) + value(left + 1, upper, c) + value(left, upper + 1, c) +
+                              value(left + 1, upper + 1, c);
+            out[c * map_stride + x] = (sum * 0.25F - normalisation_.centre) * normalisation_.scale;
+        }
+    }
+}
+
+void Resampler::row(int y, float* out, std::ptrdiff_t map_stride) {
+    if (mode_ == Mode::kCopy) return copy_row(y, out, map_stride);
+    if (mode_ == Mode::kHalve) return halve_row(y, out, map_stride);
+    const Position p = position(y, height_, patch_.height);
+    const std::int64_t last = patch_.height - 1;
+    const float* upper = source_row(std::clamp<std::int64_t>(p.index, 0, last));
+    const float* lower = source_row(std::clamp<std::int64_t>(p.index + 1, 0, last));
+    const std::ptrdiff_t stride = padded(width_);
+    for (int c = 0; c < 3; ++c) {
+        kernels_.blend(upper + c * stride, lower + c * stride, 1.0F - p.fraction, p.fraction, normalisation_.centre,
+                       normalisation_.scale, out + c * map_stride, width_);
+    }
+}
+
+}  // namespace mtcnn

@@ -1,0 +1,83 @@
+// Bilinear resampling of a patch of an image into planar, normalised rows, without a float copy of the image.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "boxes.h"
+#include "kernels/kernels.h"
+#include "tensor.h"
+
+namespace mtcnn {
+
+// An image that somebody else owns. The three colours of a pixel are dense; other strides are in bytes and positive.
+struct Image {
+    const std::uint8_t* data = nullptr;
+    int height = 0, width = 0;
+    std::ptrdiff_t row_stride = 0, pixel_stride = 0;
+    bool floats = false;     // float32 pixels, otherwise 8 bits
+    bool red_first = false;  // R, G, B, otherwise B, G, R
+};
+
+// A rectangle in image coordinates. What lies outside the image is zero.
+struct Patch {
+    std::int64_t x = 0, y = 0, width = 0, height = 0;
+};
+
+Patch whole(const Image& image);
+
+// The patch that is cut for a square box: (width + 1) x (height + 1) pixels from (x - 1, y - 1).
+Patch cut(const Box& box);
+
+// Whether any pixel of the patch lies inside the image.
+bool touches(const Patch& patch, const Image& image);
+
+// What follows the resampling of each value: (v - centre) * scale.
+struct Normalisation {
+    float centre = 127.5F, scale = 0.0078125F;
+};
+
+// Produces the rows of one resampled patch. Memory is kept from one patch to the next.
+class Resampler {
+public:
+    explicit Resampler(const Kernels& kernels) : kernels_(kernels) {}
+
+    // The image must outlive the rows.
+    void prepare(const Image& image, const Patch& patch, int height, int width, Normalisation normalisation = {});
+
+    // Writes row y of the result: three planar rows (R, G, B), map_stride >= padded(width) apart, padded(width)
+    // floats each.
+    void row(int y, float* out, std::ptrdiff_t map_stride);
+
+private:
+    enum class Mode { kCopy, kHalve, kBilinear };
+
+    void prepare_columns();
+    const float* source_row(std::int64_t y);
+    const std::uint8_t* gather_columns(const std::uint8_t* row);
+    void copy_row(int y, float* out, std::ptrdiff_t map_stride) const;
+    void halve_row(int y, float* out, std::ptrdiff_t map_stride) const;
+    float value(std::int64_t x, std::int64_t y, int channel) const;
+
+    const Kernels& kernels_;
+    Image image_;
+    Patch patch_;
+    int height_ = 0, width_ = 0;
+    Normalisation normalisation_;
+    Mode mode_ = Mode::kCopy;
+    // Where columns of the patch lie outside the image, the pixels that are needed are collected into a short row.
+    bool collect_ = false;
+    RowTaps taps_{};
+    std::ptrdiff_t tap_stride_ = 0;
+    Buffer<std::int32_t> offsets_;
+    Buffer<float> weights_;
+    Buffer<std::int64_t> columns_;
+    Buffer<std::uint8_t> collected_;
+    // The two source rows last resampled across, by their number in the patch.
+    Buffer<float> rows_[2];
+    std::int64_t row_numbers_[2] = {-1, -1};
+    int oldest_ = 0;
+};
+
+}  // namespace mtcnn

@@ -1,0 +1,68 @@
+// Memory: aligned float buffers that grow and are kept, and read-only views for those who watch a detection.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace mtcnn {
+
+// Aligned, zero-filled when it grows, never shrinks. Contents do not survive growth.
+template <class T>
+class Buffer {
+public:
+    T* reserve(std::size_t count) {
+        if (count > size_) {
+            data_.reset();
+            size_ = 0;
+            data_.reset(new (std::align_val_t{kAlignment}) T[count]());
+            size_ = count;
+        }
+        return data_.get();
+    }
+    T* data() { return data_.get(); }
+    const T* data() const { return data_.get(); }
+    std::size_t size() const { return size_; }
+
+private:
+    static constexpr std::size_t kAlignment = 64;
+    struct Free {
+        void operator()(T* p) const { ::operator delete[](p, std::align_val_t{kAlignment}); }
+    };
+    std::unique_ptr<T[], Free> data_;
+    std::size_t size_ = 0;
+};
+
+// A read-only view of a tensor that a detection computed. Strides in bytes. Who keeps the owner keeps the memory.
+struct TensorView {
+    std::shared_ptr<const void> owner;
+    const void* data = nullptr;
+    bool integers = false;  // int32, otherwise float32
+    std::vector<std::ptrdiff_t> shape;
+    std::vector<std::ptrdiff_t> strides;
+};
+
+// Called with the tensor's stable name, in execution order.
+using Tap = std::function<void(const std::string& name, const TensorView& view)>;
+
+// A view of values that are copied for it, dense in row order.
+template <class T>
+TensorView dense_view(std::vector<T> values, std::vector<std::ptrdiff_t> shape) {
+    auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+    TensorView view{owner, owner->data(), std::is_integral_v<T>, std::move(shape), {}};
+    view.strides.resize(view.shape.size());
+    std::ptrdiff_t stride = 4;
+    for (std::size_t i = view.shape.size(); i-- > 0;) {
+        view.strides[i] = stride;
+        stride *= view.shape[i];
+    }
+    return view;
+}
+
+}  // namespace mtcnn
