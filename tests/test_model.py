@@ -1,0 +1,199 @@
+"""Models in folders, arrays and pickles."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Model
+from mtcnn_cpp.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
+
+F = np.float32
+
+
+def small_model() -> Model:
+    """Other shapes than the official ones, with every kind of layer."""
+    rng = np.random.default_rng(0)
+
+    def random(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(F)
+
+    pnet = [
+        Conv2d(random(4, 3, 5, 2), random(4)),
+        MaxPool(2, 3, 1, 2),
+        PReLU(random(4)),
+        FullyConnected(random(4, 6), random(6)),
+    ]
+    rnet = [
+        MaxPool(4, 4, 4, 4),
+        FullyConnected(random(108, 7), random(7)),
+        Sigmoid(),
+        FullyConnected(random(7, 6), random(6)),
+    ]
+    onet = [Conv2d(random(2, 3, 48, 48), random(2)), FullyConnected(random(2, 16), random(16))]
+    return Model(Network(tuple(pnet)), Network(tuple(rnet)), Network(tuple(onet)))
+
+
+@pytest.fixture(params=["official", "small"])
+def model(request: pytest.FixtureRequest) -> Model:
+    return Model.default() if request.param == "official" else small_model()
+
+
+def test_save_and_load(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "new" / "folder")
+    folder = tmp_path / "new" / "folder"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "MTCNN_detector.txt",
+        "ONet.dat",
+        "PNet.dat",
+        "RNet.dat",
+    ]
+    assert Model.load(folder).hashes() == model.hashes()
+    assert Model.load(str(folder / "MTCNN_detector.txt")).hashes() == model.hashes()
+    (folder / "MTCNN_detector.txt").unlink()
+    assert Model.load(folder).hashes() == model.hashes()
+
+
+def test_pickle(model: Model) -> None:
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.hashes() == model.hashes()
+    assert copy.rnet.names == model.rnet.names
+
+
+def test_arrays_and_back(model: Model, tmp_path: Path) -> None:
+    arrays = model.arrays()
+    assert Model.from_arrays(arrays).hashes() == model.hashes()
+    np.savez(tmp_path / "model.npz", **arrays)
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as file:
+        assert Model.from_arrays(file).hashes() == model.hashes()
+    doubled = {
+        name: array.astype(np.float64) if array.dtype == F else array for name, array in arrays.items()
+    }
+    assert Model.from_arrays(doubled).hashes() == model.hashes()
+
+
+def test_hashes_are_the_official_ones() -> None:
+    digests = dict(line.split()[::-1] for line in OFFICIAL.strip().splitlines())
+    assert Model.default().hashes() == digests
+
+
+OFFICIAL = """
+22dfd0a96ec983e99b21c0e214d89d55ea9a471eedd53e5a48203f22bcb4c489 pnet
+95e9c4203ca0a08c84520fa5fd658834213ed2453a7359f4d9514a06762f91e9 rnet
+4c853ae5b461abe4d41f1cd77625895cd71452956c63c622fd75a3b820fb1d31 onet
+"""
+
+ARRAYS = {
+    "unknown stage": ({"qnet/conv1/bias": [1]}, "qnet/conv1/bias: expected a name like pnet/conv1/kernel"),
+    "no stage": ({"bias": [1]}, "bias: expected a name like pnet/conv1/kernel"),
+    "nothing": ({}, "pnet: expected arrays named pnet/…, found none"),
+    "half a layer": (
+        {"pnet/conv1/kernel": np.ones((6, 3, 1, 1))},
+        "pnet/conv1: expected kernel and bias, .* found kernel",
+    ),
+    "wrong name": (
+        {"pnet/conv2/kernel": np.ones((6, 3, 1, 1)), "pnet/conv2/bias": np.ones(6)},
+        "pnet: expected layers named conv1, found conv2",
+    ),
+    "wrong rank": (
+        {"pnet/prelu1/slopes": np.ones((6, 1, 1))},
+        r"pnet/prelu1: PReLU: expected slopes to be .* rank 1, found float64 of shape \(6, 1, 1\)",
+    ),
+    "text": (
+        {"pnet/prelu1/slopes": np.array(["a"])},
+        "pnet/prelu1: PReLU: expected slopes to be a non-empty array of numbers",
+    ),
+    "bias": (
+        {"pnet/fc1/weights": np.ones((3, 6)), "pnet/fc1/bias": np.ones(5)},
+        "pnet/fc1: FullyConnected: bias: expected 6 values, .* found 5",
+    ),
+    "window": (
+        {"pnet/pool1/window": [2, 2, 0, 2]},
+        "pnet/pool1: MaxPool: expected stride_x to be an integer of 1 or more, found 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_bad_arrays(case: str) -> None:
+    arrays, message = ARRAYS[case]
+    official = Model.default().arrays()
+    if arrays and "net/" in next(iter(arrays)):
+        arrays = arrays | {name: array for name, array in official.items() if not name.startswith("pnet/")}
+    with pytest.raises(ValueError, match=message):
+        Model.from_arrays(arrays)
+
+
+def test_networks_that_do_not_fit_their_stage() -> None:
+    official = Model.default()
+    with pytest.raises(ValueError, match=r"^RNet: expected .*found"):
+        Model(official.pnet, official.onet, official.rnet)
+    with pytest.raises(
+        ValueError, match=r"^PNet: expected fc1 with 64 inputs, for maps of any size, found 576$"
+    ):
+        Model(official.rnet, official.rnet, official.onet)
+
+
+def write_index(folder: Path, text: str) -> Path:
+    Model.default().save(folder)
+    (folder / "MTCNN_detector.txt").write_bytes(text.encode())
+    return folder / "MTCNN_detector.txt"
+
+
+def test_index_with_cr_lf_folders_and_blanks(tmp_path: Path) -> None:
+    (tmp_path / "sub folder").mkdir()
+    index = write_index(tmp_path, "PNet \t sub folder/p.dat\r\n\r\nONet ONet.dat \r\nRNet RNet.dat")
+    (tmp_path / "PNet.dat").rename(tmp_path / "sub folder" / "p.dat")
+    assert Model.load(index).hashes() == Model.default().hashes()
+
+
+INDEX = {
+    "unknown": ("PNet PNet.dat\nQNet QNet.dat\n", 2, r"found 'QNet QNet\.dat'"),
+    "no file": ("PNet\n", 1, "found 'PNet'"),
+    "twice": ("PNet PNet.dat\nRNet RNet.dat\nPNet PNet.dat\n", 3, "NAME FILE.* each once, found 'PNet PNet"),
+    "one missing": (
+        "PNet PNet.dat\nRNet RNet.dat\n",
+        3,
+        "expected a line for ONet, found the end of the file",
+    ),
+    "empty": ("", 1, "expected a line for PNet, found the end of the file"),
+}
+
+
+@pytest.mark.parametrize("case", INDEX)
+def test_bad_index(tmp_path: Path, case: str) -> None:
+    text, line, message = INDEX[case]
+    with pytest.raises(ValueError, match=rf"MTCNN_detector\.txt: line {line}: .*{message}"):
+        Model.load(write_index(tmp_path, text))
+
+
+def test_index_that_is_no_text(tmp_path: Path) -> None:
+    Model.default().save(tmp_path)
+    with pytest.raises(ValueError, match=r"PNet\.dat: expected a text of lines NAME FILE"):
+        Model.load(tmp_path / "PNet.dat")
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a file, found nothing there"):
+        Model.load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"PNet\.dat: expected a file"):
+        Model.load(tmp_path)
+    Model.default().save(tmp_path)
+    (tmp_path / "RNet.dat").unlink()
+    with pytest.raises(FileNotFoundError, match=r"RNet\.dat: expected a file"):
+        Model.load(tmp_path)
+    (tmp_path / "RNet.dat").mkdir()
+    with pytest.raises(ValueError, match=r"RNet\.dat: expected a file, found a folder"):
+        Model.load(tmp_path)
+
+
+def test_damaged_file_is_named(tmp_path: Path) -> None:
+    Model.default().save(tmp_path)
+    path = tmp_path / "ONet.dat"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(
+        ValueError, match=r"ONet\.dat: byte 144: expected 4608 bytes of conv1 kernels, found 856 bytes"
+    ):
+        Model.load(tmp_path)
