@@ -215,7 +215,7 @@ else:
 
 
 @pytest.mark.skipif(not GOLD.exists(), reason="no gold figures beside the repository")
-@pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != "reference"])
+@pytest.mark.parametrize("backend", BACKENDS[1:-1] or BACKENDS[:1])
 @pytest.mark.parametrize("case", gold_cases(), ids=case_id)
 def test_every_detection_of_the_original(case: dict[str, Any], backend: str) -> None:
     check_against_original(case, read_image(GOLD / "images" / case["image"]), backend)

@@ -7,11 +7,12 @@ import functools
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from mtcnn_cpp import Detections, Detector, read_image
+from mtcnn_cpp import Detections, Detector, read_image, sample_image
 from mtcnn_cpp.image import to_bgr8, to_pixels
 from pictures import BACKENDS, portrait
 
@@ -142,9 +143,30 @@ HARMLESS = {
 @pytest.mark.parametrize("name", HARMLESS)
 def test_odd_pictures_run_and_agree_with_the_reference(name: str, backend: str) -> None:
     """Thresholds low enough that boxes go through all three networks."""
-    options = {"min_face": 20, "thresholds": (0.3, 0.05, 0.01)}
-    faces = Detector(backend=backend, **options).detect(HARMLESS[name])
-    assert faces == Detector(backend="reference", **options).detect(HARMLESS[name])
+    assert Detector(backend=backend, **LAX).detect(HARMLESS[name]) == reference_faces(name)
+
+
+LAX: dict[str, Any] = {"min_face": 20, "thresholds": (0.3, 0.05, 0.01)}
+
+
+@functools.cache
+def reference_faces(name: str) -> Detections:
+    return Detector(backend="reference", **LAX).detect(HARMLESS[name])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_large_picture(backend: str) -> None:
+    """8000 x 6000 pixels, the sample's face about 1000 wide."""
+    faces = faces_of_large_picture(backend)
+    assert faces.image_size == (6000, 8000)
+    assert len(faces) == 1
+    assert faces == faces_of_large_picture("reference")
+
+
+@functools.cache
+def faces_of_large_picture(backend: str) -> Detections:
+    image = np.repeat(np.repeat(sample_image()[:500, :500], 12, axis=0), 16, axis=1)
+    return Detector(backend=backend, min_face=600).detect(image)
 
 
 def found(image: object, color: str = "bgr", backend: str = "reference") -> Detections:

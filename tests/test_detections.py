@@ -1,0 +1,275 @@
+"""Results: a sequence of faces that goes into JSON, pickles and notebooks; and the pictures drawn of them."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import math
+import pickle
+import weakref
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from mtcnn_cpp import Detection, Detections, Detector, draw, png, sample_image
+from pictures import portrait
+
+
+def three_faces(seed: int = 7) -> Detections:
+    rng = np.random.default_rng(seed)
+    return Detections(
+        rng.uniform(20, 60, (3, 4)).astype(np.float32),
+        rng.uniform(0, 1, 3).astype(np.float32),
+        rng.uniform(0, 100, (3, 5, 2)).astype(np.float32),
+        (100, 120),
+    )
+
+
+def no_faces() -> Detections:
+    shapes = (0, 4), (0,), (0, 5, 2)
+    return Detections(*(np.zeros(shape, np.float32) for shape in shapes), (100, 120))
+
+
+def test_sequence_of_faces() -> None:
+    faces = three_faces()
+    assert len(faces) == 3
+    assert len(list(faces)) == 3
+    for index, face in enumerate(faces):
+        assert isinstance(face, Detection)
+        assert np.array_equal(face.box, faces.boxes[index])
+        assert face.score == faces.scores[index]
+        assert np.array_equal(face.landmarks, faces.landmarks[index])
+        assert not face.box.flags.writeable
+        assert face == faces[index] == faces[index - 3]
+    with pytest.raises(IndexError):
+        faces[3]
+    assert not no_faces()
+    assert list(no_faces()) == []
+
+
+def test_selection() -> None:
+    faces = three_faces()
+    assert faces[:2].image_size == faces.image_size
+    assert list(faces[1:]) == [faces[1], faces[2]]
+    assert list(faces[faces.scores > faces.scores.min()]) == [
+        face for face in faces if face.score > min(faces.scores)
+    ]
+    assert list(faces[[2, 0]]) == [faces[2], faces[0]]
+
+
+def test_equal_by_bits() -> None:
+    faces = three_faces()
+    assert faces == three_faces()
+    assert hash(faces) == hash(three_faces())
+    assert hash(faces[0]) == hash(three_faces()[0])
+    assert faces != faces[:2]
+    assert faces != 3
+    for name in ("boxes", "scores", "landmarks"):
+        arrays = {part: getattr(faces, part).copy() for part in ("boxes", "scores", "landmarks")}
+        arrays[name].reshape(-1)[0] = np.nextafter(arrays[name].reshape(-1)[0], np.float32(0))
+        other = Detections(**arrays, image_size=faces.image_size)
+        assert faces != other
+        assert faces[0] != other[0]
+        assert faces[1] == other[1]
+
+
+def test_zeros_of_other_sign_are_other_bits() -> None:
+    zero = no_faces()
+    plus, minus = (
+        Detections(np.full((1, 4), v, np.float32), *_rest(1), zero.image_size) for v in (0.0, -0.0)
+    )
+    assert plus != minus
+
+
+def _rest(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones(count, np.float32), np.ones((count, 5, 2), np.float32)
+
+
+def test_read_only() -> None:
+    faces = three_faces()
+    for array in (faces.boxes, faces.scores, faces.landmarks):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    with pytest.raises(AttributeError):
+        faces.boxes = faces.boxes  # type: ignore[misc]
+
+
+def test_arrays_of_the_caller_stay_writeable() -> None:
+    boxes = np.zeros((1, 4), np.float32)
+    Detections(boxes, *_rest(1), (10, 10))
+    assert boxes.flags.writeable
+
+
+def test_wrong_arrays() -> None:
+    scores, landmarks = _rest(2)
+    with pytest.raises(ValueError, match=r"boxes must be \(2, 4\) float32, got \(3, 4\) float32"):
+        Detections(np.zeros((3, 4), np.float32), scores, landmarks, (1, 1))
+    with pytest.raises(ValueError, match=r"boxes must be \(2, 4\) float32, got \(2, 4\) float64"):
+        Detections(np.zeros((2, 4)), scores, landmarks, (1, 1))  # type: ignore[arg-type]
+
+
+def test_to_dict_is_json_and_reads_back_as_the_same_bits() -> None:
+    faces = three_faces()
+    data = json.loads(json.dumps(faces.to_dict(), allow_nan=False))
+    assert (data["width"], data["height"]) == (120, 100)
+    assert set(data["faces"][0]["landmarks"]) == {
+        "left_eye",
+        "right_eye",
+        "nose",
+        "left_mouth_corner",
+        "right_mouth_corner",
+    }
+    again = Detections(
+        np.array([face["box"] for face in data["faces"]], np.float32),
+        np.array([face["score"] for face in data["faces"]], np.float32),
+        np.array([list(face["landmarks"].values()) for face in data["faces"]], np.float32),
+        (100, 120),
+    )
+    assert again == faces
+
+
+def test_to_dict_has_the_shortest_numbers() -> None:
+    face = Detection(np.array([0.1, 1e-9, 16777216, -2.5], np.float32), np.float32(0.7), _rest(1)[1][0])
+    assert face.to_dict()["box"] == [0.1, 1e-9, 16777216.0, -2.5]
+    assert face.to_dict()["score"] == 0.7
+
+
+def test_not_finite_is_null() -> None:
+    """Networks of one's own can put landmarks anywhere; JSON has no word for infinity."""
+    landmarks = np.full((5, 2), np.nan, np.float32)
+    landmarks[0] = math.inf, 1
+    face = Detection(np.ones(4, np.float32), np.float32(1), landmarks)
+    assert face.to_dict()["landmarks"]["left_eye"] == [None, 1.0]
+    assert face.to_dict()["landmarks"]["nose"] == [None, None]
+
+
+def test_repr() -> None:
+    faces = Detections(np.array([[10, 20, 30.25, 40]], np.float32), *_rest(1), (100, 120))
+    assert repr(faces) == (
+        "<Detections: 1 face in 120 x 100 pixels>\n  0: score 1.00000, 30.2 x 40.0 at (10.0, 20.0)"
+    )
+    assert repr(faces[0]) == "<Detection: score 1.00000, 30.2 x 40.0 at (10.0, 20.0)>"
+    assert repr(no_faces()) == "<Detections: 0 faces in 120 x 100 pixels>"
+    many = Detections(np.ones((25, 4), np.float32), *_rest(25), (9, 9))
+    assert repr(many).endswith("… and 15 more")
+    assert len(repr(many).splitlines()) == 12
+
+
+def test_pickle_and_copy() -> None:
+    faces = Detector(backend="reference").detect(portrait())
+    data = pickle.dumps(faces)
+    assert len(data) < 2000  # no picture in it
+    for same in (pickle.loads(data), copy.copy(faces), copy.deepcopy(faces)):
+        assert same == faces
+        assert same.image_size == faces.image_size
+        assert not same.boxes.flags.writeable
+
+
+def is_drawn_in(faces: Detections, image: np.ndarray) -> bool:
+    """Whether the notebook's picture is that image, apart from what is drawn."""
+    return bool((png.decode(faces._repr_png_()) == image).all(axis=2).mean() > 0.6)
+
+
+def test_notebook_picture_does_not_keep_the_image_alive() -> None:
+    image = portrait().copy()
+    alive = weakref.ref(image)
+    faces = Detector(backend="reference").detect(image)
+    assert is_drawn_in(faces, image)
+    assert is_drawn_in(faces[:1], image)
+    del image
+    gc.collect()
+    assert alive() is None
+    assert png.decode(faces._repr_png_()).shape == portrait().shape
+    assert is_drawn_in(faces, np.full_like(portrait(), 64))
+    assert png.decode(pickle.loads(pickle.dumps(faces))._repr_png_()).shape == portrait().shape
+
+
+def test_notebook_picture_of_other_sources(tmp_path: Path) -> None:
+    detector = Detector(backend="reference")
+    rgb = np.ascontiguousarray(portrait()[..., ::-1])
+    assert is_drawn_in(detector.detect(rgb, color="rgb"), portrait())
+    picture = PIL.Image.fromarray(rgb)
+    assert is_drawn_in(detector.detect(picture), portrait())
+    path = tmp_path / "face.png"
+    path.write_bytes(png.encode(portrait()))
+    faces = detector.detect(path)
+    assert is_drawn_in(faces, portrait())
+    path.write_bytes(png.encode(portrait()[:100]))  # another picture now
+    assert is_drawn_in(faces, np.full_like(portrait(), 64))
+    path.unlink()
+    assert is_drawn_in(faces, np.full_like(portrait(), 64))
+
+
+def test_notebook_picture_of_a_large_image_is_thinned_out() -> None:
+    image = np.zeros((30, 4000, 3), np.uint8)
+    image[:, ::3] = 200
+    faces = Detections(*(np.zeros(s, np.float32) for s in ((0, 4), (0,), (0, 5, 2))), image.shape[:2])
+    assert png.decode(faces._repr_png_()).shape == (10, 1334, 3)
+    faces = Detections(
+        faces.boxes, faces.scores, faces.landmarks, faces.image_size, picture=weakref.ref(image)
+    )
+    assert (png.decode(faces._repr_png_()) == 200).all()
+
+
+# Drawing
+
+
+def test_draw_leaves_the_rest_alone() -> None:
+    image = sample_image()
+    faces = Detections(
+        np.array([[100, 150, 60, 70]], np.float32), *_rest(1), image.shape[:2]
+    )  # landmarks at (1, 1)
+    drawn = draw(image, faces)
+    assert np.array_equal(image, sample_image())
+    changed = (drawn != image).any(axis=2)
+    assert changed[150, 120:140].all()
+    assert changed[219:221, 120:140].any(axis=0).all()
+    assert changed[160:210, 100].all()
+    assert changed[160:210, 159:161].any(axis=1).all()
+    assert not changed[160:210, 110:150].any()  # within the box
+    assert (drawn[1, 1] == 255).all()  # the landmarks
+    changed[100:226, 94:166] = False
+    changed[:8, :8] = False
+    assert not changed.any()
+
+
+def test_draw_line_colour() -> None:
+    image = np.zeros((200, 200, 3), np.uint8)
+    faces = Detections(np.array([[50, 80, 100, 100]], np.float32), *_rest(1), (200, 200))
+    red = draw(image, faces, line=(0, 0, 255))
+    assert (red[120, 50] == (0, 0, 255)).all()
+    assert (red[..., :2] <= red[..., 2:]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e30, 1e30, -50.0, 1e-30])
+def test_draw_survives_odd_boxes(value: float) -> None:
+    """Faces that reach out of the picture, or were never in it."""
+    boxes = np.full((4, 4), 20, np.float32)
+    np.fill_diagonal(boxes, value)
+    faces = Detections(boxes, np.ones(4, np.float32), np.full((4, 5, 2), value, np.float32), (40, 50))
+    assert draw(np.zeros((40, 50), np.uint8), faces).shape == (40, 50, 3)
+
+
+def test_draw_in_a_tiny_picture() -> None:
+    faces = Detections(np.array([[0, 0, 1, 1]], np.float32), *_rest(1), (1, 1))
+    assert draw(np.zeros((1, 1), np.uint8), faces).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (9, 1, 3), (31, 17, 3)])
+def test_png_round_trip(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    data = png.encode(image)
+    assert np.array_equal(png.decode(data), image)
+    cv2 = pytest.importorskip("cv2")
+    assert np.array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), image)
+
+
+def test_png_refuses_what_it_did_not_write() -> None:
+    cv2 = pytest.importorskip("cv2")
+    data = cv2.imencode(".png", portrait()[..., 0])[1].tobytes()
+    with pytest.raises(ValueError, match="not a PNG file as mtcnn_cpp writes them"):
+        png.decode(data)
+    with pytest.raises(ValueError, match="not a PNG file"):
+        png.decode(b"GIF89a")

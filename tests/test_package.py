@@ -1,0 +1,171 @@
+"""What the installed package has and what the source tree promises of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mtcnn_cpp
+import pytest
+from mtcnn_cpp import Model, sample_image
+from mtcnn_cpp.cpus import _quota, usable_cpus
+from pictures import ROOT
+
+PACKAGE = Path(mtcnn_cpp.__file__).parent
+
+
+@pytest.fixture
+def installed() -> importlib.metadata.Distribution:
+    try:
+        return importlib.metadata.distribution("mtcnn-cpp")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("run from the source tree, nothing is installed")
+
+
+def in_new_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_import_is_light() -> None:
+    """`import mtcnn_cpp` brings in NumPy and nothing that takes long or may be missing."""
+    heavy = [
+        "cv2",
+        "typer",
+        "rich",
+        "matplotlib",
+        "jinja2",
+        "PIL",
+        "onnxruntime",
+        "torch",
+        "importlib.metadata",
+    ]
+    code = f"import sys, mtcnn_cpp; print(*(name for name in {heavy} if name in sys.modules))"
+    assert in_new_process(code) == ""
+
+
+def test_command_line_is_light() -> None:
+    """Help and usage errors need neither OpenCV nor a network."""
+    heavy = ["cv2", "matplotlib", "jinja2", "PIL", "onnxruntime", "torch"]
+    code = f"import sys, mtcnn_cpp.cli; print(*(name for name in {heavy} if name in sys.modules))"
+    assert in_new_process(code) == ""
+
+
+def test_reference_does_not_need_the_core() -> None:
+    """With the core made impossible to import, the reference detects and the core says what to do."""
+    code = """
+import sys
+sys.modules["mtcnn_cpp._core"] = None
+from mtcnn_cpp import Detector, sample_image
+assert len(Detector(backend="reference").detect(sample_image()[52:212, 136:312])) == 1
+try:
+    Detector()
+except ImportError as error:
+    print(error)
+"""
+    message = in_new_process(code)
+    assert "the compiled core of mtcnn_cpp cannot be imported" in message
+    assert "backend='reference'" in message
+
+
+def test_public_names() -> None:
+    for name in mtcnn_cpp.__all__:
+        assert getattr(mtcnn_cpp, name).__doc__
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        mtcnn_cpp.nonsense  # noqa: B018
+
+
+def test_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_weights_are_in_the_package() -> None:
+    for stage, digest in Model.default().hashes().items():
+        file = PACKAGE / "weights" / f"{stage[0].upper()}Net.dat"
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == digest
+    assert "MIT" in (PACKAGE / "weights" / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_sample_is_the_picture_of_the_gold_figures() -> None:
+    digest = "f22309ff463ef566bffd5a41b9d9867c5fd9490e9ced354b29d4194820da2033"
+    assert hashlib.sha256(sample_image().tobytes()).hexdigest() == digest
+
+
+def declared_version() -> str:
+    match = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert match
+    return match[1]
+
+
+def test_versions_agree(installed: importlib.metadata.Distribution) -> None:
+    from mtcnn_cpp import _core
+
+    assert mtcnn_cpp.__version__ == installed.version == declared_version()
+    assert _core.build_info()["version"] == declared_version()
+    assert f"## {declared_version()}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_version_has_one_place() -> None:
+    """No other source or build file repeats the number."""
+    number = re.compile(rf"(?<![\d.]){re.escape(declared_version())}(?![\d.])")
+    for pattern in ("CMake*", "cmake/*", "cpp/**/*.[ch]*", "python/**/*.py*"):
+        for file in ROOT.glob(pattern):
+            if file.is_file() and file.suffix not in (".pyc", ".pyd"):
+                assert not number.search(file.read_text(encoding="utf-8")), file
+
+
+def test_core_knows_nothing_of_python() -> None:
+    """cpp/mtcnn and its tests include the standard library, intrinsics and themselves, nothing else."""
+    files = [file for folder in ("mtcnn", "tests") for file in (ROOT / "cpp" / folder).rglob("*.[ch]*")]
+    assert files
+    for file in files:
+        for name in re.findall(
+            r'^\s*#\s*include\s*[<"]([^>"]+)', file.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            assert not re.search(r"python|pybind11|numpy|opencv", name, re.IGNORECASE), f"{file}: {name}"
+
+
+def test_readme_names_the_commands_that_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for command in (
+        "pip install . && mtcnn-cpp detect --sample --save-dir out",
+        'pip install ".[test]" && pytest',
+    ):
+        assert f"\n{command}\n" in readme
+        assert command in ci
+
+
+def test_pictures_of_the_readme_exist() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / name).is_file(), f"{document}: {name}"
+
+
+def test_usable_cpus(tmp_path: Path) -> None:
+    """At least one; and quotas of control groups, version 2 and 1, here or in a group above, are seen."""
+    assert usable_cpus() >= 1
+    membership = tmp_path / "cgroup"
+    group = tmp_path / "root" / "a" / "b"
+    group.mkdir(parents=True)
+    membership.write_text("0::/a/b\n")
+    assert _quota(membership, tmp_path / "root") == float("inf")
+    (group / "cpu.max").write_text("max 100000\n")
+    assert _quota(membership, tmp_path / "root") == float("inf")
+    (group.parent / "cpu.max").write_text("150000 100000\n")
+    assert _quota(membership, tmp_path / "root") == 1.5
+
+    older = tmp_path / "root" / "cpu,cpuacct" / "c"
+    older.mkdir(parents=True)
+    membership.write_text("4:memory:/c\n3:cpu,cpuacct:/c\n")
+    (older / "cpu.cfs_period_us").write_text("100000\n")
+    (older / "cpu.cfs_quota_us").write_text("-1\n")
+    assert _quota(membership, tmp_path / "root") == float("inf")
+    (older / "cpu.cfs_quota_us").write_text("300000\n")
+    assert _quota(membership, tmp_path / "root") == 3
+    assert _quota(tmp_path / "none", tmp_path / "root") == float("inf")
