@@ -108,8 +108,8 @@ class Detector:
             with detector.hook("rnet/*/conv2", lambda name, array: print(name, array.max())):
                 detector.detect(image)
 
-        Arrays are read-only views, valid during the call: copy what you keep. What `function` raises ends the
-        detection and reaches the caller. A hook holds for detections that the same thread (or asyncio task)
+        Arrays are read-only views, not copies; one that is kept keeps its memory. What `function` raises ends
+        the detection and reaches the caller. A hook holds for detections that the same thread (or asyncio task)
         starts. Raises ValueError, with the nearest names, for a pattern that no tensor can fit.
         """
         return hook(self, pattern, function)

@@ -105,7 +105,7 @@ def _run(
         tuple(recorder.entries),
         tuple(only),
         describe_picture(to_bgr(pixels), "bgr"),
-        vars(detector.options),
+        vars(detector.options) | {"thresholds": list(detector.options.thresholds)},  # as JSON has it
         detector.model.hashes(),
         environment(detector.backend),
     )

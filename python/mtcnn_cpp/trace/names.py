@@ -85,7 +85,7 @@ def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
 def nearest(pattern: str, names: Iterable[str]) -> list[str]:
     """Up to three names (or, for a pattern with wildcards, patterns) that look like `pattern`."""
     pool = list(dict.fromkeys(map(_template, names)) if "*" in pattern else names)
-    return difflib.get_close_matches(pattern, pool, n=3, cutoff=0.3)
+    return difflib.get_close_matches(pattern.lower(), pool, n=3, cutoff=0.3)
 
 
 def _template(name: str) -> str:
