@@ -18,6 +18,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return make_backend(request.param, Model.default())
 
 
+SLOW = ("reference", "generic")
+
+
 def detect(
     backend: Backend, image: np.ndarray, options: Options, wanted: Any = ()
 ) -> tuple[Any, dict[str, np.ndarray]]:
@@ -37,15 +40,15 @@ def case_id(case: Case) -> str:
 
 
 def is_large(case: Case) -> bool:
-    """More than about 2 s in NumPy."""
+    """More than about 2 s in NumPy, or in C++ without a fused multiply-add of the processor."""
     height, width, _ = case["shape"]
     return height * width / case["min_face"] ** 2 > 500 or case["proposals_into_onet"] > 20
 
 
 @pytest.mark.parametrize("case", cases(), ids=case_id)
 def test_detections(backend: Backend, case: Case, request: pytest.FixtureRequest) -> None:
-    if backend.name == "reference" and is_large(case) and not request.config.getoption("--slow"):
-        pytest.skip("slow in NumPy: runs with --slow")
+    if backend.name in SLOW and is_large(case) and not request.config.getoption("--slow"):
+        pytest.skip(f"large, and {backend.name} is slow: runs with --slow")
     wanted = {"rnet/boxes_in": "proposals_into_rnet", "onet/boxes_in": "proposals_into_onet"}
     options = Options(min_face=case["min_face"])
     (boxes, scores, _), seen = detect(backend, picture_of(case), options, wanted)
