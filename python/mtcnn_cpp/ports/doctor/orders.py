@@ -1,0 +1,85 @@
+"""Orders of maps in words, and whether one layer's inputs follow the outputs of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .arrange import Order, is_identity
+from .findings import Finding
+
+BLOCKS = {"class": range(0, 2), "box": range(2, 6), "landmarks": range(6, 16)}
+NAMES = [
+    "not-face",
+    "face",
+    "dx1",
+    "dy1",
+    "dx2",
+    "dy2",
+    *(f"x{i}" for i in range(1, 6)),
+    *(f"y{i}" for i in range(1, 6)),
+]
+
+
+def check_inputs(layer: str, inputs: Order, before: Order | None, before_name: str) -> Iterator[Finding]:
+    """`before`: the order of the maps that come in; None for the picture, R, G, B."""
+    if before is None:
+        if not is_identity(inputs):
+            letters = "".join("RGB"[index] for index in inputs)
+            reverse = "reversed: " if inputs == (2, 1, 0) else "in another order: "
+            yield Finding(
+                layer,
+                "input-channels",
+                f"input channels {reverse}expects {letters}, OpenFace gives RGB",
+                {},
+                exact=True,
+            )
+    elif inputs != before:
+        moved = sum(a != b for a, b in zip(inputs, before, strict=True))
+        what = "in another order" if inputs != before[::-1] else "reversed"
+        text = f"input channels {what} than {before_name} gives them"
+        yield Finding(
+            layer,
+            "input-channels",
+            text,
+            {"moved": f"{moved} of {len(inputs)}", "order": shown(inputs)},
+            exact=True,
+        )
+
+
+def check_outputs(layer: str, outputs: Order, following: Order | None) -> Iterator[Finding]:
+    """`following`: the order that the next layer expects its input in."""
+    if is_identity(outputs):
+        return
+    told = (
+        "; the next layer expects them so: detections are right, this layer's output is not"
+        if outputs == following
+        else ""
+    )
+    what = "reversed" if outputs == tuple(range(len(outputs)))[::-1] else "in another order"
+    moved = sum(a != b for a, b in enumerate(outputs))
+    evidence = {"moved": f"{moved} of {len(outputs)}", "order": shown(outputs)}
+    yield Finding(layer, "output-channels", f"output channels {what}{told}", evidence, exact=True)
+
+
+def check_heads(layer: str, outputs: Order) -> Iterator[Finding]:
+    """The last layer's outputs: blocks in another order, the two classes swapped, or single values moved."""
+    if is_identity(outputs):
+        return
+    blocks = {name: [index for index in outputs if index in members] for name, members in BLOCKS.items()}
+    blocks = {name: members for name, members in blocks.items() if members}
+    order = sorted(blocks, key=lambda name: min(outputs.index(index) for index in blocks[name]))
+    whole = [index for name in order for index in blocks[name]] == list(outputs)
+    told = {"order": ", ".join(NAMES[index] for index in outputs)}
+    if whole and order != list(blocks):
+        text = f"heads in the order {', '.join(order)}; OpenFace's is {', '.join(blocks)}"
+        yield Finding(layer, "heads-order", text, told, exact=True)
+    if blocks["class"] == [1, 0]:
+        yield Finding(layer, "classes-swapped", "face and not-face swapped", told, exact=True)
+    for name, members in blocks.items():
+        if (name != "class" and members != sorted(members)) or (not whole and name == order[0]):
+            text = f"{name} values in the order {', '.join(NAMES[index] for index in members)}"
+            yield Finding(layer, "heads-order", text if whole else "single outputs moved", told, exact=True)
+
+
+def shown(order: Order) -> str:
+    return " ".join(map(str, order[:12])) + (" …" if len(order) > 12 else "")

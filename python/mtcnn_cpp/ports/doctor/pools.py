@@ -1,0 +1,67 @@
+"""Pooling, padding and strides: what a graph states, and a table of weights does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...reference.model import MaxPool
+from ...reference.shapes import pooled_size
+from ..found import NO_PADS, FoundConv, FoundPool
+from ..walk import Step
+from .findings import Finding
+
+ANY_SIZE = 64  # sizes up to which the pooling of a network for any size is tried
+
+
+def check_pool(ours: Step, theirs: FoundPool) -> Iterator[Finding]:
+    """Window, step and number of windows, for the sizes that can occur here."""
+    layer = ours.layer
+    assert isinstance(layer, MaxPool)
+    expected = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
+    if (theirs.kernel, theirs.strides) != expected:
+        text = f"windows of {window(theirs.kernel, theirs.strides)}, expected {window(*expected)}"
+        yield Finding(ours.name, "pool-size", text, {}, exact=True)
+        return
+    for axis, name in enumerate("yx"):
+        kernel, stride = theirs.kernel[axis], theirs.strides[axis]
+        for size in range(kernel, ANY_SIZE) if ours.size is None else [ours.size[axis]]:
+            (begin, found), right = theirs.windows(size, axis), pooled_size(size, kernel, stride)
+            if (begin, found) == (0, right):
+                continue
+            if begin:
+                yield Finding(
+                    ours.name,
+                    "padding",
+                    f"padding of {begin} before the first window along {name}",
+                    {},
+                    exact=True,
+                )
+            else:
+                word = "floored" if found < right and theirs.mode == "floor" else "has another size"
+                evidence = {
+                    "size": f"{size} → {found}",
+                    "expected": f"{size} → {right}",
+                    "side": ours.channels,
+                }
+                yield Finding(ours.name, "pool-size", f"pooling {word} along {name}", evidence, exact=True)
+            break
+
+
+def check_conv(name: str, theirs: FoundConv) -> Iterator[Finding]:
+    if theirs.pads != NO_PADS:
+        top, left, bottom, right = theirs.pads
+        text = f"padding added: {top} above, {bottom} below, {left} left, {right} right"
+        evidence = {"maps grow by": f"{top + bottom} x {left + right}"}
+        yield Finding(name, "padding", text, evidence, exact=True)
+    if theirs.strides != (1, 1):
+        yield Finding(
+            name,
+            "stride",
+            f"stride {theirs.strides[0]} x {theirs.strides[1]}, expected 1 x 1",
+            {},
+            exact=True,
+        )
+
+
+def window(kernel: tuple[int, int], strides: tuple[int, int]) -> str:
+    return f"{kernel[0]} x {kernel[1]} every {strides[0]} x {strides[1]}"
