@@ -47,6 +47,8 @@ def _print_table(found: dict[str, Any]) -> None:
     from rich.text import Text
 
     rows = table.Table(box=box.SIMPLE, show_header=False)
+    rows.add_column()
+    rows.add_column(overflow="fold")
     for name in ("version", "compiler", "flags"):
         rows.add_row(name, Text(str(found[name])))
     for variant in found["isa_variants"]:
