@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from mtcnn_cpp.reference import boxes, exp, layers, model, resize
 
-# Implementations of the rooms, all with the names and arguments of the reference.
-ROOMS: dict[str, SimpleNamespace] = {
-    "reference": SimpleNamespace(
-        read_network=model.read_network,
-        write_network=model.write_network,
-        resize=resize.resize,
-        normalise=resize.normalise,
-        cut=resize.cut,
-        conv2d=layers.conv2d,
-        prelu=layers.prelu,
-        max_pool=layers.max_pool,
-        fully_connected=layers.fully_connected,
-        sigmoid=layers.sigmoid,
-        exp=exp.exp,
-        non_maximum_suppression=boxes.non_maximum_suppression,
-        apply_offsets=boxes.apply_offsets,
-        make_square=boxes.make_square,
+try:
+    from mtcnn_cpp import _core
+except ImportError as error:
+    NO_CORE = f"no compiled core: {error}"
+else:
+    NO_CORE = ""
+
+REFERENCE = SimpleNamespace(
+    read_network=model.read_network,
+    write_network=model.write_network,
+    resize=resize.resize,
+    cut=resize.cut,
+    cut_resize=resize.cut_resize,
+    conv2d=layers.conv2d,
+    prelu=layers.prelu,
+    max_pool=layers.max_pool,
+    fully_connected=layers.fully_connected,
+    sigmoid=layers.sigmoid,
+    exp=exp.exp,
+    non_maximum_suppression=boxes.non_maximum_suppression,
+    apply_offsets=boxes.apply_offsets,
+    make_square=boxes.make_square,
+)
+
+
+def core_rooms(isa: str, lanes: str) -> SimpleNamespace:
+    """The core's functions under the reference's names: one variant, one way to lay the vector lanes."""
+    variants = {"resize": {"isa": isa}, "cut_resize": {"isa": isa}}
+    for layer in ("conv2d", "prelu", "max_pool", "fully_connected"):
+        variants[layer] = {"isa": isa, "lanes": lanes}
+    return SimpleNamespace(
+        **{name: partial(getattr(_core, name), **variants.get(name, {})) for name in vars(REFERENCE)}
     )
-}
 
 
-@pytest.fixture(params=list(ROOMS))
+def implementations() -> list[object]:
+    """Of all rooms; what cannot run here is skipped, and says why."""
+    params: list[object] = [pytest.param(REFERENCE, id="reference")]
+    if NO_CORE:
+        return [*params, pytest.param(None, id="core", marks=pytest.mark.skip(reason=NO_CORE))]
+    for isa in _core.isa_variants():
+        skip = pytest.mark.skipif(not isa["supported"], reason=f"this CPU cannot run {isa['name']}")
+        for lanes in ("pixels", "channels"):
+            params.append(
+                pytest.param(core_rooms(isa["name"], lanes), id=f"{isa['name']}-{lanes}", marks=skip)
+            )
+    return params
+
+
+@pytest.fixture(params=implementations())
 def rooms(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The functions of every room, in each implementation."""
-    return ROOMS[request.param]
+    found: SimpleNamespace = request.param
+    return found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
