@@ -1,8 +1,9 @@
-"""Who computes: the compiled core in one of its variants, or the NumPy reference. All give the same bits."""
+"""Who computes: the compiled core in one of its variants, or the NumPy reference, all with the same bits;
+or another runtime, whose sums have an order of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -111,8 +112,24 @@ BACKENDS: dict[str, Callable[[Model], Backend]] = {
 }
 
 
-def make_backend(name: str, model: Model) -> Backend:
-    """The backend of that name; ValueError for an unknown name or a variant that this CPU cannot run."""
+def make_backend(
+    name: str, model: Model, *, providers: Sequence[str] | None = None, threads: int = 0
+) -> Backend:
+    """The backend of that name; ValueError for an unknown name, a variant that this CPU cannot run or
+    providers that are not there, ImportError for a runtime that is not installed.
+
+    `providers` (of ONNX Runtime) and `threads` (0: its own choice) are settings of "onnx" alone.
+    """
+    if name == "onnx":
+        from .ports.onnx_runner import onnx_backend
+
+        return onnx_backend(model, providers=providers, threads=threads)
+    if providers is not None:
+        raise ValueError(f"providers are a setting of backend 'onnx', the backend is {name!r}")
+    if name == "torch":
+        from .ports.torch_runner import torch_backend
+
+        return torch_backend(model)
     if name not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {name!r}")
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, onnx, torch, got {name!r}")
     return BACKENDS[name](model)

@@ -36,7 +36,9 @@ class Detector:
     pass PNet, RNet and ONet, each in [0, 1]. scale_factor: size of a pyramid level relative to the one
     before, in (0, 1). threads: how many to use at most; 0 for as many as this process may use CPUs. No
     effect on results. backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or
-    "avx512" (that one), or "reference" (NumPy). All give the same bits.
+    "avx512" (that one), or "reference" (NumPy): all give the same bits. Or the networks in another runtime,
+    "onnx" or "torch", where the last digits differ. providers: ONNX Runtime's execution providers, best
+    first; None for the CPU.
 
     Raises ValueError or TypeError naming the argument, and what `Model.load` raises.
     """
@@ -50,13 +52,15 @@ class Detector:
         scale_factor: float = 0.709,
         threads: SupportsIndex = 0,
         backend: str = "core",
+        providers: Sequence[str] | None = None,
     ) -> None:
         self._options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
         self._threads = _check_threads(threads)
         self._workers = self._threads or min(usable_cpus(), MAX_THREADS)
         self._model = _check_model(model)
         self._backend_name = backend
-        self._backend = make_backend(backend, self._model)
+        self._providers = None if providers is None else tuple(providers)
+        self._backend = make_backend(backend, self._model, providers=self._providers, threads=self._workers)
 
     @property
     def model(self) -> Model:
@@ -142,6 +146,7 @@ class Detector:
             **vars(self._options),
             "threads": self._threads,
             "backend": self._backend_name,
+            "providers": self._providers,
         }
         return functools.partial(type(self), **options), ()
 
