@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import detect, info
+from . import compare, detect, diff, dump, explain, info, inspect, validate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,5 +38,5 @@ def main(
             stream.reconfigure(errors="backslashreplace")
 
 
-detect.register(app)
-info.register(app)
+for command in (detect, dump, diff, inspect, validate, compare, explain, info):
+    command.register(app)

@@ -112,7 +112,8 @@ def _notes(a: Trace, b: Trace, only: Sequence[str]) -> Iterator[str]:
         if first and second:
             for key in first:
                 if first[key] != second.get(key):
-                    yield f"{what} differ: {key} is {_short(first[key])} in a, {_short(second.get(key))} in b"
+                    one, other = _short(first[key]), _short(second.get(key))
+                    yield f"different {what}: {key} is {one} in a, {other} in b"
     if only:
         yield f"only {', '.join(only)}"
     common = [name for name in a.names if name in b]

@@ -118,14 +118,16 @@ def correlation(a: NDArray[Any], b: NDArray[Any], axes: str = "?") -> tuple[floa
     """Pearson correlation per channel of maps, per column of a table; one figure for any other array."""
     if a.size == 0:
         return ()
-    result = []
-    for x, y in zip(_channels(a, axes), _channels(b, axes), strict=True):
-        good = np.isfinite(x)
-        x, y = x[good], y[good]
-        if x.size:
-            x, y = x - x.mean(), y - y.mean()
-        result.append(_cosine(x, y))
-    return tuple(result)
+    x, y = _channels(a, axes), _channels(b, axes)
+    finite = np.isfinite(x)
+    counts = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    x, y = (
+        np.where(finite, side - np.sum(side, axis=1, keepdims=True, where=finite) / counts, 0.0)
+        for side in (x, y)
+    )
+    products, x_squares, y_squares = (np.einsum("ij,ij->i", p, q) for p, q in ((x, y), (x, x), (y, y)))
+    with np.errstate(invalid="ignore"):
+        return tuple((products / (np.sqrt(x_squares) * np.sqrt(y_squares))).tolist())
 
 
 def _channels(array: NDArray[Any], axes: str) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from .npz import write_whole
 if TYPE_CHECKING:
     from .report import Report, Row
 
-PICTURES = 12  # tensors that are shown with pictures
+PICTURES = 8  # tensors that are shown with pictures
 ROWS = 20  # rows of a table of boxes that are shown
 _COLOURS = {
     "identical": "#15803d",

@@ -77,7 +77,7 @@ class Manifest:
             "model": dict(self.model),
             "made_by": dict(self.made_by),
         }
-        lines = ",\n  ".join(json.dumps(_entry_to_json(entry), allow_nan=False) for entry in self.tensors)
+        lines = ",\n  ".join(json.dumps(entry_to_json(entry), allow_nan=False) for entry in self.tensors)
         return json.dumps(head, indent=1, allow_nan=False)[:-2] + f',\n "tensors": [\n  {lines}\n ]\n}}\n'
 
     def to_array(self) -> NDArray[np.uint8]:
@@ -104,7 +104,8 @@ class Manifest:
             raise TraceError(f"{source}: manifest: {error}; the file was changed or damaged") from error
 
 
-def _entry_to_json(entry: Entry) -> dict[str, Any]:
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """As it stands in the manifest."""
     fields: dict[str, Any] = {
         "name": entry.name,
         "shape": list(entry.shape),

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -30,29 +31,44 @@ def heat_maps(a: NDArray[Any], b: NDArray[Any]) -> tuple[bytes, tuple[int, ...]]
     shown = tuple(sorted(map(int, np.argsort(-reach, kind="stable")[:CHANNELS])))
     shown = tuple(channel for channel in shown if reach[channel] > 0) or shown[:1]
     height, width = a.shape[1:]
-    row = min(max(2.9 * height / width, 0.9), 3.2)
-    figure = Figure(figsize=(11, row * len(shown) + 0.4), dpi=90, layout="constrained")
-    axes = figure.subplots(len(shown), 3, squeeze=False)
-    for line, channel in zip(axes, shown, strict=True):
+    beside = 2 if len(shown) > 1 and 0.6 < height / width < 1.7 else 1  # channels in one row
+    rows = -(-len(shown) // beside)
+    panel_width = 11 / (3 * beside)
+    panel_height = min(panel_width * height / width, 4.0) + 0.45
+    figure = Figure(figsize=(11, rows * panel_height), dpi=90)
+    margin = 0.3 / (rows * panel_height)
+    axes = figure.subplots(rows, 3 * beside, squeeze=False).reshape(-1, 3)
+    figure.subplots_adjust(0.03, margin * 0.8, 0.995, 1 - margin, wspace=0.18, hspace=0.4 / panel_height)
+    for panel in axes[len(shown) :].ravel():
+        panel.set_axis_off()
+    for line, channel in zip(axes, shown, strict=False):
         low, high = _range(np.stack([a[channel], b[channel]]))
         limit = max(map(abs, _range(apart[channel]))) or 1.0
+        which = f", channel {channel}" if len(a) > 1 else ""
         for panel, values, title, colours, lo, hi in (
-            (line[0], a[channel], "a", "viridis", low, high),
-            (line[1], b[channel], "b", "viridis", low, high),
-            (line[2], apart[channel], "b − a", "RdBu_r", -limit, limit),
+            (line[0], a[channel], f"a{which}: {low:.3g} … {high:.3g}", "viridis", low, high),
+            (line[1], b[channel], "b, the same colours", "viridis", low, high),
+            (line[2], apart[channel], f"b − a: red +{limit:.3g}, blue −{limit:.3g}", "RdBu_r", -limit, limit),
         ):
-            drawn = panel.imshow(values, cmap=colours, vmin=lo, vmax=hi, interpolation="nearest")
-            drawn.get_cmap().set_bad("#ff00ff")
-            panel.set_title(f"{title}, channel {channel}" if len(a) > 1 else title, fontsize=9)
-            panel.tick_params(labelsize=7)
-            figure.colorbar(drawn, ax=panel, shrink=0.9).ax.tick_params(labelsize=7)
+            panel.imshow(values, cmap=_marking_nan(colours), vmin=lo, vmax=hi, interpolation="nearest")
+            panel.set_title(title, fontsize=8, pad=3)
+            panel.set_xticks([0, width - 1])
+            panel.set_yticks([0, height - 1])
+            panel.tick_params(labelsize=6, length=2, pad=1)
     return _png(figure), shown
+
+
+def _marking_nan(name: str) -> Any:
+    colours = colormaps[name].copy()
+    colours.set_bad("#ff00ff")
+    return colours
 
 
 def lines(a: NDArray[Any], b: NDArray[Any]) -> bytes:
     """A vector of each side, and their difference."""
-    figure = Figure(figsize=(11, 3.4), dpi=90, layout="constrained")
+    figure = Figure(figsize=(11, 3.4), dpi=90)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    figure.subplots_adjust(0.06, 0.08, 0.995, 0.98, hspace=0.1)
     x, y = (values.astype(np.float64).ravel() for values in (a, b))
     above.plot(x, color="#15803d", lw=1.8, marker="o" if x.size < 40 else None, ms=4, label="a")
     above.plot(y, color=BLUE, lw=1, ls="--", marker="x" if x.size < 40 else None, ms=5, label="b")
@@ -69,8 +85,9 @@ def distributions(a: NDArray[Any], b: NDArray[Any]) -> bytes:
     """Left: histogram of the distance in ULP. Right: size of the error against size of the value."""
     good = np.isfinite(a) & np.isfinite(b)
     a, b = a[good], b[good]
-    figure = Figure(figsize=(11, 3), dpi=90, layout="constrained")
+    figure = Figure(figsize=(11, 3), dpi=90)
     left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(0.05, 0.16, 0.97, 0.9, wspace=0.15)
     _ulp_histogram(left, ulp_distance(a, b))
     _error_against_magnitude(figure, right, np.abs(a.astype(np.float64)), a.astype(np.float64) - b)
     _plain(left, right)

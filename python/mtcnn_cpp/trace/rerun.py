@@ -18,7 +18,7 @@ from .npz import NpzWriter
 from .recorder import Recorder
 from .report import Report
 from .tolerances import TolerancesLike
-from .trace import Trace, describe_picture, finish
+from .trace import PICTURE, Trace, describe_picture, finish
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -124,12 +124,14 @@ def feed(reference: Trace, layer: Feed, layers: Mapping[str, Sequence[str]], pat
     """
     with NpzWriter(path) as writer:
         recorder = Recorder("full", writer.add)
+        if reference.manifest.picture is not None:
+            writer.add(PICTURE, reference.picture)
         for name, source in layer_inputs(reference).items():
             stage, layer_name = name.partition("/")[0], name.rpartition("/")[2]
             if layer_name in layers[stage]:
                 recorder.tap(name, layer(stage, layer_name, reference[source]))
-        about = dataclasses.replace(reference.manifest, tensors=tuple(recorder.entries), picture=None)
-        finish(writer, dataclasses.replace(about, model={}, options={}))
+        about = dataclasses.replace(reference.manifest, tensors=tuple(recorder.entries), model={}, made_by={})
+        finish(writer, about)
     return Trace.load(path)
 
 

@@ -1,0 +1,126 @@
+"""`mtcnn-cpp compare`: run two backends now, and compare them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..reference.options import Options
+from .errors import errors_reported
+from .inputs import OneImage, Only, Sample, read_picture
+from .options import MinFace, ModelPath, ScaleFactor, Threads, Thresholds
+from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, console, number, rules, show
+
+if TYPE_CHECKING:
+    from ..detections import Detections
+    from ..trace.faces import Pair
+
+HELP = "core, generic, avx2, avx512 or reference."
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(compare)
+
+
+def compare(
+    image: OneImage = None,
+    a: Annotated[str, typer.Option(help=f"The reference's backend: {HELP}")] = "reference",
+    b: Annotated[str, typer.Option(help=f"The backend to judge: {HELP}")] = "core",
+    sample: Sample = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Feed b's layers with a's tensors: only guilty layers differ.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Where to draw both detections (a green, b blue).", show_default="NAME_A_B.png"),
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw nothing.")] = False,
+    tolerance: Tolerance = None,
+    only: Only = None,
+    fail_fast: FailFast = False,
+    html: Html = None,
+    format: AnyFormat = Format.table,
+    rows: Rows = 20,
+    min_face: MinFace = Options.min_face,
+    thresholds: Thresholds = Options.thresholds,
+    scale_factor: ScaleFactor = Options.scale_factor,
+    threads: Threads = 0,
+    model: ModelPath = None,
+    model_b: Annotated[
+        Path | None, typer.Option(help="Other networks for b.", show_default="the same as a's")
+    ] = None,
+) -> None:
+    """Run two backends on one picture: every tensor of one against the other, and the faces of both.
+
+    Exit code 0: all passed; 1: something differs; 2: it could not be run.
+    """
+    from .. import png
+    from ..detector import Detector
+    from ..trace import compare_detectors
+    from ..trace.faces import draw_both, match
+
+    with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        name, pixels = read_picture(image, sample)
+        detectors = [
+            Detector(
+                networks,
+                min_face=min_face,
+                thresholds=thresholds,
+                scale_factor=scale_factor,
+                threads=threads,
+                backend=backend,
+            )
+            for backend, networks in ((a, model), (b, model_b or model))
+        ]
+        found = [detector.detect(pixels) for detector in detectors]
+        pairs = match(found[0].boxes, found[1].boxes)
+        if not no_picture:
+            picture = picture or Path(f"{name}_{a}_{b}.png")
+            picture.write_bytes(png.encode(draw_both(pixels, found[0], found[1])))
+            typer.echo(f"both detections drawn into {picture}", err=True)
+        report = compare_detectors(
+            pixels,
+            detectors[0],
+            detectors[1],
+            Path(folder),
+            isolated=isolated,
+            tolerances=rules(tolerance),
+            only=only or (),
+            fail_fast=fail_fast,
+        )
+        if format is Format.table:
+            _print_faces(found, pairs)
+        show(report, html=html, format=format, rows=rows, extra={"faces": _plain(found, pairs)})
+
+
+def _print_faces(found: list[Detections], pairs: list[Pair]) -> None:
+    from rich import box, table
+
+    grid = table.Table(box=box.SIMPLE_HEAD)
+    for title in ("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for row in _plain(found, pairs):
+        apart = [number(value) for value in row["apart"] or (None,) * 4]
+        sides = [("none" if row[side] is None else str(row[side])) for side in "ab"]
+        scores = [number(row[f"score_{side}"]) for side in "ab"]
+        grid.add_row(*sides, f"{row['iou']:.6f}", *apart, *scores)
+    console().print(grid if pairs else "neither found a face")
+
+
+def _plain(found: list[Detections], pairs: list[Pair]) -> list[dict[str, Any]]:
+    """`apart` is b - a of x, y, width, height in pixels."""
+    a, b = found
+    return [
+        {
+            "a": pair.a,
+            "b": pair.b,
+            "iou": pair.iou,
+            "apart": pair.apart,
+            "score_a": None if pair.a is None else float(a.scores[pair.a]),
+            "score_b": None if pair.b is None else float(b.scores[pair.b]),
+        }
+        for pair in pairs
+    ]

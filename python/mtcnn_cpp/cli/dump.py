@@ -1,0 +1,75 @@
+"""`mtcnn-cpp dump`: write what a detection computes inside into a trace file."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..reference.options import Options
+from .errors import errors_reported
+from .inputs import OneImage, Only, Sample, read_picture
+from .options import BackendName, MinFace, ModelPath, ScaleFactor, Threads, Thresholds
+
+
+class Level(str, enum.Enum):
+    names = "names"
+    stats = "stats"
+    hash = "hash"
+    full = "full"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(dump)
+
+
+def dump(
+    image: OneImage = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The trace file to write.")] = Path(
+        "trace.npz"
+    ),
+    sample: Sample = False,
+    only: Only = None,
+    capture: Annotated[
+        Level, typer.Option(help="names and shapes; with statistics; with SHA-256; with all values.")
+    ] = Level.full,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow more than 2 GiB of values.")] = False,
+    min_face: MinFace = Options.min_face,
+    thresholds: Thresholds = Options.thresholds,
+    scale_factor: ScaleFactor = Options.scale_factor,
+    threads: Threads = 0,
+    backend: BackendName = "core",
+    model: ModelPath = None,
+) -> None:
+    """Capture every layer of every level and crop, and every stage, in a file that numpy.load reads."""
+    from ..detector import Detector
+    from ..image import to_pixels
+    from ..trace.capture import LIMIT, dump_pixels
+    from ..trace.estimate import estimate
+
+    with errors_reported():
+        _, picture = read_picture(image, sample)
+        detector = Detector(
+            model,
+            min_face=min_face,
+            thresholds=thresholds,
+            scale_factor=scale_factor,
+            threads=threads,
+            backend=backend,
+        )
+        pixels = to_pixels(picture)
+        if capture is Level.full and not only:
+            height, width = pixels.array.shape[:2]
+            guess = estimate(detector, height, width, pixels.array.itemsize)
+            typer.echo(f"about {guess}", err=True)
+            if guess.pnet > LIMIT and not yes:
+                raise ValueError(
+                    "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"
+                )
+        manifest = dump_pixels(
+            detector, pixels, output, only=only or (), capture=capture.value, limit=None if yes else LIMIT
+        )
+        size = output.stat().st_size / 1e6
+        typer.echo(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")

@@ -1,0 +1,113 @@
+"""`mtcnn-cpp explain`: how one output value came about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import INCOMPLETE, errors_reported
+from .inputs import parse_index
+from .options import ModelPath
+from .reports import AnyFormat, Format, console
+
+if TYPE_CHECKING:
+    from ..trace.explanation import Explanation
+
+RULES = {"fma": "float32, fused", "mul_add": "float32, mul then add", "double": "float64"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(explain)
+
+
+def explain(
+    trace: Annotated[Path, typer.Argument(help="A trace file, with values.")],
+    name: Annotated[str, typer.Argument(help="A layer's output, e.g. pnet/level02/conv1.")],
+    at: Annotated[str, typer.Option(help="Which value, e.g. 0,0,1 for channel, y, x.")],
+    model: ModelPath = None,
+    format: AnyFormat = Format.table,
+) -> None:
+    """Print the sum of one output step by step, in three arithmetics, beside the recorded value.
+
+    Exit code 0: the recorded value is what the specification's arithmetic gives; 1: it is not.
+    """
+    from ..model import Model
+    from ..trace import Trace
+    from ..trace import explain as work_out
+
+    with errors_reported():
+        found = work_out(Trace.load(trace), name, parse_index(at), Model.load(model) if model else None)
+        if format is Format.json:
+            typer.echo(json.dumps(_plain(found), indent=1))
+        else:
+            _print(found)
+    if not found.ok:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _print(found: Explanation) -> None:
+    from rich import box, table
+    from rich.text import Text
+
+    out = console()
+    out.print(
+        Text(f"{found.name} at {found.index}: {found.layer} of {found.input_name}", "bold"), soft_wrap=True
+    )
+    grid = table.Table(box=box.SIMPLE_HEAD)
+    for title in ("step", "input at", "input", "weight", *RULES.values()):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for number, step in enumerate(found.steps, start=1):
+        weight = "" if step.weight is None else str(step.weight)
+        place = ",".join(map(str, step.index))
+        running = step.running
+        grid.add_row(
+            str(number),
+            place,
+            str(step.value),
+            weight,
+            str(running.fma),
+            str(running.mul_add),
+            repr(running.double),
+        )
+    if found.bias is not None:
+        last = found.results
+        grid.add_section()
+        grid.add_row("", "", "+ bias", str(found.bias), str(last.fma), str(last.mul_add), repr(last.double))
+    out.print(grid)
+    out.print(Text(f"recorded: {found.recorded!s} ({float(found.recorded).hex()})", "bold"), soft_wrap=True)
+    for rule, words in RULES.items():
+        value = getattr(found.results, rule)
+        spec = " (the specification's)" if rule == found.rule else ""
+        style = "" if rule != found.rule else "green" if found.ok else "red"
+        apart = f"{found.ulps(rule):g} ulp from the recorded value"
+        text = f"{words}{spec}: {value!s} ({float(value).hex()}), {apart}"
+        out.print(Text(text, style), soft_wrap=True)
+
+
+def _plain(found: Explanation) -> dict[str, Any]:
+    def running(values: Any) -> dict[str, str]:
+        return {rule: float(getattr(values, rule)).hex() for rule in RULES}
+
+    return {
+        "name": found.name,
+        "at": found.index,
+        "layer": found.layer,
+        "input": found.input_name,
+        "rule": found.rule,
+        "ok": found.ok,
+        "recorded": float(found.recorded).hex(),
+        "bias": None if found.bias is None else float(found.bias).hex(),
+        "results": running(found.results),
+        "steps": [
+            {
+                "at": step.index,
+                "value": float(step.value).hex(),
+                "weight": None if step.weight is None else float(step.weight).hex(),
+                **running(step.running),
+            }
+            for step in found.steps
+        ],
+    }

@@ -1,0 +1,63 @@
+"""`mtcnn-cpp validate`: does a trace reproduce itself?"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import errors_reported
+from .inputs import Only
+from .options import BackendName, ModelPath, Threads
+from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, rules, show
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(validate)
+
+
+def validate(
+    trace: Annotated[Path, typer.Argument(help="A trace file.")],
+    picture: Annotated[
+        Path | None, typer.Option(help="The picture, for traces that hold no pixels.", show_default=False)
+    ] = None,
+    isolated: Annotated[
+        bool,
+        typer.Option("--isolated", help="Feed each layer the recorded input: only guilty layers differ."),
+    ] = False,
+    tolerance: Tolerance = None,
+    only: Only = None,
+    fail_fast: FailFast = False,
+    html: Html = None,
+    format: AnyFormat = Format.table,
+    rows: Rows = 20,
+    threads: Threads = 0,
+    backend: BackendName = "core",
+    model: ModelPath = None,
+) -> None:
+    """Run the detector again on the captured picture, with the captured options, and compare every bit.
+
+    Exit code 0: reproduced; 1: something differs; 2: it could not be run.
+    """
+    from ..detector import Detector
+    from ..trace import Trace, TraceError
+    from ..trace import validate as run_again
+
+    with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        captured = Trace.load(trace)
+        if not captured.manifest.options:
+            raise TraceError(f"{trace} does not say with which options it was made; it cannot be run again")
+        detector = Detector(model, threads=threads, backend=backend, **captured.manifest.options)
+        report = run_again(
+            captured,
+            detector,
+            Path(folder),
+            image=picture,
+            isolated=isolated,
+            tolerances=rules(tolerance),
+            only=only or (),
+            fail_fast=fail_fast,
+        )
+        show(report, html=html, format=format, rows=rows)
