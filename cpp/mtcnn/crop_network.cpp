@@ -12,7 +12,7 @@ using Kind = CropStage::Kind;
 // Maps of more pixels than this are computed crop by crop: they fill a tile by themselves, and the cache too.
 constexpr int kLargeArea = 200;
 // Floats of all crops' maps after the split that may be in memory at a time.
-constexpr std::ptrdiff_t kGroupFloats = 64 * 1024;
+constexpr std::ptrdiff_t kGroupFloats = 80 * 1024;
 
 CropStage make_stage(const Layer& layer, const std::string& name, const CropStage& before, const Kernels& kernels) {
     CropStage stage;
@@ -101,7 +101,7 @@ CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int wi
     for (std::size_t i = split_ == 0 ? 0 : split_ - 1; i < stages_.size(); ++i) {
         largest = std::max(largest, stages_[i].out_size());
     }
-    group_size_ = static_cast<int>(std::clamp<std::ptrdiff_t>(kGroupFloats / largest, 1, 24));
+    group_size_ = static_cast<int>(std::clamp<std::ptrdiff_t>(kGroupFloats / largest, 1, 20));
 }
 
 // From the input's planar rows to H x W x padded(in_maps).
@@ -125,7 +125,6 @@ void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, 
     a.bias = stage.bias.data();
     a.slopes = stage.fused ? stage.slopes.data() : nullptr;
     a.out = out;
-    a.out_item_stride = stage.out_size();
     a.items = items;
     a.in_maps = stage.in_maps;
     a.out_maps = stage.out_maps;
@@ -153,13 +152,11 @@ void CropNetwork::dense(const CropStage& stage, const float* in, float* out, int
     const int count = stage.in_maps * area;
     double* features = scratch.features.reserve(static_cast<std::size_t>(items) * static_cast<std::size_t>(count));
     if (stage.kind == Kind::kDenseFlat) {
-        double* to = features;
-        for (int item = 0; item < items; ++item, in += std::ptrdiff_t{area} * channels) {
-            for (int c = 0; c < stage.in_maps; ++c) {
-                for (int x = 0; x < stage.in_width; ++x) {
-                    for (int y = 0; y < stage.in_height; ++y) {
-                        *to++ = in[(std::ptrdiff_t{y} * stage.in_width + x) * channels + c];
-                    }
+        for (int item = 0; item < items; ++item) {
+            for (int y = 0; y < stage.in_height; ++y) {
+                for (int x = 0; x < stage.in_width; ++x, in += channels) {
+                    double* to = features + std::ptrdiff_t{item} * count + x * stage.in_height + y;
+                    for (int c = 0; c < stage.in_maps; ++c, to += area) *to = in[c];
                 }
             }
         }

@@ -7,6 +7,8 @@
 namespace mtcnn {
 namespace {
 
+constexpr int kOverread = 2;  // bytes that the fastest kernel reads past a pixel
+
 // Where an output sample falls between two source samples.
 struct Position {
     std::int64_t index;  // may be -1
@@ -76,7 +78,7 @@ void Resampler::prepare_columns() {
     std::fill(offsets + width_, offsets + count, offsets[width_ - 1]);
     std::fill(w0 + width_, w0 + count, 0.0F);
     std::fill(w1 + width_, w1 + count, 0.0F);
-    if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * count);
+    if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * count + kOverread);
     taps_ = {offsets, w0, w1, width_};
 }
 
@@ -113,9 +115,11 @@ const float* Resampler::source_row(std::int64_t y) {
         return out;
     }
     const std::uint8_t* row = image_.data + image_y * image_.row_stride;
+    // Past the end of a row lies the next one; past the last row nothing is ours.
+    const bool may_overread = collect_ || (image_y + 1 < image_.height && image_.row_stride >= kOverread);
     if (collect_) row = gather_columns(row);
     const auto resample = image_.floats ? kernels_.resample_f32 : kernels_.resample_u8;
-    resample(row, taps_, tap_stride_, image_.red_first, out, stride);
+    resample(row, taps_, {tap_stride_, image_.red_first, may_overread}, out, stride);
     return out;
 }
 

@@ -26,24 +26,30 @@ int channel_vectors(int out_maps) {
 
 int channel_group(int out_maps) { return channel_vectors(out_maps) * kLanes; }
 
-// Where the pixels of a tile are: they are numbered through rows and items alike, so that a tile need not end with
-// a row. The last tile starts early enough to be whole and writes some results a second time, the same bits.
+// The pixels of the output, numbered through rows and items alike, so that a tile need not end with a row: where
+// each one's input begins.
 struct PixelWalk {
-    const ChannelConvolution& a;
-    int item, y, x;
-    const float* in() const { return a.in + item * a.item_stride + y * a.row_stride + x * a.pixel_stride; }
-    void next() {
+    PixelWalk(const ChannelConvolution& a, int pixel)
+        : in(a.in + pixel / (a.height * a.width) * a.item_stride +
+             pixel % (a.height * a.width) / a.width * a.row_stride + pixel % a.width * a.pixel_stride),
+          x(pixel % a.width),
+          y(pixel % (a.height * a.width) / a.width) {}
+    void next(const ChannelConvolution& a) {
+        in += a.pixel_stride;
         if (++x < a.width) return;
         x = 0;
+        in += a.row_stride - a.width * a.pixel_stride;
         if (++y < a.height) return;
         y = 0;
-        ++item;
+        in += a.item_stride - a.height * a.row_stride;
     }
+    const float* in;
+    int x, y;
 };
 
 template <int kVectors, int kPixels, int kSize>
 MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights, const float* const* pixels,
-                               float* const* outputs, int channel) {
+                               float* const (&outputs)[kPixels], int channel) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
     Vector sum[kPixels][kVectors];
@@ -92,23 +98,27 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
 template <int kVectors, int kPixels, int kSize>
 void channel_tiles(const ChannelConvolution& a) {
     const int out_channels = mtcnn::padded(a.out_maps);
-    const int channels = (a.out_maps + kVectors * kLanes - 1) / (kVectors * kLanes) * (kVectors * kLanes);
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
     const int total = a.items * a.height * a.width;
-    const int area = a.height * a.width;
+    PixelWalk walk(a, 0);
     for (int first = 0; first < total; first += kPixels) {
-        const int from = first + kPixels <= total || total < kPixels ? first : total - kPixels;
-        PixelWalk walk{a, from / area, from % area / a.width, from % a.width};
+        int from = first;
+        if (first + kPixels > total && total >= kPixels) {
+            // The last tile starts early enough to be whole and writes some results a second time, the same bits.
+            from = total - kPixels;
+            walk = PixelWalk(a, from);
+        }
         const float* pixels[kPixels];
         float* outputs[kPixels];
         for (int p = 0; p < kPixels; ++p) {
-            const int pixel = walk.y * a.width + walk.x;
-            pixels[p] = walk.in();
-            outputs[p] = a.out + walk.item * a.out_item_stride + std::ptrdiff_t{pixel} * out_channels;
-            if (from + p + 1 < total) walk.next();
+            // With fewer pixels than a tile has, the last one is computed several times.
+            pixels[p] = walk.in;
+            const int pixel = from + p < total ? from + p : total - 1;
+            outputs[p] = a.out + std::ptrdiff_t{pixel} * out_channels;
+            if (pixel + 1 < total) walk.next(a);
         }
         const float* weights = a.weights;
-        for (int c = 0; c < channels; c += kVectors * kLanes, weights += group) {
+        for (int c = 0; c < a.out_maps; c += kVectors * kLanes, weights += group) {
             channel_tile<kVectors, kPixels, kSize>(a, weights, pixels, outputs, c);
         }
     }
@@ -139,30 +149,49 @@ void convolve_channels(const ChannelConvolution& a) {
     }
 }
 
+// One value of a pooled map: the window's rows and columns, cut at the border.
+MTCNN_INLINE Vector pooled_window(const float* in, int rows, int columns, std::ptrdiff_t row_stride, int channels) {
+    Vector best = zero();
+    MTCNN_UNROLL
+    for (int r = 0; r < rows; ++r, in += row_stride) {
+        Vector across = load(in);
+        MTCNN_UNROLL
+        for (int i = 1; i < columns; ++i) across = greater(load(in + std::ptrdiff_t{i} * channels), across);
+        best = r == 0 ? across : greater(across, best);
+    }
+    return best;
+}
+
 void pool_channels(const ChannelPooling& a) {
+    const std::ptrdiff_t row_stride = std::ptrdiff_t{a.in_width} * a.channels;
+    float* out = a.out;
     for (int y = 0; y < a.height; ++y) {
         const int y0 = y * a.stride_y;
-        const int y1 = y0 + a.kernel_y < a.in_height ? y0 + a.kernel_y : a.in_height;
-        for (int x = 0; x < a.width; ++x) {
+        const int rows = a.kernel_y < a.in_height - y0 ? a.kernel_y : a.in_height - y0;
+        for (int x = 0; x < a.width; ++x, out += a.channels) {
             const int x0 = x * a.stride_x;
-            const int x1 = x0 + a.kernel_x < a.in_width ? x0 + a.kernel_x : a.in_width;
-            float* out = a.out + (std::ptrdiff_t{y} * a.width + x) * a.channels;
-            for (int c = 0; c < a.channels; c += kLanes) {
-                Vector best = zero();
-                for (int r = y0; r < y1; ++r) {
-                    const float* in = a.in + (std::ptrdiff_t{r} * a.in_width + x0) * a.channels + c;
-                    Vector across = load(in);
-                    for (int i = x0 + 1; i < x1; ++i) across = greater(load(in += a.channels), across);
-                    best = r == y0 ? across : greater(across, best);
+            const int columns = a.kernel_x < a.in_width - x0 ? a.kernel_x : a.in_width - x0;
+            const float* in = a.in + y0 * row_stride + std::ptrdiff_t{x0} * a.channels;
+            if (rows == 3 && columns == 3) {
+                for (int c = 0; c < a.channels; c += kLanes) {
+                    store(out + c, pooled_window(in + c, 3, 3, row_stride, a.channels));
                 }
-                store(out + c, best);
+            } else if (rows == 2 && columns == 2) {
+                for (int c = 0; c < a.channels; c += kLanes) {
+                    store(out + c, pooled_window(in + c, 2, 2, row_stride, a.channels));
+                }
+            } else {
+                for (int c = 0; c < a.channels; c += kLanes) {
+                    store(out + c, pooled_window(in + c, rows, columns, row_stride, a.channels));
+                }
             }
         }
     }
 }
 
-constexpr int kDenseVectors = kRegisters == 32 ? 4 : 2;
-constexpr int kDenseItems = kRegisters == 32 ? 6 : 5;
+// Many items to few outputs: every weight is widened to double, which costs as much as two products.
+constexpr int kDenseVectors = 2;
+constexpr int kDenseItems = kRegisters == 32 ? 10 : 5;
 
 // Outputs are padded to kPad and whole groups are written, so a large group must divide that.
 int dense_group(int out_count) {
@@ -209,6 +238,7 @@ void dense_any(const Dense& a) {
         int item = 0;
         for (; item + kDenseItems <= a.items; item += kDenseItems)
             dense_tile<kVectors, kDenseItems>(a, weights, item, o);
+        for (; item + 5 <= a.items; item += 5) dense_tile<kVectors, 5>(a, weights, item, o);
         for (; item + 2 <= a.items; item += 2) dense_tile<kVectors, 2>(a, weights, item, o);
         for (; item < a.items; ++item) dense_tile<kVectors, 1>(a, weights, item, o);
     }

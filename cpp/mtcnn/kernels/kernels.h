@@ -88,6 +88,13 @@ struct RowTaps {
     int count;
 };
 
+// How the pixels of a row lie in memory.
+struct PixelFormat {
+    std::ptrdiff_t stride;  // bytes from a pixel to the next
+    bool red_first;
+    bool may_overread;  // two bytes past the row's last pixel may be read
+};
+
 struct Kernels {
     const char* name;
     const char* description;
@@ -105,10 +112,10 @@ struct Kernels {
     void (*dense)(const Dense&);
     void (*prelu)(const float* in, float slope, float* out, std::ptrdiff_t n);
     // Three planar rows (R, G, B in that order, map_stride apart) from one row of 8-bit or float pixels.
-    void (*resample_u8)(const std::uint8_t* row, const RowTaps&, std::ptrdiff_t pixel_stride_bytes, bool red_first,
-                        float* out, std::ptrdiff_t map_stride);
-    void (*resample_f32)(const std::uint8_t* row, const RowTaps&, std::ptrdiff_t pixel_stride_bytes, bool red_first,
-                         float* out, std::ptrdiff_t map_stride);
+    void (*resample_u8)(const std::uint8_t* row, const RowTaps&, const PixelFormat&, float* out,
+                        std::ptrdiff_t map_stride);
+    void (*resample_f32)(const std::uint8_t* row, const RowTaps&, const PixelFormat&, float* out,
+                         std::ptrdiff_t map_stride);
     // (upper * w0 + lower * w1 - centre) * scale
     void (*blend)(const float* upper, const float* lower, float w0, float w1, float centre, float scale, float* out,
                   std::ptrdiff_t n);

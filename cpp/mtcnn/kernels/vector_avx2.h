@@ -56,10 +56,22 @@ MTCNN_INLINE Integers load_integers(const std::int32_t* p) {
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
     return _mm256_i32gather_epi32(reinterpret_cast<const int*>(base), load_integers(offsets), 1);
 }
+// The four bytes at base + offsets[i], and the four after them.
+MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
+    const auto half = [=](const std::int32_t* from) {
+        const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+        return _mm256_castsi256_ps(_mm256_i32gather_epi64(reinterpret_cast<const long long*>(base), at, 1));
+    };
+    const Vector first = half(offsets);
+    const Vector second = half(offsets + kLanes / 2);
+    low = _mm256_castps_si256(even(first, second));
+    high = _mm256_castps_si256(odd(first, second));
+}
 // Byte number n of each lane, as a float.
 template <int n>
 MTCNN_INLINE Vector byte_to_float(Integers v) {
-    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(v, 8 * n), _mm256_set1_epi32(255)));
+    const Integers shifted = n == 0 ? v : _mm256_srli_epi32(v, 8 * n);
+    return _mm256_cvtepi32_ps(n == 3 ? shifted : _mm256_and_si256(shifted, _mm256_set1_epi32(255)));
 }
 MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
     return _mm256_i32gather_ps(reinterpret_cast<const float*>(base), load_integers(offsets), 1);

@@ -50,14 +50,26 @@ MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm512_add_pd(a, 
 // Rounds to float.
 MTCNN_INLINE void double_store(float* p, Doubles v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
 
-// The four bytes at base + offsets[i] + shift.
+// The four bytes at base + offsets[i].
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
     return _mm512_i32gather_epi32(_mm512_loadu_si512(offsets), base, 1);
+}
+// The four bytes at base + offsets[i], and the four after them.
+MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
+    const auto half = [=](const std::int32_t* from) {
+        const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+        return _mm512_castsi512_ps(_mm512_i32gather_epi64(at, base, 1));
+    };
+    const Vector first = half(offsets);
+    const Vector second = half(offsets + kLanes / 2);
+    low = _mm512_castps_si512(even(first, second));
+    high = _mm512_castps_si512(odd(first, second));
 }
 // Byte number n of each lane, as a float.
 template <int n>
 MTCNN_INLINE Vector byte_to_float(Integers v) {
-    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32(v, 8 * n), _mm512_set1_epi32(255)));
+    const Integers shifted = n == 0 ? v : _mm512_srli_epi32(v, 8 * n);
+    return _mm512_cvtepi32_ps(n == 3 ? shifted : _mm512_and_si512(shifted, _mm512_set1_epi32(255)));
 }
 MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
     return _mm512_i32gather_ps(_mm512_loadu_si512(offsets), base, 1);

@@ -106,6 +106,10 @@ MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offse
     for (int i = 0; i < kLanes; ++i) std::memcpy(&v.at[i], base + offsets[i], 4);
     return v;
 }
+MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
+    low = gather(base, offsets);
+    high = gather(base + 4, offsets);
+}
 template <int n>
 MTCNN_INLINE Vector byte_to_float(Integers v) {
     return lanes([=](int i) {
