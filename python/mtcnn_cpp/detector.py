@@ -32,13 +32,14 @@ class Detector:
     """OpenFace's MTCNN face detector. Immutable, picklable, safe to share between threads.
 
     model: a `Model`, or the path of its folder or `MTCNN_detector.txt`; None for OpenFace's own, built in.
-    min_face: side of the smallest face looked for, in pixels, >= 1. thresholds: least face probability to
-    pass PNet, RNet and ONet, each in [0, 1]. scale_factor: size of a pyramid level relative to the one
-    before, in (0, 1). threads: how many to use at most; 0 for as many as this process may use CPUs. No
-    effect on results. backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or
-    "avx512" (that one), or "reference" (NumPy): all give the same bits. Or the networks in another runtime,
-    "onnx" or "torch", where the last digits differ. providers: ONNX Runtime's execution providers, best
-    first; None for the CPU.
+    min_face: side of the smallest face looked for, in pixels, >= 1.
+    thresholds: least face probability to pass PNet, RNet and ONet, each in [0, 1].
+    scale_factor: size of a pyramid level relative to the one before, in (0, 1).
+    threads: how many to use at most; 0 for as many as this process may use CPUs. No effect on results.
+    backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or "avx512" (that one), or
+        "reference" (NumPy): all give the same bits. Or the networks in another runtime, "onnx" or "torch",
+        where the last digits differ.
+    providers: ONNX Runtime's execution providers, best first; None for the CPU.
 
     Raises ValueError or TypeError naming the argument, and what `Model.load` raises.
     """
@@ -93,10 +94,10 @@ class Detector:
     def detect(self, image: object, *, color: Color = "bgr") -> Detections:
         """Find the faces in a picture.
 
-        image: an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4; the fourth channel is ignored),
-        of any strides: uint8; uint16, computed as value / 256; or float32 or float64 with values in 0…255,
-        computed in float32. Or the path of an image file, or a PIL image. color: "bgr" or "rgb", the
-        channel order of an array.
+        image: an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), whose fourth channel is ignored,
+            of any strides: uint8; uint16, computed as value / 256; or float32 or float64 with values in
+            0…255, computed in float32. Or the path of an image file, or a PIL image.
+        color: "bgr" or "rgb", the channel order of an array.
 
         Raises TypeError or ValueError saying what was found and what is accepted; for a path OSError if it
         cannot be read, ValueError if it is no picture, ImportError if OpenCV is missing.

@@ -1,5 +1,4 @@
-"""The command `mtcnn-cpp`: a module for each subcommand, with `register(app)`; it parses, calls, prints,
-exits."""
+"""The command `mtcnn-cpp`: a module for each subcommand, which parses, calls, prints and exits."""
 
 from __future__ import annotations
 
