@@ -50,18 +50,18 @@ def heat_maps(a: NDArray[Any], b: NDArray[Any]) -> tuple[bytes, tuple[int, ...]]
             (line[1], b[channel], "b, the same colours", "viridis", low, high),
             (line[2], apart[channel], f"b − a: red +{limit:.3g}, blue −{limit:.3g}", "RdBu_r", -limit, limit),
         ):
-            panel.imshow(values, cmap=_marking_nan(colours), vmin=lo, vmax=hi, interpolation="nearest")
+            panel.imshow(
+                values,
+                cmap=colormaps[colours].with_extremes(bad="#ff00ff"),
+                vmin=lo,
+                vmax=hi,
+                interpolation="nearest",
+            )
             panel.set_title(title, fontsize=8, pad=3)
             panel.set_xticks([0, width - 1])
             panel.set_yticks([0, height - 1])
             panel.tick_params(labelsize=6, length=2, pad=1)
     return _png(figure), shown
-
-
-def _marking_nan(name: str) -> Any:
-    colours = colormaps[name].copy()
-    colours.set_bad("#ff00ff")
-    return colours
 
 
 def lines(a: NDArray[Any], b: NDArray[Any]) -> bytes:

@@ -1,0 +1,141 @@
+"""explain(): the sum of one output, in the order of the specification, ends in the recorded value."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector, Model
+from mtcnn_cpp.model import Conv2d, Network
+from mtcnn_cpp.trace import Trace, TraceError, explain
+from pictures import portrait
+
+F = np.float32
+MODEL = Model.default()
+LAYERS = [
+    f"{place}/{layer}"
+    for place, network in (
+        ("pnet/level01", MODEL.pnet),
+        ("rnet/crop001", MODEL.rnet),
+        ("onet/crop000", MODEL.onet),
+    )
+    for layer in network.names
+]
+
+
+@functools.cache
+def trace() -> Trace:
+    return Detector(backend="reference").trace(portrait())
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_is_reproduced(name: str) -> None:
+    array = trace()[name]
+    rng = np.random.default_rng(1)
+    corners = [(0,) * array.ndim, tuple(size - 1 for size in array.shape)]
+    for index in [*corners, tuple(int(rng.integers(size)) for size in array.shape)]:
+        found = explain(trace(), name, index)
+        assert found.ok, (index, found.results, found.recorded)
+        assert found.recorded == array[index]
+        values = trace()[found.input_name]
+        assert all(step.value == values[step.index] for step in found.steps)
+
+
+def test_steps_of_a_convolution() -> None:
+    found = explain(trace(), "pnet/level01/conv1", (4, 2, 3))
+    assert (found.layer, found.rule, found.input_name) == ("Conv2d", "fma", "pnet/level01/input")
+    order = [(c, 2 + ky, 3 + kx) for c in range(3) for kx in range(3) for ky in range(3)]
+    assert [step.index for step in found.steps] == order
+    kernel = MODEL.pnet.layers[0].kernel  # type: ignore[union-attr]
+    assert [step.weight for step in found.steps] == [kernel[4, c, y - 2, x - 3] for c, y, x in order]
+    double, mul_add = 0.0, F(0)
+    for step in found.steps:
+        assert step.weight is not None
+        double += float(step.value) * float(step.weight)
+        mul_add = F(mul_add + F(step.value * step.weight))
+        assert (step.running.double, step.running.mul_add) == (double, mul_add)
+
+
+def test_steps_of_a_flattened_dense_layer() -> None:
+    found = explain(trace(), "rnet/crop000/fc1", (7,))
+    assert found.rule == "double"
+    assert [step.index for step in found.steps[:5]] == [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 1, 1)]
+    assert len(found.steps) == 576
+
+
+def test_steps_of_a_window_at_the_border() -> None:
+    found = explain(trace(), "rnet/crop000/pool1", (0, 10, 10))
+    assert [step.index for step in found.steps] == [(0, 20, 20), (0, 20, 21), (0, 21, 20), (0, 21, 21)]
+    assert found.bias is None
+    assert all(step.weight is None for step in found.steps)
+
+
+def test_a_value_that_is_one_ulp_off_is_noticed() -> None:
+    name = "pnet/level01/conv2"
+    wrong = trace()[name].copy()
+    wrong[3, 1, 2] = np.nextafter(wrong[3, 1, 2], F(9))
+    port = Trace.from_arrays({other: wrong if other == name else trace()[other] for other in trace()})
+    found = explain(port, name, (3, 1, 2))
+    assert not found.ok
+    assert found.ulps("fma") == 1
+    assert explain(port, name, (3, 1, 1)).ok
+
+
+def test_somewhere_the_three_arithmetics_differ() -> None:
+    found = [explain(trace(), "rnet/crop000/conv2", (channel, 0, 0)) for channel in range(12)]
+    assert any(one.ulps("mul_add") > 0 for one in found)
+    assert any(one.ulps("double") > 0 for one in found)
+    assert all(one.ulps("fma") == 0 for one in found)
+
+
+def changed_model() -> Model:
+    conv = MODEL.pnet.layers[0]
+    assert isinstance(conv, Conv2d)
+    return dataclasses.replace(
+        MODEL, pnet=Network((Conv2d(conv.kernel * 2, conv.bias), *MODEL.pnet.layers[1:]))
+    )
+
+
+def test_another_model() -> None:
+    other = Detector(changed_model(), backend="reference").trace(portrait())
+    with pytest.raises(TraceError, match="made with other networks than the built-in ones; give the model"):
+        explain(other, "pnet/level00/conv1", (0, 0, 0))
+    assert explain(other, "pnet/level00/conv1", (0, 0, 0), changed_model()).ok
+    assert not explain(other, "pnet/level00/conv1", (0, 0, 0), MODEL).ok
+    assert explain(other, "rnet/crop000/conv1", (0, 0, 0)).ok if "rnet/crop000/conv1" in other else True
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "message"),
+    [
+        (
+            "pnet/level01/conv9",
+            (0, 0, 0),
+            "has no tensor 'pnet/level01/conv9'; the nearest: pnet/level01/conv",
+        ),
+        (
+            "pnet/level01/input",
+            (0, 0, 0),
+            "is not the output of a layer; explain knows the layers of pnet: conv1",
+        ),
+        ("pnet/level01/heat_map", (0, 0), "is not the output of a layer"),
+        ("final/boxes", (0, 0), "does not belong to a network"),
+        ("pnet/level01/conv1", (0, 0), r"has shape \(10, \d+, \d+\); the index 0,0 is not in it"),
+        ("pnet/level01/conv1", (10, 0, 0), "the index 10,0,0 is not in it"),
+        ("pnet/level01/conv1", (-1, 0, 0), "the index -1,0,0 is not in it"),
+    ],
+)
+def test_what_cannot_be_explained(name: str, at: tuple[int, ...], message: str) -> None:
+    with pytest.raises(TraceError, match=message):
+        explain(trace(), name, at)
+
+
+def test_traces_that_lack_values_or_inputs() -> None:
+    hashes = Detector(backend="reference").trace(portrait(), capture="hash")
+    with pytest.raises(TraceError, match="it holds no values"):
+        explain(hashes, "pnet/level01/conv1", (0, 0, 0))
+    partial = Detector(backend="reference").trace(portrait(), only=["*/conv1"])
+    with pytest.raises(KeyError, match="has no tensor 'pnet/level01/input'"):
+        explain(partial, "pnet/level01/conv1", (0, 0, 0))
