@@ -1,97 +1,25 @@
 #include "cascade.h"
 
 #include <algorithm>
-#include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <limits>
 
 #include "exp.h"
 #include "parallel.h"
+#include "proposals.h"
+#include "views.h"
+#include "workspace.h"
 
 namespace mtcnn {
 namespace {
 
-constexpr int kCell = 12;      // PNet's field of view, in pixels of the level
-constexpr int kStride = 2;     // from one value of its heat map to the next
+constexpr int kThreadsAtMost = 1024;
 constexpr int kBandRows = 32;  // rows of a heat map that are worth a task of their own
-
-// Boxes that a network proposed.
-struct Proposals {
-    std::vector<Box> boxes;
-    std::vector<float> scores;
-    std::vector<Offsets> offsets;
-};
-
-struct Candidate {
-    std::int32_t x, y;  // in the heat map
-    float score;
-    Offsets offsets;
-};
 
 std::string numbered(const char* format, int number) {
     char text[64];
     std::snprintf(text, sizeof text, format, number);
     return text;
-}
-
-TensorView view_of(const std::vector<std::int32_t>& values) {
-    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
-}
-
-TensorView view_of(const std::vector<float>& values) {
-    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
-}
-
-// Structures of floats, a row each.
-template <class T>
-TensorView view_of(const std::vector<T>& values, const std::vector<std::ptrdiff_t>& row) {
-    std::vector<float> numbers(values.size() * sizeof(T) / sizeof(float));
-    if (!values.empty()) std::memcpy(numbers.data(), values.data(), values.size() * sizeof(T));
-    std::vector<std::ptrdiff_t> shape = {static_cast<std::ptrdiff_t>(values.size())};
-    shape.insert(shape.end(), row.begin(), row.end());
-    return dense_view(std::move(numbers), std::move(shape));
-}
-
-TensorView view_of(const std::vector<Box>& boxes) { return view_of(boxes, {4}); }
-TensorView view_of(const std::vector<Offsets>& offsets) { return view_of(offsets, {4}); }
-TensorView view_of(const std::vector<Landmarks>& landmarks) { return view_of(landmarks, {5, 2}); }
-
-template <class T>
-std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t>& indices) {
-    std::vector<T> result;
-    result.reserve(indices.size());
-    for (const std::int32_t i : indices) result.push_back(from[static_cast<std::size_t>(i)]);
-    return result;
-}
-
-// The largest difference of logits (not-face minus face) whose probability reaches the threshold; the probability
-// falls with the difference, step by step. Minus infinity may be the answer; NaN when not even that reaches it.
-float logit_limit(float threshold) {
-    // Floats in order of value, as integers in order of value.
-    const auto value_at = [](std::int64_t i) {
-        return i >= 0 ? std::bit_cast<float>(static_cast<std::int32_t>(i))
-                      : -std::bit_cast<float>(static_cast<std::int32_t>(-i));
-    };
-    const auto reaches = [&](std::int64_t i) { return probability(value_at(i), 0.0F) >= threshold; };
-    std::int64_t low = -std::int64_t{std::bit_cast<std::int32_t>(std::numeric_limits<float>::infinity())};
-    std::int64_t high = -low;
-    if (reaches(high)) return value_at(high);
-    if (!reaches(low)) return std::numeric_limits<float>::quiet_NaN();
-    while (high - low > 1) {
-        const std::int64_t middle = low + (high - low) / 2;
-        (reaches(middle) ? low : high) = middle;
-    }
-    return value_at(low);
-}
-
-Box box_at(const Candidate& c, float scale) {
-    const auto corner = [scale](int at, int add) { return std::trunc(static_cast<float>(kStride * at + add) / scale); };
-    const float x = corner(c.x, 1);
-    const float y = corner(c.y, 1);
-    return {x, y, corner(c.x, kCell) - x, corner(c.y, kCell) - y};
 }
 
 Landmarks landmarks_of(const Box& square, const float* values) {
@@ -103,37 +31,14 @@ Landmarks landmarks_of(const Box& square, const float* values) {
     return result;
 }
 
-class Stopwatch {
-public:
-    double lap() {
-        const auto now = std::chrono::steady_clock::now();
-        const double seconds = std::chrono::duration<double>(now - last_).count();
-        last_ = now;
-        return seconds;
-    }
-
-private:
-    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
-
-// What one thread needs.
-struct Detector::Workspace {
-    explicit Workspace(const Kernels& kernels) : resampler(kernels) {}
-    Resampler resampler;
-    PlanarScratch planar;
-    CropScratch crops;
-    Buffer<std::int32_t> positions;
-    double resize_seconds = 0;
-};
 
 // One detection.
 class Run {
 public:
     Run(const Detector& detector, const Image& image, const Options& options, const Tap& tap, Profile* profile)
         : detector_(detector), image_(image), options_(options), tap_(tap), profile_(profile) {
-        const int threads = tap ? 1 : options.threads;
+        const int threads = tap ? 1 : std::min(options.threads, kThreadsAtMost);
         for (int i = 0; i < threads; ++i) workspaces_.push_back(detector.borrow());
     }
     ~Run() {
@@ -190,42 +95,33 @@ private:
 
     std::vector<Box> propose() {
         const std::vector<Level> levels = pyramid(image_.height, image_.width, options_);
-        std::vector<std::vector<Candidate>> candidates(levels.size());
+        std::vector<Proposals> survivors(levels.size());
         if (tap_) {
-            for (std::size_t i = 0; i < levels.size(); ++i) watch_level(static_cast<int>(i), levels[i], candidates[i]);
+            for (std::size_t i = 0; i < levels.size(); ++i) survivors[i] = watch_level(static_cast<int>(i), levels[i]);
         } else {
-            run_bands(levels, candidates);
+            std::vector<std::vector<Candidate>> candidates = run_bands(levels);
+            parallel_for(static_cast<int>(levels.size()), threads(), [&](int i, int) {
+                const auto level = static_cast<std::size_t>(i);
+                survivors[level] = suppress_level(i, levels[level], std::move(candidates[level]));
+            });
         }
         Stopwatch watch;
-        std::vector<Proposals> survivors(levels.size());
-        const auto suppress = [&](int i, int) {
-            const auto level = static_cast<std::size_t>(i);
-            survivors[level] = suppress_level(i, levels[level], candidates[level]);
-        };
-        if (tap_) {
-            // Delivered level by level above.
-            survivors = std::move(watched_);
-        } else {
-            parallel_for(static_cast<int>(levels.size()), threads(), suppress);
-        }
         Proposals all;
         for (const Proposals& level : survivors) {
             all.boxes.insert(all.boxes.end(), level.boxes.begin(), level.boxes.end());
             all.scores.insert(all.scores.end(), level.scores.begin(), level.scores.end());
             all.offsets.insert(all.offsets.end(), level.offsets.begin(), level.offsets.end());
         }
+        show("pnet/boxes", all.boxes);
+        show("pnet/scores", all.scores);
+        show("pnet/offsets", all.offsets);
         std::vector<Box> squares = suppress_and_move(all, "pnet");
-        if (profile_) profile_->proposals = watch.lap();
+        if (profile_) profile_->proposals += watch.lap();
         return squares;
     }
 
     // Non-maximum suppression, offsets, squares: the way from PNet and RNet to the next network.
     std::vector<Box> suppress_and_move(const Proposals& proposals, const std::string& stage) const {
-        if (stage == "pnet") {
-            show("pnet/boxes", proposals.boxes);
-            show("pnet/scores", proposals.scores);
-            show("pnet/offsets", proposals.offsets);
-        }
         const std::vector<std::int32_t> keep =
             non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion);
         show(stage + "/nms_keep", keep);
@@ -240,7 +136,7 @@ private:
         return squares;
     }
 
-    void run_bands(const std::vector<Level>& levels, std::vector<std::vector<Candidate>>& candidates) {
+    std::vector<std::vector<Candidate>> run_bands(const std::vector<Level>& levels) {
         std::vector<Band> bands;
         double work = 0;
         for (const Level& level : levels) work += static_cast<double>(level.height) * level.width;
@@ -260,10 +156,12 @@ private:
             run_band(levels[static_cast<std::size_t>(band.level)], band, *workspaces_[static_cast<std::size_t>(worker)],
                      found[static_cast<std::size_t>(index)]);
         });
+        std::vector<std::vector<Candidate>> candidates(levels.size());
         for (std::size_t i = 0; i < bands.size(); ++i) {
             auto& level = candidates[static_cast<std::size_t>(bands[i].level)];
             level.insert(level.end(), found[i].begin(), found[i].end());
         }
+        return candidates;
     }
 
     static int part(int count, int index, int parts) { return static_cast<int>(std::int64_t{count} * index / parts); }
@@ -290,16 +188,16 @@ private:
     }
 
     // All layers of a level, shown.
-    void watch_level(int number, const Level& level, std::vector<Candidate>& candidates) {
+    Proposals watch_level(int number, const Level& level) const {
         const auto size = map_size(detector_.model_.pnet, level.height, level.width);
-        watched_.emplace_back();
-        if (!size) return;
+        if (!size) return {};
         const std::string prefix = numbered("pnet/level%02d/", number);
         Workspace& workspace = *workspaces_[0];
         workspace.resampler.prepare(image_, whole(image_), level.height, level.width);
         const int width = size->second;
         std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width));
         std::vector<float> heat_map;
+        std::vector<Candidate> candidates;
         detector_.pnet_layers_.run_watched(
             level.height, level.width,
             [&](int y, float* row, std::ptrdiff_t stride) { resample_row(workspace, y, row, stride); },
@@ -309,19 +207,11 @@ private:
             },
             [&](const std::string& layer, const TensorView& maps) { tap_(prefix + layer, maps); });
         tap_(prefix + "heat_map", dense_view(std::move(heat_map), {size->first, width}));
-        watched_.back() = suppress_level(number, level, candidates);
+        return suppress_level(number, level, std::move(candidates));
     }
 
-    Proposals suppress_level(int number, const Level& level, std::vector<Candidate>& candidates) const {
-        // The heat map is walked column by column.
-        std::sort(candidates.begin(), candidates.end(),
-                  [](const Candidate& a, const Candidate& b) { return a.x < b.x || (a.x == b.x && a.y < b.y); });
-        Proposals raw;
-        for (const Candidate& c : candidates) {
-            raw.boxes.push_back(box_at(c, static_cast<float>(level.scale)));
-            raw.scores.push_back(c.score);
-            raw.offsets.push_back(c.offsets);
-        }
+    Proposals suppress_level(int number, const Level& level, std::vector<Candidate> candidates) const {
+        const Proposals raw = to_proposals(std::move(candidates), level.scale);
         const std::vector<std::int32_t> keep = non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion);
         if (tap_) {
             const std::string prefix = numbered("pnet/level%02d/", number);
@@ -330,7 +220,7 @@ private:
             show(prefix + "offsets", raw.offsets);
             show(prefix + "nms_keep", keep);
         }
-        return {picked(raw.boxes, keep), picked(raw.scores, keep), picked(raw.offsets, keep)};
+        return picked(raw, keep);
     }
 
     // --- RNet and ONet ----------------------------------------------------------------------------------------
@@ -446,39 +336,7 @@ private:
     Profile* profile_;
     float limit_ = logit_limit(options_.thresholds[0]);
     std::vector<std::unique_ptr<Workspace>> workspaces_;
-    std::vector<Proposals> watched_;
 };
-
-Detector::Detector(Model model, const Kernels& kernels)
-    : model_((check_network(model.pnet, "PNet", kPNet), check_network(model.rnet, "RNet", kRNet),
-              check_network(model.onet, "ONet", kONet), std::move(model))),
-      kernels_(kernels),
-      pnet_(model_.pnet, 3, kernels, true),
-      pnet_layers_(model_.pnet, 3, kernels, false),
-      rnet_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, true),
-      rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
-      onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
-      onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false) {}
-
-Detector::~Detector() = default;
-
-std::unique_ptr<Detector::Workspace> Detector::borrow() const {
-    {
-        const std::scoped_lock lock(pool_lock_);
-        if (!pool_.empty()) {
-            auto workspace = std::move(pool_.back());
-            pool_.pop_back();
-            return workspace;
-        }
-    }
-    return std::make_unique<Workspace>(kernels_);
-}
-
-void Detector::give_back(std::unique_ptr<Workspace> workspace) const {
-    workspace->resize_seconds = 0;
-    const std::scoped_lock lock(pool_lock_);
-    pool_.push_back(std::move(workspace));
-}
 
 Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {
     options.check();

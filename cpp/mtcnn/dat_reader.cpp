@@ -1,0 +1,209 @@
+#include <cstring>
+#include <stdexcept>
+
+#include "dat.h"
+#include "model.h"
+#include "shapes.h"
+
+namespace mtcnn {
+namespace {
+
+// A position in the bytes of a file. Complaints have one form; sizes are checked before they are used.
+class Reader {
+public:
+    Reader(std::span<const std::byte> data, const std::string& source) : data_(data), source_(source) {}
+
+    std::size_t offset() const { return offset_; }
+
+    [[noreturn]] void fail(std::size_t offset, const std::string& expected, const std::string& found) const {
+        throw std::invalid_argument(source_ + ": byte " + std::to_string(offset) + ": expected " + expected +
+                                    ", found " + found);
+    }
+
+    std::int32_t positive(const std::string& what) {
+        const std::int32_t value = int32(what);
+        if (value < 1) fail(offset_ - 4, what + " of 1 or more", std::to_string(value));
+        return value;
+    }
+
+    Layer layer(std::array<int, 5>& counts) {
+        const std::int32_t kind = int32("layer type");
+        if (kind < 0 || kind > 4) fail(offset_ - 4, "layer type 0, 1, 2, 3 or 4", std::to_string(kind));
+        const auto index = static_cast<std::size_t>(kind);
+        const std::string name = kKinds[index] + std::to_string(++counts[index]);
+        switch (kind) {
+            case 0:
+                return convolution(name);
+            case 1:
+                return pooling(name);
+            case 2:
+                return dense(name);
+            case 3:
+                return PReLU{matrix(name + " slopes", 1).values};
+            default:
+                return Sigmoid{};
+        }
+    }
+
+    void expect_end() const {
+        if (offset_ != data_.size()) {
+            fail(offset_, "the end of the file", std::to_string(data_.size() - offset_) + " more bytes");
+        }
+    }
+
+private:
+    struct Matrix {
+        int rows, columns;
+        std::vector<float> values;
+    };
+
+    // `count` is a product of two positive int32 at the most, `size` below 2^33.
+    void check_limit(std::int64_t count, std::int64_t size, const std::string& what) const {
+        if (count > kSizeLimit / size) {
+            fail(offset_, "at most " + std::to_string(kSizeLimit) + " bytes of " + what,
+                 std::to_string(count) + " x " + std::to_string(size) + " bytes");
+        }
+    }
+
+    const std::byte* take(std::int64_t count, std::int64_t size, const std::string& what) {
+        check_limit(count, size, what);
+        const std::size_t bytes = static_cast<std::size_t>(count * size);
+        const std::size_t left = data_.size() - offset_;
+        if (bytes > left) {
+            fail(offset_, std::to_string(bytes) + " bytes of " + what, std::to_string(left) + " bytes");
+        }
+        offset_ += bytes;
+        return data_.data() + (offset_ - bytes);
+    }
+
+    static std::int32_t int32_at(const std::byte* p) {
+        std::int32_t value = 0;
+        std::memcpy(&value, p, sizeof value);
+        return value;
+    }
+
+    std::int32_t int32(const std::string& what) { return int32_at(take(1, 4, what)); }
+
+    std::int32_t number_type(const std::string& what) {
+        const std::int32_t type = int32(what);
+        if (type != kFloat32 && type != kFloat64) {
+            fail(offset_ - 4, what + " 5 (float32) or 6 (float64)", std::to_string(type));
+        }
+        return type;
+    }
+
+    // float64 is rounded to float32.
+    static void copy_numbers(const std::byte* from, std::int32_t type, float* to, std::size_t count) {
+        if (type == kFloat32) {
+            std::memcpy(to, from, count * sizeof(float));
+            return;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            double value = 0;
+            std::memcpy(&value, from + i * sizeof value, sizeof value);
+            to[i] = static_cast<float>(value);
+        }
+    }
+
+    Matrix matrix(const std::string& what, std::int32_t columns = 0) {
+        Matrix m{positive(what + " rows"), columns, {}};
+        if (columns == 0) {
+            m.columns = positive(what + " columns");
+        } else {
+            const std::int32_t found = int32(what + " columns");
+            if (found != columns) {
+                fail(offset_ - 4, what + " columns " + std::to_string(columns), std::to_string(found));
+            }
+        }
+        const std::int32_t type = number_type(what + " type");
+        const std::int64_t count = std::int64_t{m.rows} * m.columns;
+        const std::byte* data = take(count, type == kFloat32 ? 4 : 8, what);
+        m.values.resize(static_cast<std::size_t>(count));
+        copy_numbers(data, type, m.values.data(), m.values.size());
+        return m;
+    }
+
+    Conv2d convolution(const std::string& name) {
+        Conv2d conv;
+        conv.in_maps = positive(name + " input maps");
+        conv.out_maps = positive(name + " output maps");
+        const std::byte* bias = take(conv.out_maps, 4, name + " bias");
+        conv.bias.resize(static_cast<std::size_t>(conv.out_maps));
+        copy_numbers(bias, kFloat32, conv.bias.data(), conv.bias.size());
+        read_kernels(conv, name + " kernel");
+        return conv;
+    }
+
+    // in_maps x out_maps matrices, all headers equal to the first one.
+    void read_kernels(Conv2d& conv, const std::string& what) {
+        const std::size_t start = offset_;
+        conv.kernel_y = positive(what + " rows");
+        conv.kernel_x = positive(what + " columns");
+        const std::int32_t type = number_type(what + " type");
+        const std::int64_t size = type == kFloat32 ? 4 : 8;
+        const std::int64_t area = std::int64_t{conv.kernel_y} * conv.kernel_x;
+        check_limit(area, size, what);
+        offset_ = start;
+        const std::int64_t record = 12 + area * size;
+        const std::byte* at = take(std::int64_t{conv.in_maps} * conv.out_maps, record, what + "s");
+        const std::array<std::int32_t, 3> header = {conv.kernel_y, conv.kernel_x, type};
+        constexpr std::array<const char*, 3> kFields = {"rows", "columns", "type"};
+        const auto values = static_cast<std::size_t>(area);
+        conv.kernel.resize(conv.bias.size() * static_cast<std::size_t>(conv.in_maps) * values);
+        std::size_t offset = start;
+        for (int in = 0; in < conv.in_maps; ++in) {
+            for (int out = 0; out < conv.out_maps; ++out, at += record, offset += static_cast<std::size_t>(record)) {
+                for (std::size_t f = 0; f < header.size(); ++f) {
+                    const std::int32_t found = int32_at(at + 4 * f);
+                    if (found != header[f]) {
+                        fail(offset + 4 * f, what + " " + kFields[f] + " " + std::to_string(header[f]),
+                             std::to_string(found));
+                    }
+                }
+                const std::size_t pair = static_cast<std::size_t>(out) * static_cast<std::size_t>(conv.in_maps) +
+                                         static_cast<std::size_t>(in);
+                copy_numbers(at + 12, type, conv.kernel.data() + pair * values, values);
+            }
+        }
+    }
+
+    MaxPool pooling(const std::string& name) {
+        MaxPool pool;
+        pool.kernel_x = positive(name + " kernel_x");
+        pool.kernel_y = positive(name + " kernel_y");
+        pool.stride_x = positive(name + " stride_x");
+        pool.stride_y = positive(name + " stride_y");
+        return pool;
+    }
+
+    FullyConnected dense(const std::string& name) {
+        Matrix bias = matrix(name + " bias", 1);
+        Matrix weights = matrix(name + " weights", bias.rows);
+        return {weights.rows, weights.columns, std::move(weights.values), std::move(bias.values)};
+    }
+
+    std::span<const std::byte> data_;
+    const std::string& source_;
+    std::size_t offset_ = 0;
+};
+
+}  // namespace
+
+Network read_network(std::span<const std::byte> data, const std::string& source, const Purpose& purpose) {
+    Reader reader(data, source);
+    Network network;
+    std::vector<std::size_t> offsets;
+    std::array<int, 5> counts{};
+    const int layers = reader.positive("number of layers");
+    for (int i = 0; i < layers; ++i) {
+        offsets.push_back(reader.offset());
+        network.layers.push_back(reader.layer(counts));
+    }
+    reader.expect_end();
+    if (auto misfit = find_misfit(network, purpose)) {
+        reader.fail(offsets[misfit->index], misfit->expected, misfit->found);
+    }
+    return network;
+}
+
+}  // namespace mtcnn

@@ -1,0 +1,38 @@
+// The detector's parts and its pool of scratch memory; cascade.cpp runs it.
+#include "cascade.h"
+#include "workspace.h"
+
+namespace mtcnn {
+
+Detector::Detector(Model model, const Kernels& kernels)
+    : model_((check_network(model.pnet, "PNet", kPNet), check_network(model.rnet, "RNet", kRNet),
+              check_network(model.onet, "ONet", kONet), std::move(model))),
+      kernels_(kernels),
+      pnet_(model_.pnet, 3, kernels, true),
+      pnet_layers_(model_.pnet, 3, kernels, false),
+      rnet_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, true),
+      rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
+      onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
+      onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false) {}
+
+Detector::~Detector() = default;
+
+std::unique_ptr<Detector::Workspace> Detector::borrow() const {
+    {
+        const std::scoped_lock lock(pool_lock_);
+        if (!pool_.empty()) {
+            auto workspace = std::move(pool_.back());
+            pool_.pop_back();
+            return workspace;
+        }
+    }
+    return std::make_unique<Workspace>(kernels_);
+}
+
+void Detector::give_back(std::unique_ptr<Workspace> workspace) const {
+    workspace->resize_seconds = 0;
+    const std::scoped_lock lock(pool_lock_);
+    pool_.push_back(std::move(workspace));
+}
+
+}  // namespace mtcnn

@@ -1,0 +1,36 @@
+// What a detection shows to a tap, from the vectors in which it holds it.
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "boxes.h"
+#include "cascade.h"
+#include "tensor.h"
+
+namespace mtcnn {
+
+inline TensorView view_of(const std::vector<std::int32_t>& values) {
+    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
+}
+
+inline TensorView view_of(const std::vector<float>& values) {
+    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
+}
+
+// Structures of floats, a row each.
+template <class T>
+TensorView view_of(const std::vector<T>& values, const std::vector<std::ptrdiff_t>& row) {
+    std::vector<float> numbers(values.size() * sizeof(T) / sizeof(float));
+    if (!values.empty()) std::memcpy(numbers.data(), values.data(), values.size() * sizeof(T));
+    std::vector<std::ptrdiff_t> shape = {static_cast<std::ptrdiff_t>(values.size())};
+    shape.insert(shape.end(), row.begin(), row.end());
+    return dense_view(std::move(numbers), std::move(shape));
+}
+
+inline TensorView view_of(const std::vector<Box>& boxes) { return view_of(boxes, {4}); }
+inline TensorView view_of(const std::vector<Offsets>& offsets) { return view_of(offsets, {4}); }
+inline TensorView view_of(const std::vector<Landmarks>& landmarks) { return view_of(landmarks, {5, 2}); }
+
+}  // namespace mtcnn
