@@ -22,7 +22,8 @@ class Networks:
 
     def forward(self, stage: str, batch: FloatArray, tap: BatchTap | None = None) -> FloatArray:
         """(N, 3, H, W) -> (N, 6, h, w), (N, 6) or (N, 16); the tap gets item by item, layer by layer."""
-        return forward(self.stages[stage], batch, tap)
+        output = forward(self.stages[stage], batch, tap)
+        return output if stage == "pnet" else output.reshape(len(output), -1)  # 1 x 1 maps count as values
 
     def map_size(self, stage: str, height: int, width: int) -> tuple[int, int] | None:
         """Size of the last maps for that input; None where it is too small."""
