@@ -7,13 +7,14 @@ faces.boxes, faces.scores, faces.landmarks
 
 from typing import Any
 
+from .batch import BatchError
 from .detections import Detection, Detections
 from .detector import Detector
 from .drawing import draw
 from .image import read_image, sample_image
 from .model import Model
 
-__all__ = ["Detection", "Detections", "Detector", "Model", "draw", "read_image", "sample_image"]
+__all__ = ["BatchError", "Detection", "Detections", "Detector", "Model", "draw", "read_image", "sample_image"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,15 +6,16 @@ import functools
 import operator
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backends import Backend, Tap, make_backend
+from .batch import Outcome, stream
 from .cpus import usable_cpus
 from .detections import Detections
 from .image import Color, is_pil, to_pixels
@@ -104,6 +105,58 @@ class Detector:
         """
         return self._detect(image, color, tap_for(self))
 
+    @overload
+    def detect_batch(
+        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
+    ) -> list[Detections]: ...
+    @overload
+    def detect_batch(
+        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["skip"]
+    ) -> list[Detections | Exception]: ...
+    def detect_batch(
+        self,
+        images: Iterable[object],
+        *,
+        color: Color = "bgr",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Sequence[Detections | Exception]:
+        """Find the faces in many pictures of any sizes: for each, in order, what `detect` gives, bit for bit.
+
+        images and color: as for `detect`. on_error: "raise" ends with a `BatchError`, which has the picture's
+        index, at the first one that fails; "skip" puts the exception in its place.
+        """
+        return list(self._stream(images, color, on_error))
+
+    @overload
+    def detect_stream(
+        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
+    ) -> Iterator[Detections]: ...
+    @overload
+    def detect_stream(
+        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["skip"]
+    ) -> Iterator[Detections | Exception]: ...
+    def detect_stream(
+        self,
+        images: Iterable[object],
+        *,
+        color: Color = "bgr",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Iterator[Detections | Exception]:
+        """As `detect_batch`, one result after the other. Reads few pictures ahead, so that memory stays
+        flat over any number of them; its threads end with the iterator. With a hook, pictures are done one by
+        one on the calling thread."""
+        return self._stream(images, color, on_error)
+
+    def _stream(self, images: Iterable[object], color: str, on_error: str) -> Iterator[Outcome]:
+        tap = tap_for(self)
+        count = len(images) if isinstance(images, Sized) else self._workers
+        workers = 1 if tap else min(self._workers, max(count, 1))
+
+        def detect(image: object) -> Detections:
+            return self._detect(image, color, tap, threads=self._workers // workers)
+
+        return stream(detect, images, workers=workers, on_error=on_error)
+
     def hook(
         self, pattern: str, function: Callable[[str, NDArray[Any]], None]
     ) -> AbstractContextManager[None]:
@@ -114,8 +167,8 @@ class Detector:
                 detector.detect(image)
 
         Arrays are read-only views, not copies; one that is kept keeps its memory. What `function` raises ends
-        the detection and reaches the caller. A hook holds for detections that the same thread (or asyncio task)
-        starts. Raises ValueError, with the nearest names, for a pattern that no tensor can fit.
+        the detection and reaches the caller. A hook holds for detections that the same thread (or asyncio
+        task) starts. Raises ValueError, with the nearest names, for a pattern that no tensor can fit.
         """
         return hook(self, pattern, function)
 
@@ -133,10 +186,14 @@ class Detector:
 
         return record(self, image, color=color, only=only, capture=capture)
 
-    def _detect(self, image: object, color: str, tap: Tap | None) -> Detections:
+    def _detect(self, image: object, color: str, tap: Tap | None, threads: int | None = None) -> Detections:
         pixels = to_pixels(image, color)
         found = self._backend.detect(
-            pixels.array, red_first=pixels.red_first, options=self._options, threads=self._workers, tap=tap
+            pixels.array,
+            red_first=pixels.red_first,
+            options=self._options,
+            threads=threads or self._workers,
+            tap=tap,
         )
         height, width = pixels.array.shape[:2]
         return Detections(*found, (height, width), picture=_reference_to(image), color=color)

@@ -1,0 +1,85 @@
+"""Many pictures: each whole on one thread, several at a time, results in the order of the pictures."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeAlias
+
+from .detections import Detections
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Outcome: TypeAlias = Detections | Exception
+
+AHEAD = (
+    2  # pictures a thread that may be waiting, computed or not, so that none is idle and memory stays flat
+)
+
+
+class BatchError(ValueError):
+    """A picture of a batch failed: `index` says which, `__cause__` why."""
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(index, cause)
+        self.index = index
+        self.__cause__ = cause
+
+    def __str__(self) -> str:
+        return f"image {self.index}: {self.__cause__}"
+
+
+def stream(
+    detect: Callable[[object], Detections], images: Iterable[object], *, workers: int, on_error: str
+) -> Iterator[Outcome]:
+    """The result of `detect` for each picture, in order; threads live as long as the iterator is read.
+
+    on_error: "raise" ends with a BatchError at the first picture that fails, "skip" gives its exception in
+    its place. Raises ValueError for anything else, at once.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+    outcomes = _in_order(detect, images) if workers == 1 else _in_parallel(detect, images, workers)
+    return outcomes if on_error == "skip" else _raising(outcomes)
+
+
+def _outcome(detect: Callable[[object], Detections], image: object) -> Outcome:
+    try:
+        return detect(image)
+    except Exception as error:
+        return error
+
+
+def _in_order(
+    detect: Callable[[object], Detections], images: Iterable[object]
+) -> Generator[Outcome, None, None]:
+    return (_outcome(detect, image) for image in images)
+
+
+def _in_parallel(
+    detect: Callable[[object], Detections], images: Iterable[object], workers: int
+) -> Generator[Outcome, None, None]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    waiting: deque[Future[Outcome]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="mtcnn_cpp")
+    try:
+        for image in images:
+            waiting.append(pool.submit(_outcome, detect, image))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _raising(outcomes: Generator[Outcome, None, None]) -> Iterator[Outcome]:
+    # Closed here and now: the traceback of the error would keep it, and its threads, alive.
+    with closing(outcomes):
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, Exception):
+                raise BatchError(index, outcome)
+            yield outcome
