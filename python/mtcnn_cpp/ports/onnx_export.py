@@ -44,10 +44,17 @@ def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for stage, size in INPUT_SIZES.items():
-        graph = onnx_model(getattr(model, stage), size, FILE_NAMES[stage], all_layers=all_layers)
         paths[stage] = folder / f"{stage}.onnx"
-        paths[stage].write_bytes(graph.SerializeToString(deterministic=True))
+        write_onnx(getattr(model, stage), size, FILE_NAMES[stage], paths[stage], all_layers=all_layers)
     return paths
+
+
+def write_onnx(
+    network: Network, input_size: int | None, title: str, path: str | Path, *, all_layers: bool = False
+) -> None:
+    """One network's graph into a file; the same bytes every time."""
+    graph = onnx_model(network, input_size, title, all_layers=all_layers)
+    Path(path).write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def onnx_model(

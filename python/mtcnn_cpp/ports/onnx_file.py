@@ -17,8 +17,9 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     missing), MissingExtra."""
     onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
     path = Path(path)
+    data = read_file(path)
     try:
-        model = onnx.load_model_from_string(read_file(path))
+        model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, whose class depends on protobuf's version
         raise PortError(f"{path}: expected an ONNX file, found bytes that are not one ({error})") from error
     if not model.graph.node:

@@ -108,16 +108,21 @@ def read_dat(path: Path) -> Networks:
 
 
 def read_npz(path: Path) -> Networks:
+    arrays = read_arrays(path)
+    if arrays and all(name.endswith((".weight", ".bias")) for name in arrays):
+        return alone(from_state_dict(arrays, str(path)))
+    return from_arrays(arrays, str(path))
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """An `.npz` of plain arrays. Raises FileNotFoundError, PortError (pickles are refused)."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise PortError(f"{path}: expected an .npz of plain arrays ({error})") from error
-    if arrays and all(name.endswith((".weight", ".bias")) for name in arrays):
-        return alone(from_state_dict(arrays, str(path)))
-    return from_arrays(arrays, str(path))
 
 
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> Networks:

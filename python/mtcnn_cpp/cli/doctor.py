@@ -1,0 +1,149 @@
+"""`mtcnn-cpp doctor`: what is wrong with a port, by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import INCOMPLETE, errors_reported
+from .options import MinFace
+from .reports import AnyFormat, Format, console
+from .verify import plain
+
+if TYPE_CHECKING:
+    from ..ports.doctor import Diagnosis
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A network, or a folder of them: .onnx, .pt, .npz, .npy, .lz4, .dat.", show_default=False
+        ),
+    ] = None,
+    outputs: Annotated[
+        Path | None,
+        typer.Option(help="What the port computed: an .npz of layers' outputs (conv1, …); needs --picture."),
+    ] = None,
+    picture: Annotated[
+        list[Path] | None,
+        typer.Option(help="The picture that --outputs belong to; or pictures for --story (repeatable)."),
+    ] = None,
+    stage: Annotated[str, typer.Option(help="The network of --outputs: pnet, rnet or onet.")] = "pnet",
+    fix: Annotated[
+        Path | None, typer.Option(help="Write the corrected network to this .onnx file, if rearranging does.")
+    ] = None,
+    story: Annotated[
+        bool,
+        typer.Option("--story", help="Make the three well-known porting errors, and show their figures."),
+    ] = False,
+    min_face: MinFace = 40,
+    format: AnyFormat = Format.table,
+) -> None:
+    """Compare a port's numbers (or its outputs on a picture) with OpenFace's, and name what was done to them.
+
+    Exit code 0: this is OpenFace's model, exactly; 1: it is not; 2: it could not be read.
+    """
+    with errors_reported():
+        if story:
+            tell_story(picture or [], min_face)
+            return
+        found = examine(file, outputs, picture or [], stage)
+        if fix is not None:
+            from ..ports.doctor.fix import write_fixed
+
+            if len(found) != 1:
+                raise ValueError(f"--fix is for one network, found {len(found)}; name its file")
+            write_fixed(found[0], fix)
+        if format is Format.json:
+            typer.echo(json.dumps(plain([one.to_dict() for one in found]), indent=1, allow_nan=False))
+        else:
+            for diagnosis in found:
+                show(diagnosis)
+            if fix is not None:
+                typer.echo(f"the corrected network is in {fix}", err=True)
+        if not all(one.exact for one in found):
+            raise typer.Exit(INCOMPLETE)
+
+
+def examine(file: Path | None, outputs: Path | None, pictures: list[Path], stage: str) -> list[Diagnosis]:
+    from ..image import read_image
+    from ..ports.doctor import diagnose_file
+    from ..ports.doctor.outputs import diagnose_outputs
+    from ..ports.read import read_arrays
+
+    found = [] if file is None else diagnose_file(file)
+    if outputs is not None:
+        if len(pictures) != 1:
+            raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
+        arrays = {name.rpartition("/")[2]: array for name, array in read_arrays(outputs).items()}
+        found.append(diagnose_outputs(stage, read_image(pictures[0])[:, :, 2::-1], arrays))
+    if not found:
+        raise ValueError("expected a network's file, or --outputs with --picture, or --story")
+    return found
+
+
+def show(diagnosis: Diagnosis) -> None:
+    from rich import box, table
+    from rich.text import Text
+
+    out = console()
+    style = "green" if diagnosis.exact else "bold red"
+    out.print(Text(f"{diagnosis.source} ({diagnosis.stage}): {diagnosis.headline}", style=style))
+    if diagnosis.findings:
+        grid = table.Table(box=box.SIMPLE_HEAD)
+        for title in ("layer", "theirs", "mistake", "evidence"):
+            grid.add_column(title)
+        for one in diagnosis.findings:
+            evidence = ", ".join(f"{name} {value}" for name, value in shortened(one.evidence).items())
+            theirs = diagnosis.layers.get(one.layer, "")
+            grid.add_row(one.layer, Text(theirs), Text(one.text), Text(evidence))
+        out.print(grid)
+    for note in diagnosis.notes:
+        out.print(Text(f"note: {note}", style="dim"))
+
+
+def shortened(evidence: dict[str, Any]) -> dict[str, Any]:
+    return {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in evidence.items()}
+
+
+def tell_story(pictures: list[Path], min_face: float) -> None:
+    from rich import box, table
+
+    from ..detector import Detector
+    from ..image import read_image, sample_image
+    from ..ports.story import dense_inputs, swapped_channels, transposed_kernels
+
+    out = console()
+    out.print("1. PNet fed with BGR: its first layer against the right one, on level 0 of the pyramid")
+    grid = table.Table(box=box.SIMPLE_HEAD)
+    for title in (
+        "picture",
+        "max |Δ|",
+        "mean |Δ|",
+        "mean of channels 0 1 2 3",
+        "correlation of channels 0 1 2 3",
+    ):
+        grid.add_column(title, justify="left" if title == "picture" else "right", no_wrap=True)
+    detector = Detector(min_face=min_face)
+    named = [(path.stem, read_image(path)) for path in pictures] or [("sample", sample_image())]
+    for name, pixels in named:
+        one = swapped_channels(detector, pixels)
+        means = " ".join(f"{value:.3f}" for value in one.channel_means)
+        correlations = " ".join(f"{value:+.2f}" for value in one.channel_correlations)
+        grid.add_row(name, f"{one.maximum:.2f}", f"{one.mean:.3f}", means, correlations)
+    out.print(grid)
+    out.print(
+        f"2. Kernels transposed: max |K - K transposed| in PNet's first layer is {transposed_kernels():.4f}\n"
+    )
+    out.print("3. Pooling floored: values that reach the first dense layer")
+    for stage in ("rnet", "onet"):
+        right, wrong = dense_inputs(stage, floored=False), dense_inputs(stage, floored=True)
+        out.print(f"   {stage}: {right}; floored {wrong}")

@@ -1,0 +1,105 @@
+"""`mtcnn-cpp verify`: exported networks in their own runtime against the core."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..reference.options import Options
+from .errors import INCOMPLETE, errors_reported
+from .inputs import Sample, read_picture
+from .options import MinFace, ModelPath
+from .reports import AnyFormat, Format, console
+
+if TYPE_CHECKING:
+    from ..ports.verify import Verification
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    folder: Annotated[
+        Path, typer.Argument(help="With pnet.onnx, rnet.onnx, onet.onnx (or .pt).", show_default=False)
+    ],
+    image: Annotated[Path | None, typer.Argument(help="A picture to run on.", show_default="sample")] = None,
+    sample: Sample = False,
+    tolerance: Annotated[
+        float, typer.Option(help="What a layer may differ by, as a share of its greatest magnitude.")
+    ] = 1e-5,
+    provider: Annotated[
+        list[str] | None, typer.Option(help="An execution provider of ONNX Runtime (repeatable).")
+    ] = None,
+    min_face: MinFace = Options.min_face,
+    model: ModelPath = None,
+    format: AnyFormat = Format.table,
+) -> None:
+    """Run every layer of each network in ONNX Runtime (or PyTorch), alone and in a chain, and whole
+    detections.
+
+    Exit code 0: all within tolerance; 1: something is not; 2: it could not be run.
+    """
+    with errors_reported():
+        from ..detector import Detector
+        from ..ports.verify import verify as run
+
+        _, pixels = read_picture(image, sample or image is None)
+        detector = Detector(model, min_face=min_face)
+        found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
+        if format is Format.json:
+            typer.echo(json.dumps(plain(found.to_dict()), indent=1, allow_nan=False))
+        else:
+            show(found)
+        if not found.ok:
+            raise typer.Exit(INCOMPLETE)
+
+
+def show(found: Verification) -> None:
+    from rich import box, table
+
+    grid = table.Table(box=box.SIMPLE_HEAD)
+    for title in ("network", "layer"):
+        grid.add_column(title, no_wrap=True)
+    for title in ("tensors", "alone: max |Δ|", "share", "in a chain: max |Δ|", "share"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    grid.add_column("verdict")
+    for layer in found.layers:
+        figures = [layer.alone, layer.alone_share, layer.chained, layer.chained_share]
+        ok = layer.ok(found.tolerance)
+        cells = [f"{value:.1e}" if value else "0" for value in figures]
+        grid.add_row(
+            layer.stage,
+            layer.layer,
+            str(layer.tensors),
+            *cells,
+            "ok" if ok else "different",
+            style=None if ok else "red",
+        )
+    out = console()
+    out.print(grid)
+    core, port = found.faces
+    out.print(
+        f"faces: core {core}, {found.port} {port}; boxes within {found.box:.2g} px, "
+        f"scores {found.score:.2g}, landmarks {found.landmark:.2g} px, IoU at least {found.iou:.7f}"
+    )
+    wrong = found.first_wrong
+    if found.ok:
+        out.print(f"right: every layer within {found.tolerance:g} of its greatest magnitude")
+    elif wrong is not None:
+        out.print(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
+    else:
+        out.print("wrong: layers or faces are further apart than they may be")
+
+
+def plain(value: Any) -> Any:
+    """For JSON, which has no infinity: None there."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
