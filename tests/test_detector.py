@@ -65,6 +65,12 @@ def test_sample_gives_the_box_of_the_original(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_the_backend_asked_for_is_the_one_that_runs(backend: str) -> None:
+    name = Detector(backend=backend).backend
+    assert name == backend or (backend == "core" and name in ("generic", "avx2", "avx512"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_results_are_what_they_should_be(backend: str) -> None:
     faces = Detector(backend=backend).detect(portrait())
     for name, shape in (("boxes", (1, 4)), ("scores", (1,)), ("landmarks", (1, 5, 2))):
