@@ -69,6 +69,17 @@ def test_fma_beside_half_way() -> None:
     assert not np.array_equal(fma(a, b, c), twice_rounded)  # so the case is met
 
 
+def test_fma_beside_half_way_of_subnormals() -> None:
+    """The same where floats are 2^-149 apart: a * b is 2^-150 and a trace of 2^-46 of it less."""
+    rng = np.random.default_rng(13)
+    c = (rng.integers(1 << 21, 1 << 22, 1000) * 2.0**-149).astype(F)
+    a = np.full(1000, (1 + 2.0**-23) * 2.0**-75, F)
+    b = np.full(1000, (1 - 2.0**-23) * 2.0**-75, F)
+    check_fma(a, b, c)
+    check_fma(a, b, -c)
+    assert not np.array_equal(fma(a, b, c), (a.astype(np.float64) * b + c).astype(F))
+
+
 def test_fma_of_subnormals_zeros_and_infinities() -> None:
     tiny, big, inf = F(1e-45), F(3.4028235e38), F(np.inf)
     values = np.array([0.0, tiny, 3 * tiny, 1.1754944e-38, 0.5, 1.0, 1.5, big], F)
@@ -353,7 +364,7 @@ def suppression_by_hand(boxes: np.ndarray, scores: np.ndarray, threshold: float,
 
 
 @pytest.mark.parametrize("mode", ["union", "minimum"])
-@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.7])
+@pytest.mark.parametrize("threshold", [-0.5, 0.0, 0.5, 0.7])
 def test_non_maximum_suppression(rooms: SimpleNamespace, mode: str, threshold: float) -> None:
     rng = np.random.default_rng(12)
     boxes = np.concatenate([rng.uniform(0, 60, (200, 2)), rng.uniform(-3, 40, (200, 2))], axis=1).astype(F)
