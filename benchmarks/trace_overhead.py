@@ -2,9 +2,9 @@
 
     python benchmarks/trace_overhead.py [PICTURE] [--backend core] [--runs 40]
 
-Without PICTURE: a 1920x1080 picture made of the sample. Prints medians; the ways alternate, so that a machine that
-slows down slows all. On a busy machine only the last figure of the first part says much: the bare cost of looking
-for hooks.
+Without PICTURE: a 1920x1080 picture made of the sample. Prints medians; the ways alternate, so that a machine
+that slows down slows all. On a busy machine only the last figure of the first part says much: the bare cost
+of looking for hooks.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def peak_megabytes() -> float:
 
 
 def time_unused_hook(detector: Detector, image: np.ndarray, runs: int) -> None:
-    """The backend called directly, `detect`, `detect` while another detector has a hook; and the check alone."""
+    """The backend called directly, `detect`, `detect` while another detector has a hook, the check alone."""
     direct = detector.backend_object
     options = {"red_first": False, "options": detector.options, "threads": detector.workers, "tap": None}
     other = Detector(backend="reference")

@@ -258,6 +258,33 @@ def test_errors_have_exit_code_2(arguments: list[str], message: str, folder: Pat
     assert not (folder / "x.npz").exists()
 
 
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (KeyboardInterrupt(), "error: interrupted; {} was not written\n"),
+        (
+            OSError(28, "No space left on device"),
+            "error: {} could not be written (No space left on device); ",
+        ),
+    ],
+)
+def test_an_interrupt_or_a_full_disk_keeps_the_earlier_file(
+    cause: BaseException, message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = tmp_path / "a.npz"
+    earlier.write_bytes(b"earlier")
+
+    def fail(*_: object) -> None:
+        raise cause
+
+    monkeypatch.setattr("numpy.lib.format.write_array_header_1_0", fail)
+    result = run("dump", folder / "face.png", "-o", earlier, "--backend", FAST)
+    assert result.exit_code == 2
+    assert message.format(earlier) in result.stderr
+    assert earlier.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [earlier]
+
+
 def test_two_pictures_cannot_be_compared(folder: Path, tmp_path: Path) -> None:
     run("dump", "--sample", "-o", tmp_path / "other.npz", "--capture", "hash", "--backend", FAST)
     result = run("diff", folder / "gold.npz", tmp_path / "other.npz")

@@ -312,16 +312,19 @@ def test_a_full_disk_leaves_the_earlier_file_and_nothing_else(path: Path, limit:
     code = f"""
         import resource
         import numpy as np
-        from mtcnn_cpp.trace import Trace
+        from mtcnn_cpp.trace import Trace, TraceError
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         try:
             Trace.from_arrays({{"a": np.zeros(20_000), "b": np.zeros(30_000)}}).save({str(path)!r})
-        except OSError as error:
-            print("OSError:", error.strerror)
+        except TraceError as error:
+            print(error)
     """
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
-    assert (ran.stdout, ran.stderr) == ("OSError: File too large\n", "")
+    assert (ran.stdout, ran.stderr) == (
+        f"{path} could not be written (File too large); nothing was left behind\n",
+        "",
+    )
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]

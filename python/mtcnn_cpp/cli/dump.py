@@ -68,8 +68,12 @@ def dump(
                 raise ValueError(
                     "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"
                 )
-        manifest = dump_pixels(
-            detector, pixels, output, only=only or (), capture=capture.value, limit=None if yes else LIMIT
-        )
+        limit = None if yes else LIMIT
+        try:
+            manifest = dump_pixels(
+                detector, pixels, output, only=only or (), capture=capture.value, limit=limit
+            )
+        except KeyboardInterrupt:
+            raise ValueError(f"interrupted; {output} was not written") from None
         size = output.stat().st_size / 1e6
         typer.echo(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")

@@ -70,7 +70,7 @@ def require_possible(patterns: Iterable[str], layers: Mapping[str, Iterable[str]
     for pattern in patterns:
         fits = matcher([pattern])
         if not any(map(fits, possible_names(layers, pattern))):
-            templates = dict.fromkeys(map(_template, possible_names(layers)))
+            templates = dict.fromkeys(map(template, possible_names(layers)))
             raise TraceError(_no_match(pattern, templates))
 
 
@@ -84,11 +84,12 @@ def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
 
 def nearest(pattern: str, names: Iterable[str]) -> list[str]:
     """Up to three names (or, for a pattern with wildcards, patterns) that look like `pattern`."""
-    pool = list(dict.fromkeys(map(_template, names)) if "*" in pattern else names)
+    pool = list(dict.fromkeys(map(template, names)) if "*" in pattern else names)
     return difflib.get_close_matches(pattern.lower(), pool, n=3, cutoff=0.3)
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The name with ``*`` for the number of its level or crop."""
     return _COUNTED.sub(r"\1*", name)
 
 

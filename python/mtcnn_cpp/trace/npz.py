@@ -69,18 +69,28 @@ class NpzWriter:
             "fortran_order": False,
             "shape": array.shape,
         }
-        with self._zip.open(info, "w", force_zip64=True) as entry:
+        with self._writing(), self._zip.open(info, "w", force_zip64=True) as entry:
             np.lib.format.write_array_header_1_0(entry, header)
             for chunk in chunks(array):
                 entry.write(chunk)
 
     def commit(self) -> None:
         """Complete the file and put it in place."""
-        self._zip.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._part, self.path)
+        with self._writing():
+            self._zip.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._part, self.path)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TraceError(
+                f"{self.path} could not be written ({error.strerror or error}); nothing was left behind"
+            ) from error
 
     def __enter__(self) -> NpzWriter:
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from .capture import dump_pixels, to_bgr
 from .comparison import compare
 from .errors import TraceError
 from .hooks import layer_names
+from .names import template
 from .npz import NpzWriter
 from .recorder import Recorder
 from .report import Report
@@ -114,7 +116,15 @@ def compare_isolated(
         "isolated: every layer of b was fed the input that a recorded; "
         f"{len(reference) - len(outputs)} tensors that are no layer's output were left out"
     )
-    return dataclasses.replace(report, notes=(note, *report.notes), mode="isolated")
+    return dataclasses.replace(report, notes=(note, *_guilty(report), *report.notes), mode="isolated")
+
+
+def _guilty(report: Report) -> Iterator[str]:
+    """Which layers failed, all levels or crops of one network taken together."""
+    failed = Counter(template(row.name) for row in report.rows if not row.ok)
+    compared = Counter(template(row.name) for row in report.rows)
+    if failed:
+        yield "guilty: " + ", ".join(f"{name} ({n} of {compared[name]})" for name, n in failed.items())
 
 
 def feed(reference: Trace, layer: Feed, layers: Mapping[str, Sequence[str]], path: Path) -> Trace:
