@@ -15,6 +15,8 @@
 
 namespace mtcnn {
 
+struct Workspace;
+
 struct Options {
     double min_face = 60;  // pixels
     std::array<float, 3> thresholds = {0.6F, 0.7F, 0.7F};
@@ -69,8 +71,6 @@ public:
 
 private:
     friend class Run;
-    struct Workspace;
-
     std::unique_ptr<Workspace> borrow() const;
     void give_back(std::unique_ptr<Workspace> workspace) const;
 

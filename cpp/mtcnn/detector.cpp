@@ -17,7 +17,7 @@ Detector::Detector(Model model, const Kernels& kernels)
 
 Detector::~Detector() = default;
 
-std::unique_ptr<Detector::Workspace> Detector::borrow() const {
+std::unique_ptr<Workspace> Detector::borrow() const {
     {
         const std::scoped_lock lock(pool_lock_);
         if (!pool_.empty()) {
@@ -30,6 +30,7 @@ std::unique_ptr<Detector::Workspace> Detector::borrow() const {
 }
 
 void Detector::give_back(std::unique_ptr<Workspace> workspace) const {
+    workspace->timed = false;
     workspace->resize_seconds = 0;
     const std::scoped_lock lock(pool_lock_);
     pool_.push_back(std::move(workspace));

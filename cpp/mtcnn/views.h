@@ -1,6 +1,7 @@
 // What a detection shows to a tap, from the vectors in which it holds it.
 #pragma once
 
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -10,6 +11,12 @@
 #include "tensor.h"
 
 namespace mtcnn {
+
+inline std::string numbered(const char* format, int number) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, number);
+    return text;
+}
 
 inline TensorView view_of(const std::vector<std::int32_t>& values) {
     return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});

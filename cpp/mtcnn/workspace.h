@@ -2,19 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
 
-#include "cascade.h"
+#include "crop_network.h"
+#include "planar_network.h"
+#include "resize.h"
 
 namespace mtcnn {
-
-struct Detector::Workspace {
-    explicit Workspace(const Kernels& kernels) : resampler(kernels) {}
-    Resampler resampler;
-    PlanarScratch planar;
-    CropScratch crops;
-    Buffer<std::int32_t> positions;
-    double resize_seconds = 0;
-};
 
 class Stopwatch {
 public:
@@ -28,5 +25,26 @@ public:
 private:
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
+
+struct Workspace {
+    explicit Workspace(const Kernels& kernels) : resampler(kernels) {}
+
+    // Row y of the patch that the resampler was prepared for, timed if a profile wants it.
+    void resample_row(int y, float* out, std::ptrdiff_t map_stride) {
+        if (!timed) return resampler.row(y, out, map_stride);
+        Stopwatch watch;
+        resampler.row(y, out, map_stride);
+        resize_seconds += watch.lap();
+    }
+
+    Resampler resampler;
+    PlanarScratch planar;
+    CropScratch crops;
+    Buffer<std::int32_t> positions;
+    bool timed = false;
+    double resize_seconds = 0;
+};
+
+using Workspaces = std::vector<std::unique_ptr<Workspace>>;
 
 }  // namespace mtcnn

@@ -1,0 +1,82 @@
+#include "crops.h"
+
+#include <algorithm>
+
+#include "exp.h"
+#include "parallel.h"
+#include "views.h"
+
+namespace mtcnn {
+namespace {
+
+constexpr int kLogitsAndOffsets = 6;
+constexpr int kTasksPerThread = 2;  // more than one, for balance
+
+Landmarks landmarks_of(const Box& square, const float* values) {
+    Landmarks result;
+    for (std::size_t i = 0; i < 5; ++i) {
+        result[2 * i] = (square.x - 1.0F) + values[i] * (square.width + 1.0F);
+        result[2 * i + 1] = (square.y - 1.0F) + values[i + 5] * (square.height + 1.0F);
+    }
+    return result;
+}
+
+void resample(const Image& image, const Box& square, const CropNetwork& network, int side, Workspace& workspace,
+              float* input) {
+    workspace.resampler.prepare(image, cut(square), side, side);
+    for (int y = 0; y < side; ++y) {
+        workspace.resample_row(y, input + std::ptrdiff_t{3} * y * network.row_size(), network.row_size());
+    }
+}
+
+}  // namespace
+
+CropResults classify(const Classifier& classifier, const std::vector<Box>& squares, const Image& image,
+                     const Workspaces& workspaces, int threads, const Tap& tap) {
+    const CropNetwork& network = classifier.network;
+    const int outputs = network.stages().back().out_maps;
+    CropResults results;
+    results.scores.resize(squares.size());
+    results.offsets.resize(squares.size());
+    if (outputs > kLogitsAndOffsets) results.landmarks.resize(squares.size());
+    const auto take = [&](std::size_t crop, const float* out) {
+        results.scores[crop] = probability_in_double(out[0], out[1]);
+        results.offsets[crop] = {out[2], out[3], out[4], out[5]};
+        if (!results.landmarks.empty()) {
+            results.landmarks[crop] = landmarks_of(squares[crop], out + kLogitsAndOffsets);
+        }
+    };
+    if (tap) {
+        for (std::size_t crop = 0; crop < squares.size(); ++crop) {
+            const std::string prefix = classifier.stage + numbered("/crop%03d/", static_cast<int>(crop));
+            const std::vector<float> out = classifier.layers.run_watched(
+                [&](int, float* input) {
+                    resample(image, squares[crop], network, classifier.side, *workspaces[0], input);
+                },
+                [&](const std::string& layer, const TensorView& maps) { tap(prefix + layer, maps); });
+            take(crop, out.data());
+        }
+        return results;
+    }
+    const int count = static_cast<int>(squares.size());
+    const int tasks = threads == 1 ? 1 : kTasksPerThread * threads;
+    const int groups = std::max((count + network.group_size() - 1) / network.group_size(), std::min(tasks, count));
+    parallel_for(groups, threads, [&](int group, int worker) {
+        Workspace& workspace = *workspaces[static_cast<std::size_t>(worker)];
+        const int from = part(count, group, groups);
+        const int size = part(count, group + 1, groups) - from;
+        const float* out = network.run(
+            size,
+            [&](int crop, float* input) {
+                const Box& square = squares[static_cast<std::size_t>(from + crop)];
+                resample(image, square, network, classifier.side, workspace, input);
+            },
+            workspace.crops);
+        for (int crop = 0; crop < size; ++crop) {
+            take(static_cast<std::size_t>(from + crop), out + std::ptrdiff_t{crop} * padded(outputs));
+        }
+    });
+    return results;
+}
+
+}  // namespace mtcnn
