@@ -1,0 +1,224 @@
+// Both convolution kernels against the sum as the specification writes it.
+#include <algorithm>
+#include <cmath>
+
+#include "check.h"
+#include "mtcnn/packing.h"
+#include "numbers.h"
+
+namespace {
+
+using mtcnn::Conv2d;
+using mtcnn::Kernels;
+using test::at;
+using test::Fill;
+
+// Of one convolution: height and width are the output's.
+struct Shape {
+    int in_maps, out_maps, kernel_y, kernel_x, height, width, items = 1;
+    int in_height() const { return height + kernel_y - 1; }
+    int in_width() const { return width + kernel_x - 1; }
+};
+
+std::ostream& operator<<(std::ostream& out, const Shape& s) {
+    return out << s.items << " x (" << s.in_maps << " -> " << s.out_maps << ", kernel " << s.kernel_y << "x"
+               << s.kernel_x << ", out " << s.height << "x" << s.width << ")";
+}
+
+struct Problem {
+    Problem(const Shape& s, Fill fill, bool with_prelu, test::Random& random) : shape(s) {
+        conv.in_maps = s.in_maps;
+        conv.out_maps = s.out_maps;
+        conv.kernel_y = s.kernel_y;
+        conv.kernel_x = s.kernel_x;
+        conv.kernel = random.numbers(fill, s.out_maps * s.in_maps * s.kernel_y * s.kernel_x);
+        conv.bias = random.numbers(fill, s.out_maps);
+        if (with_prelu) slopes = random.numbers(fill, s.out_maps);
+        for (int i = 0; i < s.items; ++i) {
+            maps.push_back(random.numbers(fill, s.in_maps * s.in_height() * s.in_width()));
+        }
+    }
+    Shape shape;
+    Conv2d conv;
+    std::vector<float> slopes;             // empty: no PReLU
+    std::vector<std::vector<float>> maps;  // of each item, (in_maps, in_height, in_width)
+};
+
+std::vector<float> by_hand(const Problem& p, const std::vector<float>& maps) {
+    const Shape& s = p.shape;
+    std::vector<float> result;
+    for (int o = 0; o < s.out_maps; ++o) {
+        for (int y = 0; y < s.height; ++y) {
+            for (int x = 0; x < s.width; ++x) {
+                float sum = 0;
+                for (int c = 0; c < s.in_maps; ++c) {
+                    for (int kx = 0; kx < s.kernel_x; ++kx) {
+                        for (int ky = 0; ky < s.kernel_y; ++ky) {
+                            sum = std::fma(maps[at(c, y + ky, x + kx, s.in_height(), s.in_width())],
+                                           p.conv.kernel[at(o * s.in_maps + c, ky, kx, s.kernel_y, s.kernel_x)], sum);
+                        }
+                    }
+                }
+                const auto map = static_cast<std::size_t>(o);
+                const float v = sum + p.conv.bias[map];
+                result.push_back(p.slopes.empty() || v >= 0 ? v : v * p.slopes[map]);
+            }
+        }
+    }
+    return result;
+}
+
+// Rows lie as PlanarNetwork lays them: the padding is not a number, so that its use would show.
+std::vector<float> over_pixels(const Kernels& kernels, const Problem& p, const std::vector<float>& maps) {
+    const Shape& s = p.shape;
+    const int stride = mtcnn::padded(s.in_width() + mtcnn::kPad - 1);
+    std::vector<std::vector<float>> rows;
+    for (int y = 0; y < s.in_height(); ++y) {
+        rows.emplace_back(static_cast<std::size_t>(s.in_maps * stride), test::kNaN);
+        for (int c = 0; c < s.in_maps; ++c) {
+            const float* from = maps.data() + at(c, y, 0, s.in_height(), s.in_width());
+            std::copy_n(from, s.in_width(), rows.back().data() + c * stride);
+        }
+    }
+    const auto weights = mtcnn::pack_convolution(p.conv, kernels.planar_group(s.out_maps));
+    const auto bias = mtcnn::padded_copy(p.conv.bias);
+    const auto slopes = mtcnn::padded_copy(p.slopes);
+    const int out_stride = mtcnn::padded(s.width);
+    std::vector<float> result(static_cast<std::size_t>(s.out_maps * s.height * s.width));
+    for (int y = 0; y < s.height; ++y) {
+        std::vector<const float*> pointers;
+        for (int ky = 0; ky < s.kernel_y; ++ky) pointers.push_back(rows[static_cast<std::size_t>(y + ky)].data());
+        std::vector<float> out(static_cast<std::size_t>(s.out_maps * out_stride));
+        mtcnn::PlanarConvolution a{};
+        a.rows = pointers.data();
+        a.map_stride = stride;
+        a.weights = weights.data();
+        a.bias = bias.data();
+        a.slopes = p.slopes.empty() ? nullptr : slopes.data();
+        a.out = out.data();
+        a.out_map_stride = out_stride;
+        a.in_maps = s.in_maps;
+        a.out_maps = s.out_maps;
+        a.kernel_y = s.kernel_y;
+        a.kernel_x = s.kernel_x;
+        a.width = s.width;
+        kernels.convolve_planar(a);
+        for (int o = 0; o < s.out_maps; ++o) {
+            std::copy_n(out.data() + o * out_stride, s.width, result.data() + at(o, y, 0, s.height, s.width));
+        }
+    }
+    return result;
+}
+
+// planar: the input's rows are planar, as a first layer's; otherwise H x W x padded(in_maps).
+std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Problem& p, bool planar) {
+    const Shape& s = p.shape;
+    const auto weights = mtcnn::pack_convolution(p.conv, kernels.channel_group(s.out_maps));
+    const auto bias = mtcnn::padded_copy(p.conv.bias);
+    const auto slopes = mtcnn::padded_copy(p.slopes);
+    const int out_channels = mtcnn::padded(s.out_maps);
+    mtcnn::ChannelConvolution a{};
+    a.pixel_stride = planar ? 1 : mtcnn::padded(s.in_maps);
+    a.map_stride = planar ? mtcnn::padded(s.in_width()) : 1;
+    a.row_stride = planar ? s.in_maps * a.map_stride : s.in_width() * a.pixel_stride;
+    a.item_stride = s.in_height() * a.row_stride;
+    std::vector<float> in(static_cast<std::size_t>(s.items * a.item_stride), test::kNaN);
+    for (int i = 0; i < s.items; ++i) {
+        for (int c = 0; c < s.in_maps; ++c) {
+            for (int y = 0; y < s.in_height(); ++y) {
+                for (int x = 0; x < s.in_width(); ++x) {
+                    in[static_cast<std::size_t>(i * a.item_stride + y * a.row_stride + x * a.pixel_stride +
+                                                c * a.map_stride)] =
+                        p.maps[static_cast<std::size_t>(i)][at(c, y, x, s.in_height(), s.in_width())];
+                }
+            }
+        }
+    }
+    a.out_item_stride = s.height * s.width * out_channels;
+    std::vector<float> out(static_cast<std::size_t>(s.items * a.out_item_stride));
+    a.in = in.data();
+    a.weights = weights.data();
+    a.bias = bias.data();
+    a.slopes = p.slopes.empty() ? nullptr : slopes.data();
+    a.out = out.data();
+    a.items = s.items;
+    a.in_maps = s.in_maps;
+    a.out_maps = s.out_maps;
+    a.kernel_y = s.kernel_y;
+    a.kernel_x = s.kernel_x;
+    a.height = s.height;
+    a.width = s.width;
+    kernels.convolve_channels(a);
+    std::vector<std::vector<float>> results;
+    for (int i = 0; i < s.items; ++i) {
+        std::vector<float> result(static_cast<std::size_t>(s.out_maps * s.height * s.width));
+        for (int pixel = 0; pixel < s.height * s.width; ++pixel) {
+            const float* from = out.data() + i * a.out_item_stride + pixel * out_channels;
+            for (int o = 0; o < s.out_maps; ++o) {
+                result[static_cast<std::size_t>(o * s.height * s.width + pixel)] = from[o];
+            }
+        }
+        results.push_back(std::move(result));
+    }
+    return results;
+}
+
+void check_all(const Shape& shape, test::Random& random) {
+    const Fill fill = test::kFills[random.integer(0, 2)];
+    const Problem p(shape, fill, random.integer(0, 1) != 0, random);
+    std::vector<std::vector<float>> expected;
+    for (const auto& maps : p.maps) expected.push_back(by_hand(p, maps));
+    for (const Kernels* kernels : test::variants()) {
+        const auto planar_in = over_channels(*kernels, p, true);
+        const auto channels_in = over_channels(*kernels, p, false);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            const auto pixels = over_pixels(*kernels, p, p.maps[i]);
+            CHECK(test::same_bits(pixels, expected[i]), kernels->name, "pixels", shape, "item", i);
+            CHECK(test::same_bits(planar_in[i], expected[i]), kernels->name, "planar in", shape, "item", i);
+            CHECK(test::same_bits(channels_in[i], expected[i]), kernels->name, "channels", shape, "item", i);
+        }
+    }
+}
+
+}  // namespace
+
+int main() {
+    test::Random random(1);
+    test::run("the detector's own shapes", [&] {
+        for (const Shape& s : {Shape{3, 10, 3, 3, 4, 53}, Shape{10, 16, 3, 3, 3, 24}, Shape{16, 32, 3, 3, 2, 22},
+                               Shape{3, 28, 3, 3, 22, 22}, Shape{28, 48, 3, 3, 9, 9}, Shape{48, 64, 2, 2, 3, 3, 3},
+                               Shape{3, 32, 3, 3, 46, 46}, Shape{64, 64, 3, 3, 8, 8}, Shape{64, 128, 2, 2, 3, 3, 2}}) {
+            check_all(s, random);
+        }
+    });
+    test::run("every number of maps out", [&] {
+        for (int maps = 1; maps <= 70; ++maps) check_all({3, maps, 3, 3, 2, 5}, random);
+    });
+    test::run("every number of maps in", [&] {
+        for (int maps = 1; maps <= 70; ++maps) check_all({maps, 5, 2, 2, 2, 5}, random);
+    });
+    test::run("every width", [&] {
+        for (int width = 1; width <= 100; ++width) check_all({2, 11, 3, 3, 1, width}, random);
+    });
+    test::run("every kernel up to 5 x 6", [&] {
+        for (int y = 1; y <= 5; ++y) {
+            for (int x = 1; x <= 6; ++x) {
+                check_all({2, 9, y, x, 1, 1}, random);
+                check_all({3, 17, y, x, 3, 18}, random);
+            }
+        }
+    });
+    test::run("every number of items", [&] {
+        for (int items = 1; items <= 26; ++items) {
+            check_all({5, 20, 2, 2, 1, 1, items}, random);
+            check_all({3, 33, 3, 3, 3, 2, items}, random);
+        }
+    });
+    test::run("random shapes", [&] {
+        for (int i = 0; i < 60; ++i) {
+            check_all({random.integer(1, 20), random.integer(1, 70), random.integer(1, 5), random.integer(1, 5),
+                       random.integer(1, 6), random.integer(1, 40), random.integer(1, 4)},
+                      random);
+        }
+    });
+}

@@ -1,0 +1,107 @@
+// Threads: tasks run once each, failures come back, and one detector serves many threads at a time.
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+#include "check.h"
+#include "mtcnn/parallel.h"
+#include "random_model.h"
+
+namespace {
+
+void check_tasks(int count, int threads) {
+    std::vector<std::atomic<int>> times(static_cast<std::size_t>(count));
+    std::vector<std::atomic<int>> busy(static_cast<std::size_t>(threads));
+    std::atomic<bool> good = true;
+    mtcnn::parallel_for(count, threads, [&](int index, int worker) {
+        if (worker < 0 || worker >= threads || ++busy[static_cast<std::size_t>(worker)] != 1) good = false;
+        ++times[static_cast<std::size_t>(index)];
+        --busy[static_cast<std::size_t>(worker)];
+    });
+    CHECK(good, count, threads);
+    for (const auto& t : times) CHECK(t == 1, count, threads);
+}
+
+}  // namespace
+
+int main() {
+    test::run("every task once, no worker twice at a time", [] {
+        for (const int count : {0, 1, 2, 7, 100}) {
+            for (const int threads : {1, 2, 4, 9}) check_tasks(count, threads);
+        }
+    });
+    test::run("a failing task", [] {
+        for (const int threads : {1, 4}) {
+            std::string message;
+            std::atomic<int> done = 0;
+            const auto task = [&](int index, int) {
+                if (index == 3) throw std::runtime_error("task 3");
+                ++done;
+            };
+            CHECK(test::throws<std::runtime_error>([&] { mtcnn::parallel_for(100000, threads, task); }, &message));
+            CHECK(message == "task 3", message);
+            CHECK(done < 99999, "the rest was not stopped");
+        }
+    });
+    test::run("one task: on the caller's thread", [] {
+        std::thread::id id;
+        mtcnn::parallel_for(1, 8, [&](int, int) { id = std::this_thread::get_id(); });
+        CHECK(id == std::this_thread::get_id());
+    });
+    test::run("four threads share a detector, each with two of its own", [] {
+        const mtcnn::Model model = test::random_model(33);
+        test::Picture pictures[] = {{50, 60}, {45, 70}, {60, 40}, {16, 40}};
+        mtcnn::Options options;
+        options.min_face = 16;
+        options.thresholds = {0.6F, 0.4F, 0.3F};
+        for (const mtcnn::Kernels* kernels : test::variants()) {
+            const mtcnn::Detector detector(model, *kernels);
+            std::vector<mtcnn::Detections> expected;
+            for (unsigned i = 0; i < 4; ++i) {
+                test::paint(pictures[i], i);
+                expected.push_back(detector.detect(pictures[i].image, options));
+            }
+            CHECK(!expected[0].boxes.empty());
+            std::atomic<int> wrong = 0;
+            std::vector<std::thread> threads;
+            for (std::size_t t = 0; t < 4; ++t) {
+                threads.emplace_back([&, t] {
+                    mtcnn::Options own = options;
+                    own.threads = t % 2 == 0 ? 2 : 1;
+                    for (std::size_t i = 0; i < 4; ++i) {
+                        const std::size_t which = (t + i) % 4;
+                        const auto tap = [](const std::string&, const mtcnn::TensorView&) {};
+                        const auto found =
+                            detector.detect(pictures[which].image, own, i % 4 == 3 ? mtcnn::Tap(tap) : mtcnn::Tap());
+                        if (!test::same_bits(found, expected[which])) ++wrong;
+                    }
+                });
+            }
+            for (std::thread& t : threads) t.join();
+            CHECK(wrong == 0, kernels->name, wrong);
+        }
+    });
+    test::run("a tap that throws ends the detection, and the detector goes on", [] {
+        const mtcnn::Detector detector(test::random_model(33), *test::variants().back());
+        test::Picture picture(60, 80);
+        test::paint(picture, 1);
+        mtcnn::Options options;
+        options.min_face = 12;
+        const mtcnn::Detections expected = detector.detect(picture.image, options);
+        for (const std::string at : {"pnet/level00/conv1", "pnet/nms_keep", "rnet/crop001/fc1", "final/boxes"}) {
+            int after = -1;
+            const auto tap = [&](const std::string& name, const mtcnn::TensorView&) {
+                if (after >= 0) ++after;
+                if (name == at) {
+                    after = 0;
+                    throw std::runtime_error(name);
+                }
+            };
+            std::string message;
+            CHECK(test::throws<std::runtime_error>([&] { detector.detect(picture.image, options, tap); }, &message));
+            CHECK(message == at, message);
+            CHECK(after == 0, "the tap was called again");
+            CHECK(test::same_bits(detector.detect(picture.image, options), expected));
+        }
+    });
+}

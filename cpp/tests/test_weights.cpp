@@ -1,0 +1,104 @@
+// OpenFace's networks on a real face: every tensor, on every variant, has the bits of the reference.
+#include <array>
+#include <fstream>
+
+#include "check.h"
+#include "mtcnn/cascade.h"
+#include "mtcnn/error.h"
+#include "numbers.h"
+
+namespace {
+
+// CRC-32 of all tensors' names and bytes in the order of execution, as the NumPy reference gives them for the same
+// picture and options; tests/test_core_taps.py computes it again.
+constexpr std::uint32_t kExpectedCrc = 0x1d901ad6;
+
+class Crc {
+public:
+    void add(const void* data, std::size_t size) {
+        const auto* bytes = static_cast<const std::uint8_t*>(data);
+        for (std::size_t i = 0; i < size; ++i) value_ = table()[(value_ ^ bytes[i]) & 255U] ^ (value_ >> 8);
+    }
+    // In row order.
+    void add(const mtcnn::TensorView& view, std::size_t axis = 0, std::ptrdiff_t offset = 0) {
+        if (axis == view.shape.size()) return add(static_cast<const std::uint8_t*>(view.data) + offset, 4);
+        for (std::ptrdiff_t i = 0; i < view.shape[axis]; ++i) add(view, axis + 1, offset + i * view.strides[axis]);
+    }
+    std::uint32_t value() const { return ~value_; }
+
+private:
+    static const std::array<std::uint32_t, 256>& table() {
+        static const auto values = [] {
+            std::array<std::uint32_t, 256> result{};
+            for (std::uint32_t i = 0; i < 256; ++i) {
+                std::uint32_t v = i;
+                for (int bit = 0; bit < 8; ++bit) v = (v >> 1) ^ ((v & 1U) != 0 ? 0xedb88320U : 0U);
+                result[i] = v;
+            }
+            return result;
+        }();
+        return values;
+    }
+    std::uint32_t value_ = 0xffffffffU;
+};
+
+// A binary PPM: R, G, B.
+struct Face {
+    explicit Face(const std::string& path) {
+        std::ifstream file(path, std::ios::binary);
+        std::string magic;
+        int most = 0;
+        file >> magic >> image.width >> image.height >> most;
+        CHECK(magic == "P6" && most == 255, path, "cannot be read");
+        file.get();
+        pixels.resize(static_cast<std::size_t>(image.width * image.height * 3));
+        file.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
+        CHECK(file.good(), path, "is too short");
+        image.data = pixels.data();
+        image.pixel_stride = 3;
+        image.row_stride = std::ptrdiff_t{3} * image.width;
+        image.red_first = true;
+    }
+    mtcnn::Image image;
+    std::vector<std::uint8_t> pixels;
+};
+
+}  // namespace
+
+int main() {
+    const mtcnn::Model model = mtcnn::read_model(MTCNN_TEST_INDEX);
+    test::run("the networks' layers", [&] {
+        CHECK(model.pnet.layers.size() == 8);
+        CHECK(model.rnet.layers.size() == 11);
+        CHECK(model.onet.layers.size() == 14);
+    });
+    test::run("a face", [&] {
+        const Face face(MTCNN_TEST_FACE);
+        mtcnn::Options options;
+        options.min_face = 24;
+        for (const mtcnn::Kernels* kernels : test::variants()) {
+            const mtcnn::Detector detector(model, *kernels);
+            Crc crc;
+            const auto found = detector.detect(face.image, options, [&](const std::string& name, const auto& view) {
+                crc.add(name.data(), name.size());
+                crc.add(view);
+            });
+            CHECK(found.boxes.size() == 1, kernels->name, found.boxes.size());
+            CHECK(crc.value() == kExpectedCrc, kernels->name, std::hex, crc.value());
+            for (const int threads : {1, 4}) {
+                options.threads = threads;
+                const auto untapped = detector.detect(face.image, options);
+                CHECK(untapped.boxes.size() == 1, kernels->name, threads);
+                CHECK(std::memcmp(untapped.boxes.data(), found.boxes.data(), sizeof(mtcnn::Box)) == 0);
+                CHECK(test::same_bits(untapped.scores, found.scores), kernels->name, threads);
+                CHECK(untapped.landmarks == found.landmarks, kernels->name, threads);
+            }
+        }
+    });
+    test::run("files that are not there", [] {
+        std::string message;
+        const auto read = [] { mtcnn::read_model("no/such/MTCNN_detector.txt"); };
+        CHECK(test::throws<mtcnn::FileNotFound>(read, &message));
+        CHECK(message.find("MTCNN_detector.txt") != std::string::npos, message);
+    });
+}
