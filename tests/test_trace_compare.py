@@ -149,6 +149,15 @@ def test_merged_order() -> None:
     assert merged("abc", "cxb") == list("abcx")
 
 
+def test_nothing_to_compare() -> None:
+    with pytest.raises(TraceError, match="nothing to compare: neither trace holds a tensor"):
+        compare(Trace.from_arrays({}), Trace.from_arrays({}))
+
+
+def test_the_order_of_the_channels_of_a_picture_does_not_matter() -> None:
+    assert compare(trace(), trace(picture=PICTURE[..., ::-1], color="rgb")).ok
+
+
 def test_order_of_execution_is_noted() -> None:
     turned = Trace.from_arrays(dict(reversed(TENSORS.items())), picture=PICTURE)
     report = compare(trace(), turned)

@@ -85,6 +85,24 @@ def test_a_tap_does_not_change_the_result(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_the_path_without_a_tap_has_the_same_bits(backend: str) -> None:
+    """Whole networks and whole detections, computed as without a tap, against the layers that a tap shows."""
+    trace, run = collage(backend), detector(backend)
+    faces = run.detect(picture("collage.png"))
+    assert len(faces) == 6
+    for name in ("boxes", "scores", "landmarks"):
+        assert getattr(faces, name).tobytes() == trace[f"final/{name}"].tobytes()
+    places = {name.rpartition("/")[0] for name in trace if name.endswith("/input")}
+    for stage, last, take in (("pnet", "fc1", 3), ("rnet", "fc2", 7), ("onet", "fc2", 7)):
+        chosen = sorted(place for place in places if place.startswith(stage))[-take:]
+        inputs = [np.ascontiguousarray(trace[f"{place}/input"]) for place in chosen]
+        batches = [part[None] for part in inputs] if stage == "pnet" else [np.stack(inputs)]
+        outputs = [part for batch in batches for part in run.backend_object.forward(stage, batch)]  # type: ignore[arg-type]
+        for place, output in zip(chosen, outputs, strict=True):
+            assert output.tobytes() == trace[f"{place}/{last}"].tobytes(), place
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_hooks_see_what_the_trace_holds(backend: str) -> None:
     seen: dict[str, np.ndarray] = {}
     others: list[str] = []

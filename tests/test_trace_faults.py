@@ -14,7 +14,9 @@ from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, Network
 from mtcnn_cpp.reference import cascade, layers, shapes
 from mtcnn_cpp.trace import Trace, compare, compare_isolated
-from pictures import portrait
+from pictures import BACKENDS, portrait
+
+FAST = "core" if "core" in BACKENDS else "reference"
 
 
 @functools.cache
@@ -23,14 +25,14 @@ def right() -> Trace:
 
 
 def with_layer(stage: str, name: str, change: Callable[[Any], Any]) -> Detector:
-    """The reference with one layer changed, or dropped where `change` gives None."""
+    """A detector with one layer changed, or dropped where `change` gives None."""
     model = Model.default()
     network = getattr(model, stage)
     number = network.names.index(name)
     changed = change(network.layers[number])
     middle = () if changed is None else (changed,)
     faulty = Network(network.layers[:number] + middle + network.layers[number + 1 :])
-    return Detector(dataclasses.replace(model, **{stage: faulty}), backend="reference")
+    return Detector(dataclasses.replace(model, **{stage: faulty}), backend=FAST)
 
 
 def first(faulty: Detector) -> str:

@@ -16,7 +16,7 @@ from .manifest import Capture, Manifest, capture_level
 from .names import require_possible
 from .npz import NpzWriter
 from .recorder import Recorder
-from .trace import PICTURE, Trace, describe_picture, finish, frozen
+from .trace import PICTURE, Trace, describe, finish, frozen, to_bgr
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -78,11 +78,6 @@ def dump_pixels(
     return manifest
 
 
-def to_bgr(pixels: Pixels) -> NDArray[Any]:
-    """A view of the three channels that are looked at, blue first: the form in which traces keep pictures."""
-    return pixels.array[..., 2::-1] if pixels.red_first else pixels.array[..., :3]
-
-
 def _check(detector: Detector, only: Sequence[str], capture: str) -> Capture:
     if isinstance(only, str):
         raise TypeError(f"only must be a sequence of patterns, got the string {only!r}; write [{only!r}]")
@@ -104,7 +99,7 @@ def _run(
         level,
         tuple(recorder.entries),
         tuple(only),
-        describe_picture(to_bgr(pixels), "bgr"),
+        describe(to_bgr(pixels)),
         vars(detector.options) | {"thresholds": list(detector.options.thresholds)},  # as JSON has it
         detector.model.hashes(),
         environment(detector.backend),

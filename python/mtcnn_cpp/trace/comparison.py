@@ -12,7 +12,7 @@ from .names import matcher, require_present
 from .report import Report, Row
 from .tolerances import Tolerances, TolerancesLike
 from .trace import Trace
-from .verdict import judge
+from .verdict import Verdict, judge
 
 
 def compare(
@@ -30,6 +30,8 @@ def compare(
     """
     _require_same_picture(a, b)
     names = merged(a.names, b.names)
+    if not names:
+        raise TraceError("there is nothing to compare: neither trace holds a tensor")
     require_present(only, names)
     if only:
         names = list(filter(matcher(only), names))
@@ -70,7 +72,8 @@ def row(a: Trace, b: Trace, name: str, rules: Tolerances) -> Row:
     if name not in a:
         return Row(name, "extra", False, f"only {b.source} has it", None, b.entry(name), tolerance)
     x, y = a.entry(name), b.entry(name)
-    verdict, ok, reason, measured = "different", False, "", None
+    verdict: Verdict = "different"
+    ok, reason, measured = False, "", None
     if x.dtype != y.dtype:
         reason = f"dtype {x.dtype} against {y.dtype}"
     elif x.shape != y.shape:

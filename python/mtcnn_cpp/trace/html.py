@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TraceError
-from .faces import Pair, faces_of, match
+from .faces import faces_of, match
 from .npz import write_whole
 
 if TYPE_CHECKING:
     from .report import Report, Row
+    from .verdict import Verdict
 
 PICTURES = 8  # tensors that are shown with pictures
 ROWS = 20  # rows of a table of boxes that are shown
-_COLOURS = {
+_COLOURS: dict[Verdict, str] = {
     "identical": "#15803d",
     "equal": "#4d9f3f",
     "ulp": "#84a81c",
@@ -164,7 +165,6 @@ def _faces(report: Report) -> dict[str, Any] | None:
     a, b = faces_of(report.a), faces_of(report.b)
     if a is None or b is None:
         return None
-    pairs = match(a.boxes, b.boxes)
     picture = None
     if report.a.manifest.picture is not None:
         picture = _picture(report.a.picture)
@@ -172,15 +172,11 @@ def _faces(report: Report) -> dict[str, Any] | None:
     return {
         "a": a,
         "b": b,
-        "pairs": [_words(pair) for pair in pairs],
+        "pairs": match(a.boxes, b.boxes),
         "picture": picture,
         "height": height,
         "width": width,
     }
-
-
-def _words(pair: Pair) -> dict[str, Any]:
-    return {"a": pair.a, "b": pair.b, "iou": pair.iou, "apart": pair.apart}
 
 
 def _picture(pixels: NDArray[Any]) -> str:

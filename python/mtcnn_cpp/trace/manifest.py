@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Picture:
-    """The picture as the detector's networks met it: pixels (H, W, C), and which channel comes first."""
+    """The picture that was looked at: pixels (H, W, 3), `color` says in which order."""
 
     shape: tuple[int, ...]
     dtype: str

@@ -49,10 +49,7 @@ class NpzWriter:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-        if not self.path.parent.is_dir():
-            raise TraceError(f"{self.path}: the folder {self.path.parent} does not exist")
-        if self.path.is_dir():
-            raise TraceError(f"{self.path} is a folder; give the name of a file to write")
+        _require_place(self.path)
         self._file: IO[bytes] = open(self._part, "xb")  # noqa: SIM115 (closed in __exit__)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
         self._names: set[str] = set()
@@ -103,8 +100,16 @@ class NpzWriter:
         self._part.unlink(missing_ok=True)
 
 
+def _require_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise TraceError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise TraceError(f"{path} is a folder; give the name of a file to write")
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file under a temporary name and put it in place."""
+    _require_place(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         part.write_bytes(data)
@@ -159,10 +164,6 @@ class NpzReader:
         except _UNREADABLE as error:
             raise TraceError(f"{where} cannot be read ({error}); the file is damaged") from error
         return np.frombuffer(data, found_dtype).reshape(found_shape)  # read-only, as bytes are
-
-    def close(self) -> None:
-        """Close the file."""
-        self._zip.close()
 
 
 def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:

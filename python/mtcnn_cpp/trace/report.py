@@ -13,14 +13,15 @@ from .figures import Figures
 from .manifest import Entry
 from .tolerances import Tolerance
 from .trace import Trace
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor compared. `verdict` is one of `VERDICTS`; `figures` is None where nothing was measured."""
+    """One tensor compared. `figures` is None where nothing was measured."""
 
     name: str
-    verdict: str
+    verdict: Verdict
     ok: bool
     reason: str
     a: Entry | None

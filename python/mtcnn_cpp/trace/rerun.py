@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..image import Pixels, to_pixels
-from .capture import dump_pixels, to_bgr
+from .capture import dump_pixels
 from .comparison import compare
 from .errors import TraceError
 from .hooks import layer_names
@@ -20,7 +20,7 @@ from .npz import NpzWriter
 from .recorder import Recorder
 from .report import Report
 from .tolerances import TolerancesLike
-from .trace import PICTURE, Trace, describe_picture, finish
+from .trace import PICTURE, Trace, describe, finish, to_bgr
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -167,8 +167,7 @@ def _pixels(trace: Trace, image: object) -> Pixels:
             )
         return Pixels(trace.picture, red_first=False)
     pixels = to_pixels(image)
-    found = describe_picture(to_bgr(pixels), "bgr")
-    if found != trace.manifest.picture:
+    if describe(to_bgr(pixels)) != trace.manifest.picture:
         raise TraceError(f"this is not the picture that {trace.source} was made of (other pixels or size)")
     return pixels
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..image import Pixels, to_pixels
 from .errors import TraceError, UnknownName
 from .manifest import Capture, Entry, Manifest, Picture
 from .names import nearest
@@ -70,7 +71,7 @@ class Trace:
 
     @property
     def picture(self) -> NDArray[Any]:
-        """The picture's pixels (H, W, C), channels as `manifest.picture.color` says."""
+        """The picture's pixels (H, W, 3), blue first."""
         if self.manifest.picture is None or self.manifest.capture != "full":
             raise TraceError(f"{self.source} holds no picture (capture level {self.manifest.capture!r})")
         return self._read(PICTURE)
@@ -109,7 +110,7 @@ class Trace:
         cls,
         tensors: Mapping[str, NDArray[Any]],
         *,
-        picture: NDArray[Any] | None = None,
+        picture: object = None,
         color: str = "bgr",
         capture: Capture = "full",
         source: str = "trace",
@@ -117,6 +118,7 @@ class Trace:
     ) -> Trace:
         """A trace of arrays from anywhere, e.g. another runtime; names and order as this package has them.
 
+        `picture` and `color` are as for `Detector.detect`.
         `about` may give the manifest's `options`, `model` (name -> SHA-256), `made_by` and `only`.
         """
         values: dict[str, NDArray[Any]] = {}
@@ -125,8 +127,8 @@ class Trace:
             recorder.tap(name, frozen(array))
         described = None
         if picture is not None:
-            described = describe_picture(picture, color)
-            values[PICTURE] = frozen(picture)
+            values[PICTURE] = frozen(to_bgr(to_pixels(picture, color)))
+            described = describe(values[PICTURE])
         manifest = Manifest(capture, tuple(recorder.entries), picture=described, **about)
         return cls(manifest, values.__getitem__, source)
 
@@ -138,9 +140,14 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def describe_picture(pixels: NDArray[Any], color: str) -> Picture:
-    """Shape, dtype and SHA-256 of a picture."""
-    return Picture(pixels.shape, pixels.dtype.name, digest(pixels), color)
+def to_bgr(pixels: Pixels) -> NDArray[Any]:
+    """A view of the three channels that are looked at, blue first: the form in which traces keep pictures."""
+    return pixels.array[..., 2::-1] if pixels.red_first else pixels.array[..., :3]
+
+
+def describe(picture: NDArray[Any]) -> Picture:
+    """Shape, dtype and SHA-256 of a picture, blue first."""
+    return Picture(picture.shape, picture.dtype.name, digest(picture), "bgr")
 
 
 def finish(writer: NpzWriter, manifest: Manifest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,14 @@ from .tolerances import Tolerance
 from .ulp import ulp_distance
 
 SIMILAR_DB = 40.0  # signal to noise from which a tensor that failed is called similar
-VERDICTS = ("identical", "equal", "ulp", "close", "similar", "different", "missing", "extra", "unchecked")
+Verdict: TypeAlias = Literal[
+    "identical", "equal", "ulp", "close", "similar", "different", "missing", "extra", "unchecked"
+]
 
 
 def judge(
     a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, axes: str
-) -> tuple[str, bool, str, Figures | None]:
+) -> tuple[Verdict, bool, str, Figures | None]:
     """Verdict, whether it passes, the reason in words, and figures.
 
     Both arrays are of one shape and dtype; a is the reference. Figures are None for identical tensors and
