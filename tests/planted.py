@@ -134,7 +134,8 @@ def at_head(kind: str) -> Callable[[str], set[tuple[str, str]]]:
 
 
 DENSE = ("rnet", "onet")
-MISTAKES = [
+MISTAKES = [  # in the order in which they happen: a network is trained first, and rounded last
+    Mistake("retrained", on("conv3", kernel(retrain)), at("conv3", "values")),
     Mistake("transposed", on("conv2", kernel(lambda k: k.swapaxes(2, 3))), at("conv2", "kernel-turned")),
     Mistake("flipped x", on("conv1", kernel(lambda k: k[..., ::-1])), at("conv1", "kernel-turned")),
     Mistake("flipped both", on("conv3", kernel(lambda k: k[..., ::-1, ::-1])), at("conv3", "kernel-turned")),
@@ -176,7 +177,6 @@ MISTAKES = [
     Mistake("float16", on("conv3", kernel(lambda k: k.astype(np.float16))), at("conv3", "half")),
     Mistake("int8", on("conv2", kernel(quantise)), at("conv2", "quantised")),
     Mistake("no bias", on("conv1", lambda c: replace(c, bias=None)), at("conv1", "bias")),
-    Mistake("retrained", on("conv3", kernel(retrain)), at("conv3", "values")),
 ]
 
 

@@ -78,41 +78,40 @@ def arrange_dense(
 
 def best(readings: dict[Reading, FloatArray], ours: FloatArray) -> Arrangement:
     """The first reading that is right as it stands, else the best that can be reached by orders of maps."""
+    plain: Order = tuple(range(len(ours)))
+    own: Order = tuple(range(ours.shape[1]))
     for reading, kernel in readings.items():
         if np.array_equal(kernel, ours):
-            return match(reading, kernel, ours, search=False)
-    in_place = [match(reading, kernel, ours, search=False) for reading, kernel in readings.items()]
-    searched = [match(reading, kernel, ours, search=True) for reading, kernel in readings.items()]
-    found = max([*in_place, *searched], key=goodness)
-    plain = in_place[0]
+            return arranged(reading, kernel, ours, plain, own)
+    reading, kernel = next(iter(readings.items()))
+    as_is = found = arranged(reading, kernel, ours, plain, own)
+    # Output maps by sorted values: no turn, no order of inputs changes these.
+    matched = nearest(np.sort(kernel.reshape(len(kernel), -1)), np.sort(ours.reshape(len(ours), -1)))
+    for outputs in dict.fromkeys((plain, matched)):
+        for reading, kernel in readings.items():
+            found = max(found, arranged(reading, kernel, ours, outputs), key=goodness)
+            if found.equal == 1:
+                return found
     # Of unrelated numbers some arrangement always fits a little better: that is no finding.
-    believable = found.equal > 0.5 or (
-        found.correlation > 0.6 and found.correlation > plain.correlation + 0.05
-    )
-    return found if believable else plain
+    better = found.correlation > 0.6 and 1 - found.correlation < (1 - as_is.correlation) / 2
+    return found if found.equal > 0.5 or better else as_is
 
 
 def goodness(found: Arrangement) -> tuple[float, float]:
     return found.equal if found.equal > 0.5 else 0.0, found.correlation
 
 
-def match(reading: Reading, kernel: FloatArray, ours: FloatArray, *, search: bool) -> Arrangement:
-    outputs: Order = tuple(range(len(ours)))
-    inputs: Order = tuple(range(ours.shape[1]))
-    if search:
-        # Output maps by sorted values: another order of inputs or of kernel places leaves them alone.
-        outputs = nearest(np.sort(kernel.reshape(len(kernel), -1)), np.sort(ours.reshape(len(ours), -1)))
-        inputs = nearest(by_input(kernel), by_input(ours[list(outputs)]))
-        kernel = restored(kernel, outputs, inputs)
+def arranged(
+    reading: Reading, kernel: FloatArray, ours: FloatArray, outputs: Order, inputs: Order | None = None
+) -> Arrangement:
+    """Their kernel as read, its maps brought into OpenFace's order; input maps are matched where none are
+    given."""
     turn, order = reading
+    if inputs is None:
+        inputs = nearest(by_input(kernel), by_input(ours[list(outputs)]))
+    kernel = kernel[np.argsort(outputs)][:, np.argsort(inputs)]
     equal = float(np.mean(kernel == ours))
     return Arrangement(turn, order, outputs, inputs, kernel, equal, correlation(kernel, ours))
-
-
-def restored(kernel: FloatArray, outputs: Order, inputs: Order) -> FloatArray:
-    """Their kernel with its maps in OpenFace's order."""
-    result = kernel[np.argsort(outputs)]
-    return result[:, np.argsort(inputs)]
 
 
 def by_input(kernel: FloatArray) -> FloatArray:
@@ -136,5 +135,6 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     """Pearson's, of all numbers; 1 for constants that are equal, 0 for others."""
     a64, b64 = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
     a64, b64 = a64 - a64.mean(), b64 - b64.mean()
-    norm = float(np.linalg.norm(a64) * np.linalg.norm(b64))
-    return float(a64 @ b64) / norm if norm else float(np.array_equal(a, b))
+    # Sums without BLAS, whose threads cost more than they give here.
+    norm = float(np.sqrt((a64 * a64).sum() * (b64 * b64).sum()))
+    return float((a64 * b64).sum()) / norm if norm else float(np.array_equal(a, b))

@@ -56,13 +56,8 @@ def check_normalisation(
     total = np.broadcast_to(factor * graph_scale, 3), np.broadcast_to(factor * graph_shift + shifts, 3)
     if is_near(total, (1.0, 0.0)):
         return
-    where = (
-        "in the graph"
-        if fold is None
-        else "folded into the first layer"
-        if scale is None
-        else "in graph and first layer"
-    )
+    places = {"in the graph": scale is not None, "folded into the first layer": fold is not None}
+    where = " and ".join(place for place, there in places.items() if there)
     if is_near(total, (RAW[0], RAW[1])):
         yield f"normalises pixels itself ({where}): give it raw values 0 … 255"
         return

@@ -8,57 +8,39 @@ from .arrange import Order, is_identity
 from .findings import Finding
 
 BLOCKS = {"class": range(0, 2), "box": range(2, 6), "landmarks": range(6, 16)}
-NAMES = [
-    "not-face",
-    "face",
-    "dx1",
-    "dy1",
-    "dx2",
-    "dy2",
-    *(f"x{i}" for i in range(1, 6)),
-    *(f"y{i}" for i in range(1, 6)),
-]
+BOX_NAMES = ("not-face", "face", "dx1", "dy1", "dx2", "dy2")
+NAMES = (*BOX_NAMES, *(f"{axis}{number}" for axis in "xy" for number in range(1, 6)))
 
 
 def check_inputs(layer: str, inputs: Order, before: Order | None, before_name: str) -> Iterator[Finding]:
     """`before`: the order of the maps that come in; None for the picture, R, G, B."""
-    if before is None:
-        if not is_identity(inputs):
-            letters = "".join("RGB"[index] for index in inputs)
-            reverse = "reversed: " if inputs == (2, 1, 0) else "in another order: "
-            yield Finding(
-                layer,
-                "input-channels",
-                f"input channels {reverse}expects {letters}, OpenFace gives RGB",
-                {},
-                exact=True,
-            )
-    elif inputs != before:
-        moved = sum(a != b for a, b in zip(inputs, before, strict=True))
-        what = "in another order" if inputs != before[::-1] else "reversed"
-        text = f"input channels {what} than {before_name} gives them"
-        yield Finding(
-            layer,
-            "input-channels",
-            text,
-            {"moved": f"{moved} of {len(inputs)}", "order": shown(inputs)},
-            exact=True,
-        )
+    if before is None and not is_identity(inputs):
+        letters = "".join("RGB"[index] for index in inputs)
+        how = "reversed" if inputs == (2, 1, 0) else "in another order"
+        text = f"input channels {how}: expects {letters}, OpenFace gives RGB"
+        yield Finding(layer, "input-channels", text, exact=True)
+    elif before is not None and inputs != before:
+        how = "reversed" if inputs == before[::-1] else "in another order"
+        text = f"input channels {how}, against what {before_name} gives"
+        yield Finding(layer, "input-channels", text, moved(inputs, before), exact=True)
 
 
 def check_outputs(layer: str, outputs: Order, following: Order | None) -> Iterator[Finding]:
     """`following`: the order that the next layer expects its input in."""
     if is_identity(outputs):
         return
-    told = (
-        "; the next layer expects them so: detections are right, this layer's output is not"
-        if outputs == following
-        else ""
-    )
-    what = "reversed" if outputs == tuple(range(len(outputs)))[::-1] else "in another order"
-    moved = sum(a != b for a, b in enumerate(outputs))
-    evidence = {"moved": f"{moved} of {len(outputs)}", "order": shown(outputs)}
-    yield Finding(layer, "output-channels", f"output channels {what}{told}", evidence, exact=True)
+    own = tuple(range(len(outputs)))
+    text = "output channels " + ("reversed" if outputs == own[::-1] else "in another order")
+    if outputs == following:
+        text += "; the next layer expects them so: detections are right, this layer's output is not"
+    yield Finding(layer, "output-channels", text, moved(outputs, own), exact=True)
+
+
+def moved(order: Order, expected: Order) -> dict[str, str]:
+    """Evidence: how many, and the first of them."""
+    count = sum(a != b for a, b in zip(order, expected, strict=True))
+    shown = " ".join(map(str, order[:12])) + (" …" if len(order) > 12 else "")
+    return {"moved": f"{count} of {len(order)}", "order": shown}
 
 
 def check_heads(layer: str, outputs: Order) -> Iterator[Finding]:
@@ -79,7 +61,3 @@ def check_heads(layer: str, outputs: Order) -> Iterator[Finding]:
         if (name != "class" and members != sorted(members)) or (not whole and name == order[0]):
             text = f"{name} values in the order {', '.join(NAMES[index] for index in members)}"
             yield Finding(layer, "heads-order", text if whole else "single outputs moved", told, exact=True)
-
-
-def shown(order: Order) -> str:
-    return " ".join(map(str, order[:12])) + (" …" if len(order) > 12 else "")

@@ -20,7 +20,7 @@ def check_pool(ours: Step, theirs: FoundPool) -> Iterator[Finding]:
     expected = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
     if (theirs.kernel, theirs.strides) != expected:
         text = f"windows of {window(theirs.kernel, theirs.strides)}, expected {window(*expected)}"
-        yield Finding(ours.name, "pool-size", text, {}, exact=True)
+        yield Finding(ours.name, "pool-size", text, exact=True)
         return
     for axis, name in enumerate("yx"):
         kernel, stride = theirs.kernel[axis], theirs.strides[axis]
@@ -29,20 +29,11 @@ def check_pool(ours: Step, theirs: FoundPool) -> Iterator[Finding]:
             if (begin, found) == (0, right):
                 continue
             if begin:
-                yield Finding(
-                    ours.name,
-                    "padding",
-                    f"padding of {begin} before the first window along {name}",
-                    {},
-                    exact=True,
-                )
+                text = f"padding of {begin} before the first window along {name}"
+                yield Finding(ours.name, "padding", text, exact=True)
             else:
                 word = "floored" if found < right and theirs.mode == "floor" else "has another size"
-                evidence = {
-                    "size": f"{size} → {found}",
-                    "expected": f"{size} → {right}",
-                    "side": ours.channels,
-                }
+                evidence = {"size": f"{size} → {found}", "expected": f"{size} → {right}"}
                 yield Finding(ours.name, "pool-size", f"pooling {word} along {name}", evidence, exact=True)
             break
 
@@ -54,13 +45,8 @@ def check_conv(name: str, theirs: FoundConv) -> Iterator[Finding]:
         evidence = {"maps grow by": f"{top + bottom} x {left + right}"}
         yield Finding(name, "padding", text, evidence, exact=True)
     if theirs.strides != (1, 1):
-        yield Finding(
-            name,
-            "stride",
-            f"stride {theirs.strides[0]} x {theirs.strides[1]}, expected 1 x 1",
-            {},
-            exact=True,
-        )
+        text = f"stride {theirs.strides[0]} x {theirs.strides[1]}, expected 1 x 1"
+        yield Finding(name, "stride", text, exact=True)
 
 
 def window(kernel: tuple[int, int], strides: tuple[int, int]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..found import FloatArray
 from .arrange import correlation
 from .findings import Finding
+
+COUNTS = np.arange(1.0, 256.0)  # steps that the largest value of 8-bit numbers can be away from 0
 
 
 def compare_values(layer: str, what: str, theirs: FloatArray, ours: FloatArray) -> list[Finding]:
@@ -96,8 +99,12 @@ def step_of(values: FloatArray) -> float | None:
     largest = wide.max()
     if not largest or values.size < 5:
         return None
-    for count in range(1, 256):
-        multiples = wide * (count / largest)
-        if np.abs(multiples - np.round(multiples)).max() < 1e-3:
+    sample = wide[np.linspace(0, wide.size - 1, min(wide.size, 32)).astype(int)]
+    for count in np.flatnonzero(whole(sample[:, None] * (COUNTS / largest)).all(axis=0)) + 1:
+        if whole(wide * (count / largest)).all():
             return float(largest / count)
     return None
+
+
+def whole(multiples: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    return np.abs(multiples - np.round(multiples)) < 1e-3
