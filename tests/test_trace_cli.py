@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_diff_as_json(folder: Path) -> None:
     assert found["tensors"][-1]["name"] == "rnet/crop000/conv2"
 
 
-def test_diff_with_only_and_tolerance(folder: Path, tmp_path: Path) -> None:
+def test_diff_with_only_and_tolerance(folder: Path) -> None:
     sides = (folder / "gold.npz", folder / "port.npz")
     assert run("diff", *sides, "--only", "pnet/*").exit_code == 0
     assert run("diff", *sides, "--only", "rnet/crop000/conv2", "--tolerance", "1e-5").exit_code == 1
@@ -105,6 +106,13 @@ def test_diff_with_only_and_tolerance(folder: Path, tmp_path: Path) -> None:
     exact, loose = ("--tolerance", "*=0"), ("--tolerance", "rnet/*=9e9ulp")
     assert run("diff", *sides, "--only", "rnet/crop000/*", *exact, *loose).exit_code == 0
     assert run("diff", *sides, "--only", "rnet/crop000/*", *loose, *exact).exit_code == 1
+
+
+@pytest.mark.skipif(
+    find_spec("tomllib") is None and find_spec("tomli") is None, reason="TOML needs Python 3.11 or tomli"
+)
+def test_diff_with_tolerances_from_a_file(folder: Path, tmp_path: Path) -> None:
+    sides = (folder / "gold.npz", folder / "port.npz")
     (tmp_path / "t.toml").write_text('"rnet/*" = 100\n')
     passed = run("diff", *sides, "--only", "rnet/crop000/*", "--tolerance", tmp_path / "t.toml", "--rows", 0)
     assert passed.exit_code == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,12 @@ def test_tolerances_by_pattern_the_last_that_fits_holds() -> None:
     assert report.headline.endswith("elements differ by more than ulp 1")
 
 
+needs_toml = pytest.mark.skipif(
+    find_spec("tomllib") is None and find_spec("tomli") is None, reason="TOML needs Python 3.11 or tomli"
+)
+
+
+@needs_toml
 def test_tolerances_from_toml(tmp_path: Path) -> None:
     path = tmp_path / "tolerances.toml"
     path.write_text('"*" = 1e-9\n["*/conv1"]\nulp = 2\n')
@@ -253,7 +261,6 @@ def test_tolerances_from_toml(tmp_path: Path) -> None:
         ({"*": "1"}, r"tolerance of '\*' must be a number or ulp, atol, rtol, got '1'"),
         ({"*": True}, "must be a number"),
         ({"*": {"rtol": "x"}}, "tolerance rtol must be a number >= 0, got 'x'"),
-        (Path("missing.toml"), r"missing.toml: cannot read the tolerances \(No such file"),
     ],
 )
 def test_bad_tolerances(given: Any, message: str) -> None:
@@ -261,9 +268,19 @@ def test_bad_tolerances(given: Any, message: str) -> None:
         compare(trace(), trace(), tolerances=given)
 
 
+@needs_toml
 def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"missing.toml: cannot read the tolerances \(No such file"):
+        compare(trace(), trace(), tolerances=tmp_path / "missing.toml")
     (tmp_path / "t.toml").write_text("a = ")
     with pytest.raises(TraceError, match=r"t.toml is not TOML"):
+        compare(trace(), trace(), tolerances=tmp_path / "t.toml")
+
+
+def test_python_3_10_says_what_toml_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tomllib", "tomli"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TraceError, match=r"t.toml: reading TOML needs Python 3.11 or `pip install tomli`"):
         compare(trace(), trace(), tolerances=tmp_path / "t.toml")
 
 

@@ -134,6 +134,15 @@ def test_the_tolerance_that_would_have_passed_passes_and_a_smaller_one_fails(
     assert judge(a, b, Tolerance(atol=f.pass_both, rtol=f.pass_both), "?")[1]
 
 
+def test_the_tolerance_that_would_have_passed_allows_for_its_own_rounding() -> None:
+    """t + t * |a| rounds twice: |a - b| / (1 + |a|) is too small by a hair for one pair in a hundred."""
+    rng = np.random.default_rng(0)
+    for a in rng.standard_normal((500, 1)).astype(F):
+        b = a + F(1e-3) * rng.standard_normal(1).astype(F)
+        both = figures(a, b).pass_both
+        assert judge(a, b, Tolerance(atol=both, rtol=both), "?")[1]
+
+
 @given(pairs)
 def test_figures_against_plain_definitions(pair: tuple[np.ndarray, np.ndarray]) -> None:
     a, b = pair

@@ -182,6 +182,9 @@ def test_matching_faces() -> None:
     assert [(pair.a, pair.b) for pair in pairs] == [(0, 1), (1, 0), (2, None), (None, 2)]
     assert pairs[0].iou == pytest.approx(80 / 120)
     assert pairs[0].apart == (2, 0, 0, 0)
+    twice = detections([[0, 0, 10, 10], [1, 0, 10, 10]])
+    assert [(pair.a, pair.b) for pair in match(twice.boxes[:1], twice.boxes)] == [(0, 0), (None, 1)]
+    assert [(pair.a, pair.b) for pair in match(twice.boxes, twice.boxes[:1])] == [(0, 0), (1, None)]
     assert match(a.boxes, a.boxes[:0]) == [type(pairs[0])(i, None) for i in range(3)]
     assert match(a.boxes[:0], a.boxes[:0]) == []
 
