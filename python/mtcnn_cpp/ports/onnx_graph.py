@@ -57,6 +57,7 @@ class Graph:
 
     def __init__(self, model: onnx.ModelProto, source: str) -> None:
         onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
+        self.reference = need("onnx.reference", "'mtcnn-cpp[onnx]'", "reading ONNX")
         self.onnx, self.model, self.source = onnx, model, source
         self.constants: dict[str, np.ndarray] = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
@@ -84,7 +85,7 @@ class Graph:
         """Add a node's outputs to `values`, where its inputs are."""
         try:
             inputs = {name: values[name] for name in node.input if name}
-            results = self.onnx.reference.ReferenceEvaluator(node).run(None, inputs)
+            results = self.reference.ReferenceEvaluator(node).run(None, inputs)
         except Exception as error:  # whatever the operator's own code raises
             raise PortError(f"{self.source}: {title(node)}: cannot be computed ({error})") from error
         values.update(zip(node.output, results, strict=True))
