@@ -20,7 +20,7 @@ def environment(backend: str) -> dict[str, str]:
         "compiler": "none (NumPy)" if backend == "reference" else _compiler(),
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "os": platform.platform(),
+        "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "machine": platform.machine(),
     }
 
