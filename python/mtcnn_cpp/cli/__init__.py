@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import compare, detect, diff, doctor, dump, explain, export, info, inspect, validate, verify
+from . import bench, compare, detect, diff, doctor, dump, explain, export, info, inspect, validate, verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,5 +37,5 @@ def main(
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, info):
+for command in (detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, bench, info):
     command.register(app)

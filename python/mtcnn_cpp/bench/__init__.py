@@ -1,0 +1,1 @@
+"""What `mtcnn-cpp bench` measures, and how."""

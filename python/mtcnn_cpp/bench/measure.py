@@ -1,0 +1,177 @@
+"""What is measured of a detector; every function gives what goes into the JSON file, rounded nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends import import_core
+from ..detector import Detector
+from ..image import sample_image
+from ..model import Model
+from ..reference.options import Options
+from .clock import Peak, Times, in_turn
+from .flops import useful_work
+from .pictures import covering
+
+Image = NDArray[Any]
+TILES = ((1, 1), (2, 2), (3, 3), (5, 5), (8, 8), (13, 12))  # of 480x640: 0.3 to 48 megapixels
+
+
+def isas() -> list[str]:
+    """The variants of the core that this CPU runs, fastest first."""
+    return [variant["name"] for variant in import_core().isa_variants() if variant["supported"]][::-1]
+
+
+def fast_isas() -> list[str]:
+    """Those with instructions of their own; `generic`, a hundred times slower where it has no fused
+    multiply-add, only where there is no other."""
+    return [name for name in isas() if name != "generic"] or ["generic"]
+
+
+def measure_picture(
+    image: Image, *, isa: Sequence[str], threads: Sequence[int], runs: int, options: Options, model: Model
+) -> dict[str, Any]:
+    """Time, useful GFLOP/s and share of the FMA peak for every variant and number of threads, in turn.
+
+    The share is of the peak of as many cores as there are threads, each as fast as the one that was measured.
+    """
+    ways = [(name, count) for name in isa for count in threads]
+    detectors = {(name, count): _detector(name, count, options, model) for name, count in ways}
+    peaks = {name: Peak(name) for name in isa}
+    times = {way: Times() for way in ways}
+    for way in ways:
+        for _ in range(2):
+            faces = detectors[way].detect(image)
+    for _ in range(runs):
+        for way in ways:
+            peaks[way[0]].run()
+            times[way].run(partial(detectors[way].detect, image))
+    stages = {name: measure_stages(image, isa=name, runs=runs, options=options, model=model) for name in isa}
+    boxes = {key: stages[isa[0]][key] for key in ("boxes_into_rnet", "boxes_into_onet")}
+    work = useful_work(model, image.shape[0], image.shape[1], options, **boxes)
+    rows = []
+    for name, count in ways:
+        taken = times[name, count]
+        gflops = work.total / median(taken.wall) / 1e9
+        rows.append(
+            {
+                "isa": name,
+                "threads": count,
+                "ms": taken.ms,
+                "cpu_ms": taken.cpu_ms,
+                "gflops": gflops,
+                "peak_gflops": peaks[name].median,
+                "share": gflops / (peaks[name].median * count),
+                "against_one_thread": times[name, 1].ms / taken.ms if (name, 1) in times else None,
+            }
+        )
+    return {
+        "height": image.shape[0],
+        "width": image.shape[1],
+        "faces": len(faces),
+        **boxes,
+        "gflop": {stage: flops / 1e9 for stage, flops in work._asdict().items()}
+        | {"total": work.total / 1e9},
+        "rows": rows,
+        "stages": {name: values["ms"] for name, values in stages.items()},
+    }
+
+
+def measure_stages(image: Image, *, isa: str, runs: int, options: Options, model: Model) -> dict[str, Any]:
+    """Milliseconds of one thread, of the run with the median total: `pnet`, `rnet`, `onet`, all that belongs
+    to the stage, and `rest` around them; and the three once more as `resize`, `proposals` (with their
+    suppression) and `networks`.
+
+    The core's clock is read twice for every row that is resized, which `resize` contains.
+    """
+    core = import_core().Detector(model.pnet, model.rnet, model.onet, isa)
+    profile = partial(
+        core.profile, image, False, options.min_face, options.thresholds, options.scale_factor, 1
+    )
+    profile()
+    found = sorted((profile() for _ in range(runs)), key=lambda values: values["total"])[runs // 2]
+    ms = {name: 1e3 * found[name] for name in ("pnet", "rnet", "onet", "resize", "proposals")}
+    whole = ms["pnet"] + ms["rnet"] + ms["onet"]
+    ms["networks"] = whole - ms["resize"] - ms["proposals"]
+    ms["rest"] = 1e3 * found["total"] - whole
+    return {"ms": ms, **{key: found[key] for key in ("boxes_into_rnet", "boxes_into_onet")}}
+
+
+def measure_overhead(*, isa: str, runs: int, options: Options, model: Model) -> dict[str, Any]:
+    """640x480 on one thread: the share of `detect` that is not spent in the three networks."""
+    image = covering(sample_image(), 480, 640)
+    detector = _detector(isa, 1, options, model)
+    times = in_turn({"detect": partial(detector.detect, image)}, runs)["detect"]
+    stages = measure_stages(image, isa=isa, runs=runs, options=options, model=model)["ms"]
+    networks = stages["networks"]
+    return {"isa": isa, "ms": times.ms, "networks_ms": networks, "share": 1 - networks / times.ms}
+
+
+def measure_batch(
+    image: Image, *, count: int, isa: str, threads: int, runs: int, options: Options, model: Model
+) -> dict[str, Any]:
+    """A batch on several threads against its pictures one at a time on one."""
+    pictures = [image.copy() for _ in range(count)]
+    one, several = _detector(isa, 1, options, model), _detector(isa, threads, options, model)
+    ways = {
+        "one": lambda: [one.detect(picture) for picture in pictures],
+        "batch": lambda: several.detect_batch(pictures),
+    }
+    times = in_turn(ways, runs, warm_up=1)
+    return {
+        "isa": isa,
+        "pictures": count,
+        "threads": threads,
+        "one_at_a_time_ms": times["one"].ms / count,
+        "batch_ms": times["batch"].ms / count,
+        "ratio": times["one"].ms / times["batch"].ms,
+    }
+
+
+def measure_sizes(
+    *, isa: str, runs: int, options: Options, model: Model, tiles: Sequence[tuple[int, int]] = TILES
+) -> list[dict[str, Any]]:
+    """One thread, the same 640x480 picture side by side with itself (rows, columns): milliseconds for a
+    megapixel."""
+    detector = _detector(isa, 1, options, model)
+    tile = covering(sample_image(), 480, 640)
+    pictures = [np.tile(tile, (*shape, 1)) for shape in tiles]
+    times = in_turn(
+        {str(i): partial(detector.detect, image) for i, image in enumerate(pictures)}, runs, warm_up=1
+    )
+    rows = []
+    for image, taken in zip(pictures, times.values(), strict=True):
+        boxes = measure_stages(image, isa=isa, runs=1, options=options, model=model)
+        boxes.pop("ms")
+        height, width, _ = image.shape
+        megapixels = height * width / 1e6
+        work = useful_work(model, height, width, options, **boxes)
+        rows.append(
+            {
+                "height": height,
+                "width": width,
+                "megapixels": megapixels,
+                "ms": taken.ms,
+                "ms_per_megapixel": taken.ms / megapixels,
+                "gflop_per_megapixel": work.total / 1e9 / megapixels,
+                "gflops": work.total / taken.ms / 1e6,
+            }
+        )
+    return rows
+
+
+def _detector(isa: str, threads: int, options: Options, model: Model) -> Detector:
+    return Detector(model, threads=threads, backend=isa, **vars(options))
+
+
+def as_pixels(image: Image) -> NDArray[np.uint8]:
+    """8-bit pixels (H, W, 3): what all that is compared accepts."""
+    if image.dtype == np.uint16:
+        image = image // 256
+    return np.ascontiguousarray(image[:, :, :3], np.uint8)
