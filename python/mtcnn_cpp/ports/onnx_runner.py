@@ -51,13 +51,20 @@ class OnnxRunner:
         self._sessions: dict[tuple[str, ...], Any] = {}
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """See `Runner.run`. Each pair of input and outputs gets a session of its own, made when first asked
-        for."""
+        """See `Runner.run`; PortError for layers that do not fit each other. Each pair of input and outputs
+        gets a session of its own, made when first asked for."""
         given, batch, asked = split_run(self.names, inputs, outputs)
         key = (given, *asked)
-        if key not in self._sessions:
-            self._sessions[key] = self._session(given, asked)
-        return dict(zip(asked, self._sessions[key].run(asked, {given: batch}), strict=True))
+        try:
+            if key not in self._sessions:
+                self._sessions[key] = self._session(given, asked)
+            found = self._sessions[key].run(asked, {given: batch})
+        except Exception as error:  # onnxruntime's own classes, which have no common name of their own
+            reason = str(error).strip().partition("\n")[0]
+            raise PortError(
+                f"ONNX Runtime cannot run the layers from {given} to {asked[-1]}: {reason}"
+            ) from error
+        return dict(zip(asked, found, strict=True))
 
     def _session(self, given: str, asked: list[str]) -> Any:
         part = self._onnx.utils.Extractor(self._model).extract_model([given], asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -116,12 +117,11 @@ def read_npz(path: Path) -> Networks:
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """An `.npz` of plain arrays. Raises FileNotFoundError, PortError (pickles are refused)."""
+    file = io.BytesIO(read_file(path))
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise PortError(f"{path}: expected an .npz of plain arrays ({error})") from error
 
 
