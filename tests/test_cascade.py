@@ -198,17 +198,17 @@ def test_levels_too_small_for_the_network_are_not_there(name: str) -> None:
     } == EMPTY
 
 
-def test_a_pyramid_without_end() -> None:
+def test_a_pyramid_without_end(name: str) -> None:
     options = Options(scale_factor=1 - 1e-9)
     with pytest.raises(
         ValueError, match=r"^scale_factor is too close to 1: the pyramid would have \d+ levels$"
     ):
-        watch(make_backend("reference", Model.default()), np.zeros((100, 100, 3), np.uint8), options)
+        watch(make_backend(name, Model.default()), np.zeros((100, 100, 3), np.uint8), options)
 
 
-def test_a_level_too_large() -> None:
+def test_a_level_too_large(name: str) -> None:
     image = np.zeros((1, 1 << 24, 3), np.uint8)
     with pytest.raises(
         ValueError, match=r"^min_face is too small .*: a level of the pyramid would be 12 x 201326592$"
     ):
-        watch(make_backend("reference", Model.default()), image, Options(min_face=1))
+        watch(make_backend(name, Model.default()), image, Options(min_face=1))

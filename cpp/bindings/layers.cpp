@@ -84,37 +84,43 @@ Maps to_maps(const py::array& array) {
     return {data, size_of(array, 0), flat ? 1 : size_of(array, 1), flat ? 1 : size_of(array, 2), flat};
 }
 
-// Throws "{layer}: expected …, found …" where the layer cannot run on these maps.
+std::string shape_of(const Maps& maps) {
+    const std::string channels = std::to_string(maps.channels);
+    if (maps.flat) return channels;
+    return channels + " x " + std::to_string(maps.height) + " x " + std::to_string(maps.width);
+}
+
+[[noreturn]] void misfit(const std::string& room, const std::string& expected, const std::string& found) {
+    throw py::value_error(room + ": expected " + expected + ", found " + found);
+}
+
+// Throws where the layer cannot run on these maps, as the twin does.
 void check_fit(const Layer& layer, const Maps& maps) {
-    const auto fail = [](const std::string& expected, const std::string& found) {
-        throw py::value_error("expected " + expected + ", found " + found);
-    };
-    const std::string shape = std::to_string(maps.height) + " x " + std::to_string(maps.width) + " maps";
+    const std::string height = std::to_string(maps.height);
+    const std::string width = std::to_string(maps.width);
     if (const auto* conv = std::get_if<mtcnn::Conv2d>(&layer)) {
-        if (maps.flat) fail("maps (C, H, W)", "a vector");
-        if (conv->in_maps != maps.channels) {
-            fail(std::to_string(conv->in_maps) + " input maps", std::to_string(maps.channels));
-        }
-        if (conv->kernel_y > maps.height || conv->kernel_x > maps.width) {
-            fail("a kernel that fits " + shape,
-                 std::to_string(conv->kernel_y) + " x " + std::to_string(conv->kernel_x));
+        if (maps.flat) misfit("conv2d", "maps (C, H, W)", "a vector");
+        if (conv->in_maps != maps.channels || conv->kernel_y > maps.height || conv->kernel_x > maps.width) {
+            misfit("conv2d",
+                   "maps (" + std::to_string(conv->in_maps) + ", " + std::to_string(conv->kernel_y) + " or more, " +
+                       std::to_string(conv->kernel_x) + " or more)",
+                   "(" + std::to_string(maps.channels) + ", " + height + ", " + width + ")");
         }
     } else if (const auto* pool = std::get_if<mtcnn::MaxPool>(&layer)) {
-        if (maps.flat) fail("maps (C, H, W)", "a vector");
+        if (maps.flat) misfit("max_pool", "maps (C, H, W)", "a vector");
         if (mtcnn::pooled_size(maps.height, pool->kernel_y, pool->stride_y) < 1 ||
             mtcnn::pooled_size(maps.width, pool->kernel_x, pool->stride_x) < 1) {
-            fail("a kernel that fits " + shape,
-                 std::to_string(pool->kernel_y) + " x " + std::to_string(pool->kernel_x));
+            misfit("max_pool", "a kernel that fits " + height + " x " + width + " maps",
+                   std::to_string(pool->kernel_y) + " x " + std::to_string(pool->kernel_x));
         }
     } else if (const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer)) {
         const std::int64_t all = std::int64_t{maps.channels} * maps.height * maps.width;
         if (dense->inputs != maps.channels && dense->inputs != all) {
-            fail(std::to_string(dense->inputs) + " maps or values",
-                 std::to_string(maps.channels) + " maps, " + std::to_string(all) + " values");
+            misfit("fully_connected", std::to_string(dense->inputs) + " values", shape_of(maps));
         }
     } else if (const auto* prelu = std::get_if<mtcnn::PReLU>(&layer)) {
-        if (static_cast<int>(prelu->slopes.size()) != maps.channels) {
-            fail(std::to_string(prelu->slopes.size()) + " maps", std::to_string(maps.channels));
+        if (std::ssize(prelu->slopes) != maps.channels) {
+            misfit("prelu", std::to_string(prelu->slopes.size()) + " maps", std::to_string(maps.channels));
         }
     }
 }
@@ -137,7 +143,7 @@ mtcnn::Network to_network(const py::object& network) {
 
 py::object from_network(const mtcnn::Network& network) {
     const py::module_ model = py::module_::import("mtcnn_cpp.reference.model");
-    py::tuple layers(network.layers.size());
+    const py::tuple layers(network.layers.size());
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
         const Layer& layer = network.layers[i];
         py::object made;

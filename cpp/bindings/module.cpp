@@ -7,6 +7,8 @@
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "The C++ core of mtcnn_cpp. Arrays are taken as they are: nothing is converted.";
+    // pybind11 passes the pointer by value.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param)
     py::register_exception_translator([](std::exception_ptr p) {
         try {
             if (p) std::rethrow_exception(p);

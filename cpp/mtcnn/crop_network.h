@@ -15,7 +15,7 @@ namespace mtcnn {
 // One layer, or a layer with the PReLU that follows it, ready to run on maps of a known size.
 struct CropStage {
     enum class Kind { kConvolution, kPooling, kDenseOnMaps, kDenseFlat, kPRelu, kSigmoid };
-    Kind kind;
+    Kind kind = Kind::kSigmoid;
     std::string name;                              // of its last layer
     int in_maps = 0, in_height = 0, in_width = 0;  // a flat vector is 1 x 1
     int out_maps = 0, out_height = 0, out_width = 0;

@@ -67,7 +67,7 @@ private:
 
     const std::byte* take(std::int64_t count, std::int64_t size, const std::string& what) {
         check_limit(count, size, what);
-        const std::size_t bytes = static_cast<std::size_t>(count * size);
+        const auto bytes = static_cast<std::size_t>(count * size);
         const std::size_t left = data_.size() - offset_;
         if (bytes > left) {
             fail(offset_, std::to_string(bytes) + " bytes of " + what, std::to_string(left) + " bytes");

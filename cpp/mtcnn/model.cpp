@@ -68,7 +68,7 @@ Model read_model(const std::string& index_path) {
         const std::size_t space = text.find_first_of(" \t");
         const std::string name = text.substr(0, space);
         const bool known = std::find(wanted.begin(), wanted.end(), name) != wanted.end();
-        if (!known || space == std::string::npos || files.count(name) != 0) {
+        if (!known || space == std::string::npos || files.contains(name)) {
             throw std::invalid_argument(index_path + ": line " + std::to_string(number) +
                                         ": expected NAME FILE, where NAME is PNet, RNet or ONet, each once, found \"" +
                                         text.substr(0, 80) + "\"");

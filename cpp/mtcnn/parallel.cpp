@@ -32,7 +32,7 @@ void parallel_for(int count, int threads, const std::function<void(int, int)>& t
     helpers.reserve(static_cast<std::size_t>(threads - 1));
     try {
         for (int worker = 1; worker < threads; ++worker) helpers.emplace_back(work, worker);
-    } catch (const std::system_error&) {
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
         // No more threads to be had: the ones there are do the work.
     }
     work(0);

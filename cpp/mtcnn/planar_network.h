@@ -17,7 +17,7 @@ namespace mtcnn {
 // One layer, or a layer with the PReLU that follows it, ready to run.
 struct PlanarStage {
     enum class Kind { kConvolution, kPooling, kDense, kPRelu, kSigmoid };
-    Kind kind;
+    Kind kind = Kind::kSigmoid;
     std::string name;  // of its last layer
     int in_maps = 0, out_maps = 0;
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;

@@ -1,6 +1,7 @@
 // Options and the levels of the pyramid.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -10,6 +11,15 @@ namespace mtcnn {
 namespace {
 
 constexpr double kCell = 12;  // PNet's field of view in pixels
+
+constexpr double kLevelsAtMost = 10000;
+constexpr double kSideAtMost = 1 << 27;
+
+std::string whole_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.0f", value);
+    return text;
+}
 
 // base^exponent, the exact power of the double rounded once: a running product in two doubles, good to 100 bits.
 double power(double base, int exponent) {
@@ -46,15 +56,18 @@ std::vector<Level> pyramid(int height, int width, const Options& options) {
     std::vector<Level> levels;
     const int shorter = std::min(height, width);
     if (shorter < options.min_face) return levels;
-    const int count =
-        static_cast<int>(std::floor(std::log(options.min_face / shorter) / std::log(options.scale_factor))) + 1;
-    for (int i = 0; i < count; ++i) {
+    const double count = std::floor(std::log(options.min_face / shorter) / std::log(options.scale_factor)) + 1;
+    if (count > kLevelsAtMost) {
+        throw std::invalid_argument("scale_factor is too close to 1: the pyramid would have " + whole_number(count) +
+                                    " levels");
+    }
+    for (int i = 0; i < static_cast<int>(count); ++i) {
         const double scale = kCell / options.min_face * power(options.scale_factor, i);
         const double level_height = std::ceil(height * scale);
         const double level_width = std::ceil(width * scale);
-        if (std::max(level_height, level_width) > (1 << 27)) {
+        if (std::max(level_height, level_width) > kSideAtMost) {
             throw std::invalid_argument("min_face is too small for this image: a level of the pyramid would be " +
-                                        std::to_string(level_height) + " x " + std::to_string(level_width));
+                                        whole_number(level_height) + " x " + whole_number(level_width));
         }
         levels.push_back({scale, static_cast<int>(level_height), static_cast<int>(level_width)});
     }

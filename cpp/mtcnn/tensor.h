@@ -54,7 +54,7 @@ using Tap = std::function<void(const std::string& name, const TensorView& view)>
 // A view of values that are copied for it, dense in row order.
 template <class T>
 TensorView dense_view(std::vector<T> values, std::vector<std::ptrdiff_t> shape) {
-    auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+    const auto owner = std::make_shared<const std::vector<T>>(std::move(values));
     TensorView view{owner, owner->data(), std::is_integral_v<T>, std::move(shape), {}};
     view.strides.resize(view.shape.size());
     std::ptrdiff_t stride = 4;

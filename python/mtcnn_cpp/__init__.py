@@ -5,7 +5,7 @@ faces = Detector().detect(image_bgr)
 faces.boxes, faces.scores, faces.landmarks
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .batch import BatchError
 from .detections import Detection, Detections
@@ -14,10 +14,28 @@ from .drawing import draw
 from .image import read_image, sample_image
 from .model import Model
 
-__all__ = ["BatchError", "Detection", "Detections", "Detector", "Model", "draw", "read_image", "sample_image"]
+if TYPE_CHECKING:
+    from .trace import Trace, compare
+
+__all__ = [
+    "BatchError",
+    "Detection",
+    "Detections",
+    "Detector",
+    "Model",
+    "Trace",
+    "compare",
+    "draw",
+    "read_image",
+    "sample_image",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("Trace", "compare"):
+        from . import trace
+
+        return getattr(trace, name)
     if name == "__version__":
         from importlib import metadata
 

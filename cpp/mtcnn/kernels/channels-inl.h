@@ -151,13 +151,13 @@ void convolve_channels(const ChannelConvolution& a) {
 
 // One value of a pooled map: the window's rows and columns, cut at the border.
 MTCNN_INLINE Vector pooled_window(const float* in, int rows, int columns, std::ptrdiff_t row_stride, int channels) {
-    Vector best = zero();
+    Vector best = load(in);
     MTCNN_UNROLL
     for (int r = 0; r < rows; ++r, in += row_stride) {
-        Vector across = load(in);
         MTCNN_UNROLL
-        for (int i = 1; i < columns; ++i) across = greater(load(in + std::ptrdiff_t{i} * channels), across);
-        best = r == 0 ? across : greater(across, best);
+        for (int i = 0; i < columns; ++i) {
+            if (r + i > 0) best = greater(load(in + std::ptrdiff_t{i} * channels), best);
+        }
     }
     return best;
 }

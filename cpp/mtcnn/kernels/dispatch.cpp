@@ -28,7 +28,7 @@ const Kernels& select_kernels(std::string_view name) {
         where = "MTCNN_CPP_ISA";
     }
     std::string known;
-    const Kernels* best = nullptr;
+    const Kernels* best = &kernels_generic;
     for (const Kernels* k : kernel_variants()) {
         if (k->supported()) {
             best = k;

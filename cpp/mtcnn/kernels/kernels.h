@@ -27,7 +27,7 @@ struct PlanarConvolution {
     int in_maps, out_maps, kernel_y, kernel_x, width;
 };
 
-// One output row of max pooling over planar maps: first of equals across, then down.
+// One output row of max pooling over planar maps: first of equals, row by row.
 struct PlanarPooling {
     const float* const* rows;  // row_count pointers (fewer than the kernel's height at the lower border)
     int row_count;

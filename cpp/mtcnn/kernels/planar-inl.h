@@ -113,8 +113,8 @@ void pool_planar(const PlanarPooling& a) {
                     const float* in = a.rows[r] + m * a.map_stride + 2 * x;
                     const Vector low = load(in);
                     const Vector high = load(in + kLanes);
-                    const Vector across = greater(odd(low, high), even(low, high));
-                    best = r == 0 ? across : greater(across, best);
+                    best = r == 0 ? even(low, high) : greater(even(low, high), best);
+                    best = greater(odd(low, high), best);
                 }
                 store(out + x, best);
             }
@@ -122,12 +122,10 @@ void pool_planar(const PlanarPooling& a) {
         for (; x < a.width; ++x) {
             const int from = x * a.stride_x;
             const int to = a.kernel_x < a.in_width - from ? from + a.kernel_x : a.in_width;
-            float best = 0;
+            float best = a.rows[0][m * a.map_stride + from];
             for (int r = 0; r < a.row_count; ++r) {
                 const float* in = a.rows[r] + m * a.map_stride;
-                float across = in[from];
-                for (int i = from + 1; i < to; ++i) across = in[i] > across ? in[i] : across;
-                best = r == 0 || across > best ? across : best;
+                for (int i = from; i < to; ++i) best = in[i] > best ? in[i] : best;
             }
             out[x] = best;
         }

@@ -28,8 +28,8 @@ MTCNN_INLINE PixelPairs any_pixels(const std::uint8_t* row, const std::int32_t* 
 
 // Pixels of three bytes, two of which lie in eight bytes: half the loads, and two bytes read past the right pixel.
 MTCNN_INLINE PixelPairs dense_pixels(const std::uint8_t* row, const std::int32_t* offsets) {
-    Integers low;
-    Integers high;
+    Integers low{};
+    Integers high{};
     gather_pairs(row, offsets, low, high);
     return {{byte_to_float<0>(low), byte_to_float<1>(low), byte_to_float<2>(low)},
             {byte_to_float<3>(low), byte_to_float<0>(high), byte_to_float<1>(high)}};

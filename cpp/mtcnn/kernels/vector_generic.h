@@ -30,14 +30,14 @@ struct Integers {
 
 template <class F>
 MTCNN_INLINE Vector lanes(F f) {
-    Vector v;
+    Vector v{};
     MTCNN_UNROLL
     for (int i = 0; i < kLanes; ++i) v.at[i] = f(i);
     return v;
 }
 template <class F>
 MTCNN_INLINE Doubles double_lanes(F f) {
-    Doubles v;
+    Doubles v{};
     MTCNN_UNROLL
     for (int i = 0; i < kDoubleLanes; ++i) v.at[i] = f(i);
     return v;
@@ -45,7 +45,7 @@ MTCNN_INLINE Doubles double_lanes(F f) {
 
 MTCNN_INLINE Vector zero() { return Vector{}; }
 MTCNN_INLINE Vector load(const float* p) {
-    Vector v;
+    Vector v{};
     std::memcpy(v.at, p, sizeof v.at);
     return v;
 }
@@ -102,7 +102,7 @@ MTCNN_INLINE void double_store(float* p, Doubles v) {
 }
 
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
-    Integers v;
+    Integers v{};
     for (int i = 0; i < kLanes; ++i) std::memcpy(&v.at[i], base + offsets[i], 4);
     return v;
 }
@@ -119,7 +119,7 @@ MTCNN_INLINE Vector byte_to_float(Integers v) {
     });
 }
 MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
-    Vector v;
+    Vector v{};
     for (int i = 0; i < kLanes; ++i) std::memcpy(&v.at[i], base + offsets[i], 4);
     return v;
 }
