@@ -10,7 +10,7 @@ bit, and among equals the one that correlates best.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,7 @@ class Arrangement:
     kernel: FloatArray
     equal: float  # share of numbers equal to OpenFace's, bit for bit
     correlation: float
+    figures: dict[str, str] = field(default_factory=dict)  # the evidence: before and after
 
 
 def is_identity(order: Order) -> bool:
@@ -80,21 +81,29 @@ def best(readings: dict[Reading, FloatArray], ours: FloatArray) -> Arrangement:
     """The first reading that is right as it stands, else the best that can be reached by orders of maps."""
     plain: Order = tuple(range(len(ours)))
     own: Order = tuple(range(ours.shape[1]))
-    for reading, kernel in readings.items():
-        if np.array_equal(kernel, ours):
-            return arranged(reading, kernel, ours, plain, own)
     reading, kernel = next(iter(readings.items()))
     as_is = found = arranged(reading, kernel, ours, plain, own)
+    for reading, turned in readings.items():
+        if np.array_equal(turned, ours):
+            return with_figures(arranged(reading, turned, ours, plain, own), as_is)
     # Output maps by sorted values: no turn, no order of inputs changes these.
     matched = nearest(np.sort(kernel.reshape(len(kernel), -1)), np.sort(ours.reshape(len(ours), -1)))
     for outputs in dict.fromkeys((plain, matched)):
-        for reading, kernel in readings.items():
-            found = max(found, arranged(reading, kernel, ours, outputs), key=goodness)
+        for reading, turned in readings.items():
+            found = max(found, arranged(reading, turned, ours, outputs), key=goodness)
             if found.equal == 1:
-                return found
+                return with_figures(found, as_is)
     # Of unrelated numbers some arrangement always fits a little better: that is no finding.
     better = found.correlation > 0.6 and 1 - found.correlation < (1 - as_is.correlation) / 2
-    return found if found.equal > 0.5 or better else as_is
+    return with_figures(found if found.equal > 0.5 or better else as_is, as_is)
+
+
+def with_figures(found: Arrangement, as_is: Arrangement) -> Arrangement:
+    figures = {
+        "equal": f"{as_is.equal:.1%}, so arranged {found.equal:.1%}",
+        "correlation": f"{as_is.correlation:.4f}, so arranged {found.correlation:.4f}",
+    }
+    return replace(found, figures=figures)
 
 
 def goodness(found: Arrangement) -> tuple[float, float]:

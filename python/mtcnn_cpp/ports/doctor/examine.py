@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...reference.model import Conv2d, FullyConnected, Layer, Network, PReLU
 from .. import flat
@@ -62,16 +63,8 @@ class Examination:
                     self.notes.append(seen)
                 else:
                     yield seen
-        yield from check_turn(name, found, theirs.weighted)
-        before = self.arranged[index - 1] if index else None
-        if before is not None or not index:
-            came = before.outputs if before else None
-            yield from check_inputs(name, found.inputs, came, self.ours[index - 1].weighted.name)
-        if index + 1 < len(self.ours):
-            following = self.arranged[index + 1]
-            yield from check_outputs(name, found.outputs, following.inputs if following else None)
-        else:
-            yield from check_heads(name, found.outputs)
+        for finding in self.arrangement(index, found):
+            yield replace(finding, evidence=finding.evidence | found.figures)
         if isinstance(theirs.weighted, FoundConv):
             yield from check_conv(name, theirs.weighted)
         if fold is None:
@@ -81,6 +74,20 @@ class Examination:
             yield from check_bias(name, None, layer.bias, found.outputs)
         self.rebuild(ours, theirs, found)
         yield from self.followers(ours, theirs, found.outputs)
+
+    def arrangement(self, index: int, found: Arrangement) -> Iterator[Finding]:
+        """How a weighted layer lies, by itself and between its neighbours."""
+        name = self.ours[index].weighted.name
+        yield from check_turn(name, found, self.theirs[index].weighted)
+        before = self.arranged[index - 1] if index else None
+        if before is not None or not index:
+            came = before.outputs if before else None
+            yield from check_inputs(name, found.inputs, came, self.ours[index - 1].weighted.name)
+        if index + 1 < len(self.ours):
+            following = self.arranged[index + 1]
+            yield from check_outputs(name, found.outputs, following.inputs if following else None)
+        else:
+            yield from check_heads(name, found.outputs)
 
     def followers(self, ours: OurSegment, theirs: TheirSegment, outputs: Order) -> Iterator[Finding]:
         """Activation and pooling after a weighted layer, their number and their order."""

@@ -22,20 +22,25 @@ def check_pool(ours: Step, theirs: FoundPool) -> Iterator[Finding]:
         text = f"windows of {window(theirs.kernel, theirs.strides)}, expected {window(*expected)}"
         yield Finding(ours.name, "pool-size", text, exact=True)
         return
+    wrong: dict[tuple[str, str, str, str], str] = {}  # what, and how it shows → along which axes
     for axis, name in enumerate("yx"):
         kernel, stride = theirs.kernel[axis], theirs.strides[axis]
         for size in range(kernel, ANY_SIZE) if ours.size is None else [ours.size[axis]]:
             (begin, found), right = theirs.windows(size, axis), pooled_size(size, kernel, stride)
-            if (begin, found) == (0, right):
-                continue
-            if begin:
-                text = f"padding of {begin} before the first window along {name}"
-                yield Finding(ours.name, "padding", text, exact=True)
-            else:
-                word = "floored" if found < right and theirs.mode == "floor" else "has another size"
-                evidence = {"size": f"{size} → {found}", "expected": f"{size} → {right}"}
-                yield Finding(ours.name, "pool-size", f"pooling {word} along {name}", evidence, exact=True)
-            break
+            if (begin, found) != (0, right):
+                kind, text = describe(begin, found, right, theirs.mode)
+                key = kind, text, f"{size} → {found}", f"{size} → {right}"
+                wrong[key] = f"{wrong[key]} and {name}" if key in wrong else name
+                break
+    for (kind, text, size_found, expected_size), axes in wrong.items():
+        evidence = {"size": size_found, "expected": expected_size}
+        yield Finding(ours.name, kind, f"{text} along {axes}", evidence, exact=True)
+
+
+def describe(begin: int, found: int, right: int, mode: str) -> tuple[str, str]:
+    if begin:
+        return "padding", f"padding of {begin} before the first window"
+    return "pool-size", "pooling floored" if found < right and mode == "floor" else "pooling of another size"
 
 
 def check_conv(name: str, theirs: FoundConv) -> Iterator[Finding]:

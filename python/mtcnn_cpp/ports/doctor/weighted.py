@@ -41,13 +41,12 @@ def kernel_of(ours: OurSegment) -> FloatArray:
 
 
 def check_turn(name: str, found: Arrangement, theirs: FoundConv | FoundDense) -> Iterator[Finding]:
-    figures = {"equal then": f"{found.equal:.1%}", "correlation then": round(found.correlation, 6)}
     if found.turn:
-        yield Finding(name, "kernel-turned", f"kernels {found.turn}", figures, exact=True)
+        yield Finding(name, "kernel-turned", f"kernels {found.turn}", exact=True)
     order = theirs.order if isinstance(theirs, FoundDense) else None
     if found.order is not None and found.order != order:
         text = f"weights for an input laid flat {words(found.order)}, but it is laid flat {words(order)}"
-        yield Finding(name, "dense-order", text, figures, exact=True)
+        yield Finding(name, "dense-order", text, exact=True)
 
 
 def words(order: str | None) -> str:
