@@ -1,0 +1,146 @@
+"""export, verify and doctor on the command line: what they print, write and exit with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mtcnn_cpp import Model
+from mtcnn_cpp.cli import app
+from pictures import portrait
+from typer.testing import CliRunner, Result
+
+onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
+
+OFFICIAL = Model.default().hashes()
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    assert run("export", "onnx", folder).exit_code == 0
+    return folder
+
+
+def test_export_and_check(tmp_path: Path) -> None:
+    result = run("export", "onnx", tmp_path / "out", "--check")
+    assert result.exit_code == 0, result.stderr
+    assert "right: every layer within 1e-05 of its greatest magnitude" in result.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "onet.onnx",
+        "pnet.onnx",
+        "rnet.onnx",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch", "npz"])
+def test_there_and_back(tmp_path: Path, kind: str) -> None:
+    """Out in one format and back into the very bytes of OpenFace's files."""
+    pytest.importorskip({"torch": "torch"}.get(kind, "onnx"), reason="needs an extra")
+    assert run("export", kind, tmp_path / kind).exit_code == 0
+    result = run("export", "dat", tmp_path / "dat", "--model", tmp_path / kind)
+    assert result.exit_code == 0, result.stderr
+    assert Model.load(tmp_path / "dat").hashes() == OFFICIAL
+    assert result.stdout.split() == [
+        str(tmp_path / "dat" / f"{name}.dat") for name in ("PNet", "RNet", "ONet")
+    ]
+
+
+def test_verify(exported: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "portrait.png"), portrait())
+    result = run("verify", exported, tmp_path / "portrait.png", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["ok"] is True
+    assert len(found["layers"]) == 8 + 11 + 14
+    assert found["faces"] == [1, 1]
+
+
+def test_verify_finds_a_fault(exported: Path, tmp_path: Path) -> None:
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    model = onnx.load(tmp_path / "rnet.onnx")
+    kernel = next(one for one in model.graph.initializer if one.name == "conv2.kernel")
+    turned = onnx.numpy_helper.to_array(kernel).swapaxes(2, 3)
+    kernel.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(turned), kernel.name))
+    onnx.save(model, tmp_path / "rnet.onnx")
+    result = run("verify", tmp_path)
+    assert result.exit_code == 1
+    assert "the first layer that is wrong by itself: rnet conv2" in result.stdout
+    result = run("doctor", tmp_path / "rnet.onnx", "--fix", tmp_path / "fixed.onnx")
+    assert result.exit_code == 1
+    assert "kernels transposed (x and y swapped)" in result.stdout
+    assert "1 mistake in 1 layer; all its numbers are OpenFace's" in result.stdout
+    assert run("doctor", tmp_path / "fixed.onnx").exit_code == 0
+
+
+def test_doctor_of_a_folder(exported: Path) -> None:
+    result = run("doctor", exported)
+    assert result.exit_code == 0
+    assert result.stdout.count("this is OpenFace's model, exactly") == 3
+    found = json.loads(run("doctor", exported, "--format", "json").stdout)
+    assert [one["exact"] for one in found] == [True, True, True]
+
+
+def test_doctor_of_outputs(tmp_path: Path) -> None:
+    from mtcnn_cpp.reference.layers import conv2d
+    from mtcnn_cpp.reference.model import Conv2d
+
+    cv2.imwrite(str(tmp_path / "portrait.png"), portrait())
+    layer = Model.default().pnet.layers[0]
+    assert isinstance(layer, Conv2d)
+    swapped = np.ascontiguousarray(((portrait().astype(np.float32) - 127.5) / 128).transpose(2, 0, 1))
+    np.savez(tmp_path / "theirs.npz", **{"pnet/conv1": conv2d(swapped, layer.kernel, layer.bias)})
+    result = run("doctor", "--outputs", tmp_path / "theirs.npz", "--picture", tmp_path / "portrait.png")
+    assert result.exit_code == 1
+    assert "the picture was given as BGR, expected RGB" in result.stdout
+
+
+def test_story() -> None:
+    result = run("doctor", "--story")
+    assert result.exit_code == 0
+    for figure in ("8.81", "0.390", "-0.88", "4.0058", "64·3·3 = 576; floored 64·2·2 = 256", "1152"):
+        assert figure in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["doctor"], "expected a network's file, or --outputs with --picture, or --story"),
+        (["doctor", "nowhere.onnx"], "nowhere.onnx: expected a file, found nothing there"),
+        (["doctor", "--outputs", "x.npz"], "--outputs needs the one --picture"),
+        (["verify", "nowhere"], "nowhere: expected a folder with exported networks, found none"),
+        (["export", "dat", "out", "--all-layers"], "--all-layers is for onnx, found dat"),
+        (["export", "npz", "out", "--check"], "--check is for onnx and torch, found npz"),
+        (
+            ["export", "dat", "out", "--model", "nowhere.pt"],
+            "nowhere.pt: expected a file, found nothing there",
+        ),
+    ],
+)
+def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_fixed_is_not_written(tmp_path: Path) -> None:
+    from planted import MISTAKES, correct, to_onnx
+
+    mistake = next(mistake for mistake in MISTAKES if mistake.name == "LeakyReLU")
+    onnx.save(to_onnx(mistake.plant(correct("pnet"), "pnet"), "pnet"), tmp_path / "theirs.onnx")
+    result = run("doctor", tmp_path / "theirs.onnx", "--fix", tmp_path / "fixed.onnx")
+    assert result.exit_code == 2
+    assert "cannot be put right by rearranging: prelu1: LeakyReLU" in result.stderr
+    assert not (tmp_path / "fixed.onnx").exists()
