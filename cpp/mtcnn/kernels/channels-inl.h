@@ -65,7 +65,7 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
         std::ptrdiff_t column = map;
         for (int kx = 0; kx < kernel_x; ++kx, column += a.pixel_stride) {
             std::ptrdiff_t at = column;
-            MTCNN_UNROLL
+            MTCNN_UNROLL_SIDE
             for (int ky = 0; ky < kernel_y; ++ky, at += a.row_stride) {
                 Vector weight[kVectors];
                 MTCNN_UNROLL
@@ -152,9 +152,9 @@ void convolve_channels(const ChannelConvolution& a) {
 // One value of a pooled map: the window's rows and columns, cut at the border.
 MTCNN_INLINE Vector pooled_window(const float* in, int rows, int columns, std::ptrdiff_t row_stride, int channels) {
     Vector best = load(in);
-    MTCNN_UNROLL
+    MTCNN_UNROLL_SIDE
     for (int r = 0; r < rows; ++r, in += row_stride) {
-        MTCNN_UNROLL
+        MTCNN_UNROLL_SIDE
         for (int i = 0; i < columns; ++i) {
             if (r + i > 0) best = greater(load(in + std::ptrdiff_t{i} * channels), best);
         }

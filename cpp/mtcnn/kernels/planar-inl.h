@@ -33,9 +33,9 @@ MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, 
     }
     std::ptrdiff_t at = x;
     for (int c = 0; c < a.in_maps; ++c, at += a.map_stride) {
-        MTCNN_UNROLL
+        MTCNN_UNROLL_SIDE
         for (int kx = 0; kx < kernel_x; ++kx) {
-            MTCNN_UNROLL
+            MTCNN_UNROLL_SIDE
             for (int ky = 0; ky < kernel_y; ++ky) {
                 const float* in = a.rows[ky] + at + kx;
                 Vector pixels[kVectors];
