@@ -214,28 +214,31 @@ private:
         return keep;
     }
 
-    std::vector<Box> refine(const std::vector<Box>& squares) {
+    // A network on every square, with what goes in and comes out shown.
+    CropResults run(const Classifier& classifier, const std::vector<Box>& squares, int crops_per_thread) const {
+        const std::string stage = classifier.stage;
+        show(stage + "/boxes_in", squares);
+        const int threads = threads_for(static_cast<double>(squares.size()) / crops_per_thread);
+        CropResults results = classify(classifier, squares, image_, workspaces_, threads, tap_);
+        show(stage + "/scores", results.scores);
+        show(stage + "/offsets", results.offsets);
+        return results;
+    }
+
+    std::vector<Box> refine(const std::vector<Box>& squares) const {
         if (profile_) profile_->boxes_into_rnet = static_cast<int>(squares.size());
-        show("rnet/boxes_in", squares);
         const CropResults results =
-            classify({"rnet", *kRNet.input_size, detector_.rnet_, detector_.rnet_layers_}, squares, image_, workspaces_,
-                     threads_for(static_cast<double>(squares.size()) / kRNetCropsPerThread), tap_);
-        show("rnet/scores", results.scores);
-        show("rnet/offsets", results.offsets);
+            run({"rnet", *kRNet.input_size, detector_.rnet_, detector_.rnet_layers_}, squares, kRNetCropsPerThread);
         const std::vector<std::int32_t> keep = reaching(results.scores, options_.thresholds[1]);
         show("rnet/keep", keep);
         return suppress_and_move({picked(squares, keep), picked(results.scores, keep), picked(results.offsets, keep)},
                                  "rnet");
     }
 
-    Detections finish(const std::vector<Box>& squares) {
+    Detections finish(const std::vector<Box>& squares) const {
         if (profile_) profile_->boxes_into_onet = static_cast<int>(squares.size());
-        show("onet/boxes_in", squares);
         const CropResults results =
-            classify({"onet", *kONet.input_size, detector_.onet_, detector_.onet_layers_}, squares, image_, workspaces_,
-                     threads_for(static_cast<double>(squares.size()) / kONetCropsPerThread), tap_);
-        show("onet/scores", results.scores);
-        show("onet/offsets", results.offsets);
+            run({"onet", *kONet.input_size, detector_.onet_, detector_.onet_layers_}, squares, kONetCropsPerThread);
         std::vector<std::int32_t> keep;
         std::vector<Box> moved;
         for (const std::int32_t i : reaching(results.scores, options_.thresholds[2])) {
