@@ -29,18 +29,24 @@ GROUP = 64  # crops in one batch
 class LayerCheck:
     """One layer over all levels or crops of the picture: the largest difference from the core's output.
 
-    `alone`: fed with the core's input of that layer; `chained`: errors of the layers before included.
-    `_share`: relative to the largest magnitude of that tensor; infinite where shapes differ or a number is
-    not finite.
+    `alone`: fed with the core's input of that layer; `chained`: errors of the layers before included;
+    infinite where shapes differ or a number is not finite. `magnitude`: the greatest of the core's outputs.
     """
 
     stage: str
     layer: str
     tensors: int = 0
+    magnitude: float = 0.0
     alone: float = 0.0
-    alone_share: float = 0.0
     chained: float = 0.0
-    chained_share: float = 0.0
+
+    @property
+    def alone_share(self) -> float:
+        return self.alone / max(self.magnitude, 1e-30)
+
+    @property
+    def chained_share(self) -> float:
+        return self.chained / max(self.magnitude, 1e-30)
 
     def ok(self, tolerance: float) -> bool:
         return max(self.alone_share, self.chained_share) <= tolerance
@@ -76,7 +82,9 @@ class Verification:
         return next((layer for layer in self.layers if layer.alone_share > self.tolerance), None)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ok": self.ok, **asdict(self)}
+        shares = [{"alone_share": one.alone_share, "chained_share": one.chained_share} for one in self.layers]
+        layers = [asdict(one) | share for one, share in zip(self.layers, shares, strict=True)]
+        return {"ok": self.ok, **asdict(self), "layers": layers}
 
 
 def verify(
@@ -155,21 +163,16 @@ def batches(detector: Detector, stage: str, image: object) -> Iterator[Array]:
 
 def note(check: LayerCheck, right: Array, alone: Array, chained: Array) -> None:
     check.tensors += len(right)
-    difference, share = apart(right, alone)
-    check.alone, check.alone_share = max(check.alone, difference), max(check.alone_share, share)
-    difference, share = apart(right, chained)
-    check.chained, check.chained_share = max(check.chained, difference), max(check.chained_share, share)
+    check.magnitude = max(check.magnitude, float(np.abs(right).max()))
+    check.alone = max(check.alone, apart(right, alone))
+    check.chained = max(check.chained, apart(right, chained))
 
 
-def apart(right: Array, other: Array) -> tuple[float, float]:
-    """Largest absolute difference of two batches, and the largest share of an item's greatest magnitude
-    that one makes."""
+def apart(right: Array, other: Array) -> float:
+    """The largest absolute difference."""
     if right.shape != other.shape or not np.isfinite(other).all():
-        return np.inf, np.inf
-    items = len(right)
-    difference = np.abs(right.astype(np.float64) - other).reshape(items, -1).max(axis=1)
-    size = np.abs(right).reshape(items, -1).max(axis=1)
-    return float(difference.max()), float((difference / np.maximum(size, 1e-30)).max())
+        return np.inf
+    return float(np.abs(right.astype(np.float64) - other).max())
 
 
 def compare_faces(
