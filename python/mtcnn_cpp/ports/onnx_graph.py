@@ -17,7 +17,9 @@ import numpy as np
 from .errors import PortError, need
 from .found import FoundConv, FoundDense, FoundNetwork
 from .onnx_file import read_model
-from .onnx_operators import OPERATORS, SHAPES, State, Unsupported, activation_of_region
+from .onnx_operators import OPERATORS
+from .onnx_region import activation_of_region
+from .onnx_state import State, Unsupported
 from .tables import join, join_heads
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ def found_from_onnx(model: onnx.ModelProto, source: str) -> FoundNetwork:
         raise PortError(f"{source}: expected convolutions and dense layers, found none")
     notes = tuple(dict.fromkeys(note for head in heads for note in head.notes))
     return FoundNetwork(source, tuple(layers), True, first.scale, first.shift, notes)
+
+
+SHAPES = {"Shape", "Size"}
 
 
 class Graph:

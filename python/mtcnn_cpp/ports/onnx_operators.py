@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,71 +14,13 @@ from .found import (
     FoundActivation,
     FoundConv,
     FoundDense,
-    FoundLayer,
     FoundPool,
-    Pads,
 )
+from .onnx_state import State, Unsupported
 from .recognise import outputs
 
 if TYPE_CHECKING:
-    from .onnx_graph import Call, Graph
-
-SHAPES = {"Shape", "Size"}
-ELEMENTWISE = {
-    "Relu",
-    "Neg",
-    "Mul",
-    "Add",
-    "Sub",
-    "Div",
-    "Abs",
-    "Max",
-    "Min",
-    "Identity",
-    "LeakyRelu",
-    "PRelu",
-}
-
-
-class Unsupported(Exception):
-    """Why a node cannot be read."""
-
-
-@dataclass
-class State:
-    """How far the walk has come. `axes`: what the tensor's axes are ("ncyx"; "n" and an order once
-    `flat`)."""
-
-    tensor: str
-    axes: str
-    flat: bool = False
-    layers: list[FoundLayer] = field(default_factory=list)
-    pads: Pads = NO_PADS  # of a Pad, waiting for the convolution or pooling that it belongs to
-    channels: tuple[int, ...] = (0, 1, 2)  # of the picture, as the first layer gets them
-    scale: FloatArray | None = None
-    shift: FloatArray | None = None
-    notes: list[str] = field(default_factory=list)
-    slot: int = -1  # place in a Concat of heads
-    shared: int | None = None  # layers before the heads part
-
-    def copy(self) -> State:
-        result = copy.copy(self)
-        result.layers, result.notes = list(self.layers), list(self.notes)
-        return result
-
-    @property
-    def sideways(self) -> bool:
-        """Whether rows of the tensor run along the picture's x."""
-        if self.axes not in ("ncyx", "ncxy") or self.flat:
-            raise Unsupported(
-                f"expected maps (N, C, H, W), found axes {self.axes}{' laid flat' if self.flat else ''}"
-            )
-        return self.axes == "ncxy"
-
-    def take_pads(self, own: Pads) -> Pads:
-        top, left, bottom, right = (a + b for a, b in zip(own, self.pads, strict=True))
-        self.pads = NO_PADS
-        return (left, top, right, bottom) if self.sideways else (top, left, bottom, right)
+    from .onnx_graph import Call
 
 
 def conv(call: Call, state: State) -> None:
@@ -296,43 +237,6 @@ OPERATORS: dict[str, Callable[[Call, State], None]] = {
     "QuantizeLinear": unchanged,
     "DequantizeLinear": unchanged,
 }
-
-
-def activation_of_region(graph: Graph, state: State) -> State | None:
-    """PReLU written with other operators (`relu(v) - slope * relu(-v)` and the like), from which one tensor
-    leads out.
-
-    None where the users of the tensor are no such region. It is computed for -2, -1, 1 and 2, which tells
-    the slopes.
-    """
-    inside, nodes = {state.tensor}, []
-    for node in graph.model.graph.node:
-        dynamic = [name for name in node.input if name and name not in graph.constants]
-        if node.op_type in ELEMENTWISE and dynamic and all(name in inside for name in dynamic):
-            nodes.append(node)
-            inside.update(node.output)
-    exits = {
-        name
-        for name in inside
-        if name in graph.outputs or any(node not in nodes for node in graph.users.get(name, []))
-    }
-    if len(exits) != 1 or state.tensor in exits or not nodes:
-        return None
-    (end,) = exits
-    weighted = [layer for layer in state.layers if isinstance(layer, (FoundConv, FoundDense))]
-    if not weighted:
-        return None
-    shape = [1] * (2 if state.flat else 4)
-    shape[1 if state.flat else state.axes.index("c")] = outputs(weighted[-1])
-    minus2, minus1, plus1, plus2 = (
-        graph.evaluate(nodes, {state.tensor: np.full(shape, value, np.float32)}, end).ravel()
-        for value in (-2, -1, 1, 2)
-    )
-    if not (np.all(plus1 == 1) and np.all(plus2 == 2) and np.allclose(minus2, 2 * minus1)):
-        raise Unsupported("expected these operators to be a PReLU")
-    state.layers.append(FoundActivation(end, "PRelu", -minus1))
-    state.tensor = end
-    return state
 
 
 def same(call: Call) -> str:
