@@ -200,11 +200,11 @@ def raw_pixels(graph: Graph) -> None:
     graph.before_input("Sub", middle)
 
 
-def bgr_turned_round(graph: Graph) -> None:
-    """Kernels for B, G, R behind a Gather that turns R, G, B round: right."""
+def channels_moved(graph: Graph) -> None:
+    """Kernels for G, B, R behind a Gather that makes these of R, G, B: right."""
     name = graph.find("Conv")[0].input[1]
-    graph.hold(name, graph.values(name)[:, ::-1])
-    graph.before_input("Gather", graph.hold("order", np.array([2, 1, 0], np.int64)), axis=1)
+    graph.hold(name, graph.values(name)[:, [1, 2, 0]])
+    graph.before_input("Gather", graph.hold("order", np.array([1, 2, 0], np.int64)), axis=1)
 
 
 def channels_last(graph: Graph) -> None:
@@ -246,7 +246,7 @@ def on_their_side(graph: Graph) -> None:
         dense_as_convolution,
         padded_at_the_end,
         raw_pixels,
-        bgr_turned_round,
+        channels_moved,
         channels_last,
         on_their_side,
     ],
