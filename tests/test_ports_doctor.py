@@ -19,7 +19,7 @@ from mtcnn_cpp.ports.errors import PortError
 from mtcnn_cpp.ports.found import FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
 from mtcnn_cpp.ports.read import import_model, read_found
 from mtcnn_cpp.reference.model import write_network
-from planted import MISTAKES, Mistake, change, correct, head, kernel, on, to_onnx
+from planted import MISTAKES, Mistake, change, correct, head, kernel, on, quantise, retrain, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
@@ -209,6 +209,10 @@ class TestEvidence:
         (finding,) = diagnose(change(correct("rnet"), "conv2", kernel(by_output))).findings
         assert finding.kind == "quantised"
         assert "one step for each output" in finding.text
+
+    def test_retrained_and_then_quantised(self) -> None:
+        found = diagnose(change(correct("rnet"), "conv2", kernel(lambda k: quantise(retrain(k)))))
+        assert named(found) == {("conv2", "quantised"), ("conv2", "values")}
 
     def test_one_ulp(self) -> None:
         def nudge(values: np.ndarray) -> np.ndarray:
