@@ -176,7 +176,7 @@ def test_peer_that_is_not_installed() -> None:
         pytest.skip("the peer mtcnn is installed here")
     with (
         peers.Worker("mtcnn", 1, sys.executable) as worker,
-        pytest.raises(peers.PeerError, match="ModuleNotFoundError: No module named '(tensorflow|mtcnn)'"),
+        pytest.raises(peers.PeerError, match=r"ModuleNotFoundError: No module named '(tensorflow|mtcnn)'"),
     ):
         worker.ask(options=vars(Options()))
 

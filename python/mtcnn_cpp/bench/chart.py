@@ -38,9 +38,7 @@ def draw_chart(results: dict[str, Any], path: Path) -> None:
 
     picture = max(results["pictures"], key=lambda found: found["height"] * found["width"])
     bars = _bars(picture)
-    with rc_context(
-        {"svg.hashsalt": "mtcnn_cpp", "font.size": 10, "text.color": TEXT}
-    ):
+    with rc_context({"svg.hashsalt": "mtcnn_cpp", "font.size": 10, "text.color": TEXT}):
         figure = Figure(
             figsize=(11, 2.2 + 0.42 * max(len(bars), 4)),
             layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
