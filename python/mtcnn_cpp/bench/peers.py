@@ -43,6 +43,8 @@ class Worker:
         environment["PYTHONPATH"] = os.pathsep.join(
             [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
+        self._scratch = TemporaryDirectory(ignore_cleanup_errors=True)
+        environment["TMPDIR"] = self._scratch.name
         environment["MTCNN_CPP_WEIGHTS"] = str(PACKAGE / "weights")
         self._errors = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -82,6 +84,7 @@ class Worker:
         self._process.kill()
         self._process.communicate()
         self._errors.close()
+        self._scratch.cleanup()
 
 
 def compare_peers(
