@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "crops.h"
 #include "exp.h"
@@ -61,8 +62,8 @@ private:
     };
 
     template <class T>
-    void show(const std::string& name, const std::vector<T>& values) const {
-        if (tap_) tap_(name, view_of(values));
+    void show(std::string_view stage, std::string_view name, const std::vector<T>& values) const {
+        if (tap_) tap_(std::string(stage).append("/").append(name), view_of(values));
     }
 
     // As many threads as there are, and as the work pays for.
@@ -97,19 +98,19 @@ private:
             all.scores.insert(all.scores.end(), level.scores.begin(), level.scores.end());
             all.offsets.insert(all.offsets.end(), level.offsets.begin(), level.offsets.end());
         }
-        show("pnet/boxes", all.boxes);
-        show("pnet/scores", all.scores);
-        show("pnet/offsets", all.offsets);
+        show("pnet", "boxes", all.boxes);
+        show("pnet", "scores", all.scores);
+        show("pnet", "offsets", all.offsets);
         std::vector<Box> squares = suppress_and_move(all, "pnet");
         if (profile_) profile_->proposals += watch.lap();
         return squares;
     }
 
     // Non-maximum suppression, offsets, squares: the way from PNet and RNet to the next network.
-    std::vector<Box> suppress_and_move(const Proposals& proposals, const std::string& stage) const {
+    std::vector<Box> suppress_and_move(const Proposals& proposals, std::string_view stage) const {
         const std::vector<std::int32_t> keep =
             non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion);
-        show(stage + "/nms_keep", keep);
+        show(stage, "nms_keep", keep);
         std::vector<Box> squares;
         for (const std::int32_t i : keep) {
             const auto index = static_cast<std::size_t>(i);
@@ -195,11 +196,11 @@ private:
         const Proposals raw = to_proposals(std::move(candidates), level.scale);
         const std::vector<std::int32_t> keep = non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion);
         if (tap_) {
-            const std::string prefix = numbered("pnet/level%02d/", number);
-            show(prefix + "boxes", raw.boxes);
-            show(prefix + "scores", raw.scores);
-            show(prefix + "offsets", raw.offsets);
-            show(prefix + "nms_keep", keep);
+            const std::string stage = numbered("pnet/level%02d", number);
+            show(stage, "boxes", raw.boxes);
+            show(stage, "scores", raw.scores);
+            show(stage, "offsets", raw.offsets);
+            show(stage, "nms_keep", keep);
         }
         return picked(raw, keep);
     }
@@ -216,12 +217,12 @@ private:
 
     // A network on every square, with what goes in and comes out shown.
     CropResults run(const Classifier& classifier, const std::vector<Box>& squares, int crops_per_thread) const {
-        const std::string stage = classifier.stage;
-        show(stage + "/boxes_in", squares);
+        const std::string_view stage = classifier.stage;
+        show(stage, "boxes_in", squares);
         const int threads = threads_for(static_cast<double>(squares.size()) / crops_per_thread);
         CropResults results = classify(classifier, squares, image_, workspaces_, threads, tap_);
-        show(stage + "/scores", results.scores);
-        show(stage + "/offsets", results.offsets);
+        show(stage, "scores", results.scores);
+        show(stage, "offsets", results.offsets);
         return results;
     }
 
@@ -230,7 +231,7 @@ private:
         const CropResults results =
             run({"rnet", *kRNet.input_size, detector_.rnet_, detector_.rnet_layers_}, squares, kRNetCropsPerThread);
         const std::vector<std::int32_t> keep = reaching(results.scores, options_.thresholds[1]);
-        show("rnet/keep", keep);
+        show("rnet", "keep", keep);
         return suppress_and_move({picked(squares, keep), picked(results.scores, keep), picked(results.offsets, keep)},
                                  "rnet");
     }
@@ -248,20 +249,20 @@ private:
             keep.push_back(i);
             moved.push_back(box);
         }
-        show("onet/keep", keep);
-        show("onet/landmarks", results.landmarks);
+        show("onet", "keep", keep);
+        show("onet", "landmarks", results.landmarks);
         const std::vector<float> scores = picked(results.scores, keep);
         const std::vector<std::int32_t> best = non_maximum_suppression(moved, scores, 0.7F, Overlap::kMinimum);
-        show("onet/nms_keep", best);
+        show("onet", "nms_keep", best);
         const std::vector<Box> boxes_out = picked(moved, best);
-        show("onet/boxes_out", boxes_out);
+        show("onet", "boxes_out", boxes_out);
         Detections detections;
         std::transform(boxes_out.begin(), boxes_out.end(), std::back_inserter(detections.boxes), final_box);
         detections.scores = picked(scores, best);
         detections.landmarks = picked(picked(results.landmarks, keep), best);
-        show("final/boxes", detections.boxes);
-        show("final/scores", detections.scores);
-        show("final/landmarks", detections.landmarks);
+        show("final", "boxes", detections.boxes);
+        show("final", "scores", detections.scores);
+        show("final", "landmarks", detections.landmarks);
         return detections;
     }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..detections import Detections
     from ..trace.faces import Pair
 
-HELP = "core, generic, avx2, avx512 or reference."
+HELP = "core, generic, avx2, avx512, reference, onnx or torch."
 
 
 def register(app: typer.Typer) -> None:
