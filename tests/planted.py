@@ -1,4 +1,4 @@
-"""Mistakes to plant into a network, each as a person porting it would make it, and the network as an ONNX graph."""
+"""Mistakes to plant into a network, each as somebody porting it would make it; the network as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-
 from mtcnn_cpp.ports import flat
 from mtcnn_cpp.ports.found import (
     FoundActivation,
@@ -25,7 +24,7 @@ MAPS = {"rnet": (64, 3, 3), "onet": (128, 3, 3)}  # what the first dense layer l
 
 @dataclass(frozen=True)
 class Mistake:
-    """`plant` changes a network; `expected`: what the doctor must then name, as (layer, kind) for each stage's network."""
+    """`plant` changes a network; `expected`: what the doctor must then name, (layer, kind) for each stage."""
 
     name: str
     plant: Callable[[FoundNetwork, str], FoundNetwork]
@@ -34,7 +33,7 @@ class Mistake:
 
 
 def correct(stage: str) -> FoundNetwork:
-    """OpenFace's network as a correct graph would have it: dense inputs (channel, y, x), pooling rounded up."""
+    """OpenFace's network as in a correct graph: dense inputs (channel, y, x), pooling rounded up."""
     found = from_network(official(stage), stage)
     layers: list[FoundLayer] = []
     for layer in found.layers:
@@ -93,15 +92,23 @@ def permute_outputs(network: FoundNetwork, stage: str, *, tell_next: bool) -> Fo
     conv = next(layer for layer in network.layers if layer.name == "conv1")
     assert isinstance(conv, FoundConv)
     order = np.random.default_rng(5).permutation(len(conv.kernel))
-    network = change(network, "conv1", lambda c: replace(c, kernel=c.kernel[order], bias=c.bias[order] if c.bias is not None else None))
-    network = change(network, "prelu1", lambda p: replace(p, slopes=p.slopes[order] if p.slopes.size > 1 else p.slopes))
+    network = change(
+        network,
+        "conv1",
+        lambda c: replace(c, kernel=c.kernel[order], bias=c.bias[order] if c.bias is not None else None),
+    )
+    network = change(
+        network, "prelu1", lambda p: replace(p, slopes=p.slopes[order] if p.slopes.size > 1 else p.slopes)
+    )
     return change(network, "conv2", kernel(lambda k: k[:, order])) if tell_next else network
 
 
 def reread_dense(network: FoundNetwork, stage: str, order: str) -> FoundNetwork:
     """Weights for an input in `order`, in a graph that lays it flat (channel, y, x)."""
     return change(
-        network, "fc1", lambda fc: replace(fc, weights=flat.reorder(fc.weights, MAPS[stage], flat.NCHW, order))
+        network,
+        "fc1",
+        lambda fc: replace(fc, weights=flat.reorder(fc.weights, MAPS[stage], flat.NCHW, order)),
     )
 
 
@@ -109,7 +116,9 @@ def fold_factor(network: FoundNetwork, stage: str) -> FoundNetwork:
     """conv1 made for pixels / 255: x = 255 / 128 u - 127.5 / 128."""
 
     def edit(conv: FoundConv) -> FoundConv:
-        bias = None if conv.bias is None else conv.bias + np.float32(-127.5 / 128) * conv.kernel.sum((1, 2, 3))
+        bias = (
+            None if conv.bias is None else conv.bias + np.float32(-127.5 / 128) * conv.kernel.sum((1, 2, 3))
+        )
         return replace(conv, kernel=conv.kernel * np.float32(255 / 128), bias=bias)
 
     return change(network, "conv1", edit)
@@ -167,10 +176,14 @@ MISTAKES = [  # in the order in which they happen: a network is trained first, a
         on("prelu2", lambda p: replace(p, slopes=np.full_like(p.slopes, p.slopes.mean()))),
         at("prelu2", "activation"),
     ),
-    Mistake("slopes negated", on("prelu3", lambda p: replace(p, slopes=-p.slopes)), at("prelu3", "activation")),
+    Mistake(
+        "slopes negated", on("prelu3", lambda p: replace(p, slopes=-p.slopes)), at("prelu3", "activation")
+    ),
     Mistake(
         "v / 255 in the graph",
-        lambda network, stage: replace(network, scale=np.array([1 / 255], np.float32), shift=np.zeros(1, np.float32)),
+        lambda network, stage: replace(
+            network, scale=np.array([1 / 255], np.float32), shift=np.zeros(1, np.float32)
+        ),
         at("conv1", "normalisation"),
     ),
     Mistake("v / 255 folded in", fold_factor, at("conv1", "normalisation")),
@@ -181,7 +194,7 @@ MISTAKES = [  # in the order in which they happen: a network is trained first, a
 
 
 def to_onnx(network: FoundNetwork, stage: str) -> Any:
-    """A found network as the ONNX graph that somebody would have exported, in which shapes may not even fit."""
+    """A found network as the ONNX graph that somebody would have exported; its shapes may not even fit."""
     import onnx
     from onnx import helper, numpy_helper
 

@@ -97,7 +97,9 @@ def test_archive_with_pickles(tmp_path: Path, mark: Path) -> None:
 )
 def test_not_that_kind(tmp_path: Path, ending: str, data: bytes) -> None:
     lz4 = ending in ("lz4", "joblib") and data.startswith(b"\x04\x22\x4d\x18")
-    pytest.importorskip({"onnx": "onnx", "pt": "torch"}.get(ending, "lz4" if lz4 or ending == "lz4" else "numpy"))
+    pytest.importorskip(
+        {"onnx": "onnx", "pt": "torch"}.get(ending, "lz4" if lz4 or ending == "lz4" else "numpy")
+    )
     path = tmp_path / f"pnet.{ending}"
     path.write_bytes(data)
     with pytest.raises(PortError, match=f"pnet.{ending}: "):

@@ -1,4 +1,4 @@
-"""Writes the hash-level traces beside this file: `python tests/gold/make_traces.py`, with mtcnn_cpp installed.
+"""Writes the hash-level traces beside this file: `python tests/gold/make_traces.py`, mtcnn_cpp installed.
 
 The reference computes them; tests compare every backend with them, and them with the original's figures.
 """

@@ -16,7 +16,10 @@ Threads: TypeAlias = Annotated[
     int, typer.Option(help="At most so many; 0 for the CPUs this process may use.")
 ]
 BackendName: TypeAlias = Annotated[
-    str, typer.Option("--backend", help="core, generic, avx2, avx512 or reference, all with the same bits; onnx or torch.")
+    str,
+    typer.Option(
+        "--backend", help="core, generic, avx2, avx512 or reference, all with the same bits; onnx or torch."
+    ),
 ]
 ModelPath: TypeAlias = Annotated[
     Path | None,
