@@ -1,4 +1,4 @@
-"""Mistakes to plant into a network, each as somebody porting it would make it; the network as an ONNX graph."""
+"""Mistakes to plant into a network, as people porting it make them; and the network as an ONNX graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Both pooling kernels against the definition: a window is walked across, then down; only what is greater replaces.
+// Both pooling kernels against the definition: a window is walked row by row; only what is greater replaces.
 #include <algorithm>
 
 #include "check.h"
@@ -21,19 +21,17 @@ Maps by_hand(const Maps& in, const MaxPool& pool) {
              mtcnn::pooled_size(in.height, pool.kernel_y, pool.stride_y),
              mtcnn::pooled_size(in.width, pool.kernel_x, pool.stride_x),
              {}};
-    const auto greater = [](float v, float best) { return v > best ? v : best; };
     for (int c = 0; c < in.count; ++c) {
         for (int y = 0; y < out.height; ++y) {
             for (int x = 0; x < out.width; ++x) {
                 const int left = x * pool.stride_x;
                 const int top = y * pool.stride_y;
-                float best = 0;
+                float best = in.values[at(c, top, left, in.height, in.width)];
                 for (int r = top; r < std::min(top + pool.kernel_y, in.height); ++r) {
-                    float across = in.values[at(c, r, left, in.height, in.width)];
-                    for (int i = left + 1; i < std::min(left + pool.kernel_x, in.width); ++i) {
-                        across = greater(in.values[at(c, r, i, in.height, in.width)], across);
+                    for (int i = left; i < std::min(left + pool.kernel_x, in.width); ++i) {
+                        const float v = in.values[at(c, r, i, in.height, in.width)];
+                        best = v > best ? v : best;
                     }
-                    best = r == top ? across : greater(across, best);
                 }
                 out.values.push_back(best);
             }
