@@ -1,0 +1,12 @@
+# cmake -DNM=nm -DOBJECTS=a.o;b.o -P weak_symbols.cmake: fails where one of the objects defines a weak symbol.
+if(NOT OBJECTS)
+  message(FATAL_ERROR "no objects to look at")
+endif()
+foreach(object IN LISTS OBJECTS)
+  execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]* [VvWwu] [^\n]*" weak "${symbols}")
+  if(weak)
+    message(FATAL_ERROR "weak symbols in ${object}: ${weak}")
+  endif()
+  message(STATUS "no weak symbols in ${object}")
+endforeach()
