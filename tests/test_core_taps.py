@@ -1,0 +1,162 @@
+"""Taps of the core: what they show of the real model, how long it lives, and what happens when one fails."""
+
+from __future__ import annotations
+
+import gc
+import re
+import weakref
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from core_strategies import detector_arguments
+from gold_figures import picture, same_bits
+from mtcnn_cpp import Model
+from mtcnn_cpp.reference import Networks, cascade
+from mtcnn_cpp.reference.options import Options
+from pictures import ROOT, portrait
+
+_core = pytest.importorskip("mtcnn_cpp._core")
+
+MODEL = Model.default()
+VARIANTS = [
+    pytest.param(
+        variant["name"],
+        marks=pytest.mark.skipif(not variant["supported"], reason=f"this CPU cannot run {variant['name']}"),
+    )
+    for variant in _core.isa_variants()
+]
+
+
+@pytest.fixture
+def detector() -> Any:
+    return _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet)
+
+
+@pytest.fixture(scope="module")
+def reference_trace() -> list[tuple[str, np.ndarray]]:
+    """Every tensor of the astronaut's picture."""
+    tensors: list[tuple[str, np.ndarray]] = []
+    networks = Networks(MODEL.pnet, MODEL.rnet, MODEL.onet)
+    image = picture("astronaut.png")
+    cascade.detect(
+        networks, image, red_first=False, options=Options(), tap=lambda *tensor: tensors.append(tensor)
+    )
+    return tensors
+
+
+@pytest.mark.parametrize("isa", VARIANTS)
+def test_every_tensor_of_a_picture(isa: str, reference_trace: list[tuple[str, np.ndarray]]) -> None:
+    expected = iter(reference_trace)
+
+    def tap(name: str, array: np.ndarray) -> None:
+        expected_name, expected_array = next(expected)
+        assert name == expected_name
+        assert same_bits(np.ascontiguousarray(array), np.ascontiguousarray(expected_array)), name
+        assert not array.flags.writeable
+
+    detector = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet, isa)
+    detector.detect(**detector_arguments(picture("astronaut.png")), tap=tap)
+    assert next(expected, None) is None
+    assert len(reference_trace) > 300
+
+
+def test_checksum_in_the_cpp_test_is_the_references() -> None:
+    """cpp/tests/test_weights.cpp compares the core with this, without Python."""
+    data = (ROOT / "cpp" / "tests" / "face.ppm").read_bytes()
+    magic, size, most, pixels = data.split(b"\n", 3)
+    width, height = (int(side) for side in size.split())
+    assert (magic, most) == (b"P6", b"255")
+    image = np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+    crc = 0
+
+    def tap(name: str, array: np.ndarray) -> None:
+        nonlocal crc
+        crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(name.encode(), crc))
+
+    networks = Networks(MODEL.pnet, MODEL.rnet, MODEL.onet)
+    cascade.detect(networks, image, red_first=True, options=Options(min_face=24), tap=tap)
+    source = (ROOT / "cpp" / "tests" / "test_weights.cpp").read_text()
+    recorded = re.search(r"kExpectedCrc = (0x[0-9a-f]+)", source)
+    assert recorded is not None
+    assert f"{crc:#x}" == recorded[1]
+
+
+def test_arrays_that_are_kept_stay_as_they_were(detector: Any) -> None:
+    """They own their memory: later tensors, later detections and the end of the detector do not touch it."""
+    kept: list[tuple[str, np.ndarray, bytes]] = []
+    arguments = detector_arguments(portrait(), Options(min_face=40))
+    detector.detect(**arguments, tap=lambda name, array: kept.append((name, array, array.tobytes())))
+    for turned in (False, True):
+        image = np.ascontiguousarray(portrait()[::-1]) if turned else portrait()
+        detector.detect(**{**arguments, "image": image}, tap=lambda name, array: None)
+    del detector
+    gc.collect()
+    assert len(kept) > 100
+    assert [name for name, array, content in kept if array.tobytes() != content] == []
+
+
+def test_arrays_that_are_not_kept_are_freed(detector: Any) -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+    most = 0
+
+    def tap(name: str, array: np.ndarray) -> None:
+        nonlocal most
+        most = max(most, sum(reference() is not None for reference in alive))
+        alive.append(weakref.ref(array))
+
+    detector.detect(**detector_arguments(portrait(), Options(min_face=40)), tap=tap)
+    assert most <= 1
+    assert all(reference() is None for reference in alive)
+
+
+class Odd(Exception):
+    """Not one of Python's own."""
+
+
+@pytest.mark.parametrize(
+    "at", ["pnet/level00/input", "pnet/level01/conv2", "pnet/nms_keep", "rnet/crop000/fc2", "final/landmarks"]
+)
+@pytest.mark.parametrize("error", [Odd("odd"), KeyboardInterrupt(), MemoryError("mine")])
+def test_an_exception_in_a_tap_reaches_the_caller(detector: Any, at: str, error: BaseException) -> None:
+    names = []
+
+    def tap(name: str, array: np.ndarray) -> None:
+        names.append(name)
+        if name == at:
+            raise error
+
+    arguments = detector_arguments(portrait(), Options(min_face=40))
+    expected = detector.detect(**arguments)
+    with pytest.raises(type(error)) as raised:
+        detector.detect(**arguments, tap=tap)
+    assert raised.value is error
+    assert names[-1] == at  # nothing came after it
+    for array, wanted in zip(detector.detect(**arguments), expected, strict=True):
+        assert same_bits(array, wanted)
+
+
+def test_a_tap_may_detect(detector: Any) -> None:
+    arguments = detector_arguments(portrait(), Options(min_face=40))
+    expected = detector.detect(**arguments)
+    seen = []
+
+    def tap(name: str, array: np.ndarray) -> None:
+        if name == "rnet/boxes_in":
+            seen.append(detector.detect(**arguments))
+
+    found = detector.detect(**arguments, tap=tap)
+    for faces in (found, *seen):
+        assert all(same_bits(array, wanted) for array, wanted in zip(faces, expected, strict=True))
+    assert len(seen) == 1
+
+
+def test_a_tap_sees_the_same_with_threads(detector: Any) -> None:
+    def watch(threads: int) -> list[tuple[str, bytes]]:
+        seen: list[tuple[str, bytes]] = []
+        arguments = detector_arguments(portrait(), Options(min_face=40), threads=threads)
+        detector.detect(**arguments, tap=lambda name, array: seen.append((name, array.tobytes())))
+        return seen
+
+    assert watch(7) == watch(1)
