@@ -100,7 +100,7 @@ def test_levels_without_values(tmp_path: Path, capture: Any) -> None:
     trace = make(capture=capture)
     trace.save(tmp_path / "a.npz")
     back = Trace.load(tmp_path / "a.npz")
-    assert back.manifest == trace.manifest
+    assert repr(back.manifest) == repr(trace.manifest)  # statistics may be NaN, which equals nothing
     assert back.names == tuple(TENSORS)
     entry = back.entry("pnet/level00/conv1")
     assert entry.shape == (1, 1, 3)
