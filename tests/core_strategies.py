@@ -133,8 +133,8 @@ def crop_networks(draw: st.DrawFn, size: int, outputs: int) -> Network:
 
 
 def leaning(network: Network, maps: np.ndarray, share: float) -> Network:
-    """The network with its last layer so that about that share of the outputs for `maps` says face and none is
-    large: the boxes stay about where they are."""
+    """The network with its last layer so that about that share of the outputs for `maps` says face, and none
+    is large: the boxes stay about where they are."""
     output = np.nan_to_num(forward(network, maps), nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
     scale = 2.0 ** -np.ceil(np.log2(np.abs(output).max(initial=1)))  # a power of two: exact sums stay exact
     *before, last = network.layers

@@ -89,7 +89,7 @@ def test_detections_of_random_models() -> None:
     boxes = []  # into RNet, into ONet, faces: of every example
 
     @given(scene=scenes(), red_first=st.booleans())
-    @thorough(38)
+    @thorough(20)
     def check(scene: tuple[Model, np.ndarray, Options], red_first: bool) -> None:
         model, image, options = scene
         expected, tensors = by_reference(model, image, options, red_first)
@@ -105,12 +105,11 @@ def test_detections_of_random_models() -> None:
                     assert same(array, wanted), (isa, threads)
 
     check()
-    print(boxes)  # 3
     # The examples are worth something: many boxes went into each network, and faces came out.
     into_rnet, into_onet, faces = (sum(1 for counts in boxes if counts[i] > 1) for i in range(3))
-    assert into_rnet >= 9, boxes
+    assert into_rnet >= 10, boxes
     assert into_onet >= 6, boxes
-    assert faces >= 3, boxes
+    assert faces >= 4, boxes
 
 
 @given(network=planar_networks(), seed=seeds, height=st.integers(1, 20), width=st.integers(1, 40))
