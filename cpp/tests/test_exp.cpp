@@ -37,6 +37,12 @@ int main() {
                 check(from_bits(static_cast<std::uint32_t>(bits | 0x80000000)));
             }
         });
+        test::run("nearest to half way between two floats, of all floats", [] {
+            for (const float v : {-0x1.d2259ap+3F, -0x1.e1dbe2p-8F, -0x1.c1c4b8p-10F, 0x1.fdff02p-17F, 0x1.62b646p+1F,
+                                  0x1.036492p+1F}) {
+                check(v);
+            }
+        });
         test::run("borders of infinite, subnormal, 0 and 1", [] {
             for (const float place : {88.72284F, -87.33655F, -103.97208F, -103.27893F, 0x1p-24F, -0x1p-25F}) {
                 for (std::uint32_t step = 0; step < 2000; ++step) {
