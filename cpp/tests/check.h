@@ -22,7 +22,7 @@ void check(bool ok, const char* what, const char* file, int line, const Details&
     if (ok) return;
     std::cerr << file << ":" << line << ": failed: " << what;
     ((std::cerr << " " << details), ...);
-    std::cerr << std::endl;
+    std::cerr << '\n';
     std::exit(1);
 }
 
@@ -35,7 +35,7 @@ template <class Part>
 void run(const std::string& name, const Part& part) {
     const long before = checks();
     part();
-    std::cout << name << ": " << checks() - before << " checks" << std::endl;
+    std::cout << name << ": " << checks() - before << " checks" << '\n' << std::flush;
     CHECK(checks() > before, name, "checked nothing");
 }
 
@@ -59,7 +59,7 @@ inline const std::vector<const mtcnn::Kernels*>& variants() {
             if (k->supported()) {
                 supported.push_back(k);
             } else {
-                std::cout << "SKIPPED: this processor cannot run " << k->name << std::endl;
+                std::cout << "SKIPPED: this processor cannot run " << k->name << '\n' << std::flush;
             }
         }
         return supported;

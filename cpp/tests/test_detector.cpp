@@ -41,7 +41,7 @@ struct Seen {
 
 Detections watch(const Detector& detector, const Image& image, const Options& options, Seen& seen) {
     return detector.detect(image, options, [&](const std::string& name, const TensorView& view) {
-        CHECK(seen.tensors.count(name) == 0, name, "came twice");
+        CHECK(!seen.tensors.contains(name), name, "came twice");
         seen.names.push_back(name);
         seen.tensors[name] = values_of(view);
         seen.kept.push_back(view);
@@ -118,7 +118,7 @@ int main() {
                 check_picture(model, picture.image, options_for(min_face), "odd size");
             }
         }
-        test::Picture strip(1, 10000);
+        const test::Picture strip(1, 10000);
         check_picture(model, strip.image, options_for(12), "strip");
     });
     test::run("black, white, checkerboard", [&] {

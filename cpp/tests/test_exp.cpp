@@ -51,7 +51,7 @@ int main() {
             }
         });
     } else {
-        std::cout << "SKIPPED samples: long double has no more bits than double here" << std::endl;
+        std::cout << "SKIPPED samples: long double has no more bits than double here\n";
     }
     test::run("probabilities", [] {
         test::Random random(4);
