@@ -87,7 +87,7 @@ private:
             const int threads = threads_for(pixels / kPixelsPerThread);
             std::vector<std::vector<Candidate>> candidates = run_bands(levels, pixels, threads);
             watch.lap();
-            parallel_for(static_cast<int>(levels.size()), threads, [&](int i, int) {
+            team_.run(static_cast<int>(levels.size()), threads, [&](int i, int) {
                 const auto level = static_cast<std::size_t>(i);
                 survivors[level] = suppress_level(i, levels[level], std::move(candidates[level]));
             });
@@ -135,7 +135,7 @@ private:
             }
         }
         std::vector<std::vector<Candidate>> found(bands.size());
-        parallel_for(static_cast<int>(bands.size()), threads, [&](int index, int worker) {
+        team_.run(static_cast<int>(bands.size()), threads, [&](int index, int worker) {
             const Band& band = bands[static_cast<std::size_t>(index)];
             run_band(levels[static_cast<std::size_t>(band.level)], band, workspace(worker),
                      found[static_cast<std::size_t>(index)]);
@@ -216,17 +216,17 @@ private:
     }
 
     // A network on every square, with what goes in and comes out shown.
-    CropResults run(const Classifier& classifier, const std::vector<Box>& squares, int crops_per_thread) const {
+    CropResults run(const Classifier& classifier, const std::vector<Box>& squares, int crops_per_thread) {
         const std::string_view stage = classifier.stage;
         show(stage, "boxes_in", squares);
         const int threads = threads_for(static_cast<double>(squares.size()) / crops_per_thread);
-        CropResults results = classify(classifier, squares, image_, workspaces_, threads, tap_);
+        CropResults results = classify(classifier, squares, image_, workspaces_, team_, threads, tap_);
         show(stage, "scores", results.scores);
         show(stage, "offsets", results.offsets);
         return results;
     }
 
-    std::vector<Box> refine(const std::vector<Box>& squares) const {
+    std::vector<Box> refine(const std::vector<Box>& squares) {
         if (profile_) profile_->boxes_into_rnet = static_cast<int>(squares.size());
         const CropResults results =
             run({"rnet", *kRNet.input_size, detector_.rnet_, detector_.rnet_layers_}, squares, kRNetCropsPerThread);
@@ -236,7 +236,7 @@ private:
                                  "rnet");
     }
 
-    Detections finish(const std::vector<Box>& squares) const {
+    Detections finish(const std::vector<Box>& squares) {
         if (profile_) profile_->boxes_into_onet = static_cast<int>(squares.size());
         const CropResults results =
             run({"onet", *kONet.input_size, detector_.onet_, detector_.onet_layers_}, squares, kONetCropsPerThread);
@@ -273,6 +273,7 @@ private:
     Profile* profile_;
     float limit_ = logit_limit(options_.thresholds[0]);
     Workspaces workspaces_;
+    Team team_;
 };
 
 Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {

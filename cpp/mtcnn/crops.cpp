@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "exp.h"
-#include "parallel.h"
 #include "views.h"
 
 namespace mtcnn {
@@ -32,7 +31,7 @@ void resample(const Image& image, const Box& square, const CropNetwork& network,
 }  // namespace
 
 CropResults classify(const Classifier& classifier, const std::vector<Box>& squares, const Image& image,
-                     const Workspaces& workspaces, int threads, const Tap& tap) {
+                     const Workspaces& workspaces, Team& team, int threads, const Tap& tap) {
     const CropNetwork& network = classifier.network;
     const int outputs = network.stages().back().out_maps;
     CropResults results;
@@ -61,7 +60,7 @@ CropResults classify(const Classifier& classifier, const std::vector<Box>& squar
     const int count = static_cast<int>(squares.size());
     const int tasks = threads == 1 ? 1 : kTasksPerThread * threads;
     const int groups = std::max((count + network.group_size() - 1) / network.group_size(), std::min(tasks, count));
-    parallel_for(groups, threads, [&](int group, int worker) {
+    team.run(groups, threads, [&](int group, int worker) {
         Workspace& workspace = *workspaces[static_cast<std::size_t>(worker)];
         const int from = part(count, group, groups);
         const int size = part(count, group + 1, groups) - from;

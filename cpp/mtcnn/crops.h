@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cascade.h"
+#include "parallel.h"
 #include "workspace.h"
 
 namespace mtcnn {
@@ -24,6 +25,6 @@ struct CropResults {
 
 // Results for every square, which must touch the image. With a tap all layers are shown, on the calling thread.
 CropResults classify(const Classifier& classifier, const std::vector<Box>& squares, const Image& image,
-                     const Workspaces& workspaces, int threads, const Tap& tap);
+                     const Workspaces& workspaces, Team& team, int threads, const Tap& tap);
 
 }  // namespace mtcnn

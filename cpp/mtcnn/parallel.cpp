@@ -1,43 +1,94 @@
 #include "parallel.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
 #include <system_error>
-#include <thread>
-#include <vector>
+#include <utility>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
 
 namespace mtcnn {
+namespace {
 
-void parallel_for(int count, int threads, const std::function<void(int, int)>& task) {
+// What lies between two rounds is shorter than waking a thread takes, so waiting begins with a look now and then.
+constexpr int kLooks = 4000;
+constexpr int kEnd = -1;
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#else
+    std::this_thread::yield();
+#endif
+}
+
+// Waits until the value is another one, and returns that.
+int changed(const std::atomic<int>& value, int from) {
+    for (int i = 0; i < kLooks; ++i) {
+        const int now = value.load(std::memory_order_acquire);
+        if (now != from) return now;
+        pause();
+    }
+    value.wait(from, std::memory_order_acquire);
+    return value.load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+Team::~Team() {
+    round_.store(kEnd, std::memory_order_release);
+    round_.notify_all();
+    for (std::thread& helper : helpers_) helper.join();
+}
+
+void Team::start_helpers(int count) {
+    try {
+        while (static_cast<int>(helpers_.size()) < count) {
+            helpers_.emplace_back(&Team::help, this, static_cast<int>(helpers_.size()) + 1, round_.load());
+        }
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+        // No more threads to be had: the ones there are do the work.
+    }
+}
+
+// seen: the round that was the present one when the helper was started, or that it took part in last.
+void Team::help(int worker, int seen) {
+    for (;;) {
+        seen = changed(round_, seen);
+        if (seen == kEnd) return;
+        if (worker < workers_) work(worker);
+        if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    }
+}
+
+void Team::work(int worker) {
+    try {
+        for (int i = next_++; i < count_; i = next_++) (*task_)(i, worker);
+    } catch (...) {
+        next_ = count_;
+        const std::scoped_lock lock(failing_);
+        if (!failure_) failure_ = std::current_exception();
+    }
+}
+
+void Team::run(int count, int threads, const std::function<void(int, int)>& task) {
     threads = std::min(threads, count);
     if (threads <= 1) {
         for (int i = 0; i < count; ++i) task(i, 0);
         return;
     }
-    std::atomic<int> next{0};
-    std::exception_ptr failure;
-    std::mutex failing;
-    const auto work = [&](int worker) {
-        try {
-            for (int i = next++; i < count; i = next++) task(i, worker);
-        } catch (...) {
-            next = count;
-            const std::scoped_lock lock(failing);
-            if (!failure) failure = std::current_exception();
-        }
-    };
-    std::vector<std::thread> helpers;
-    helpers.reserve(static_cast<std::size_t>(threads - 1));
-    try {
-        for (int worker = 1; worker < threads; ++worker) helpers.emplace_back(work, worker);
-    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
-        // No more threads to be had: the ones there are do the work.
-    }
+    task_ = &task;
+    count_ = count;
+    workers_ = threads;
+    next_ = 0;
+    start_helpers(threads - 1);
+    busy_.store(static_cast<int>(helpers_.size()), std::memory_order_release);
+    round_.store(round_.load() + 1, std::memory_order_release);
+    round_.notify_all();
     work(0);
-    for (std::thread& helper : helpers) helper.join();
-    if (failure) std::rethrow_exception(failure);
+    for (int left = busy_.load(std::memory_order_acquire); left > 0;) left = changed(busy_, left);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 }  // namespace mtcnn

@@ -1,15 +1,46 @@
 // Runs independent tasks on several threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 namespace mtcnn {
 
-// Calls task(index, worker) for every index in 0 … count - 1, in any order, on up to `threads` threads, the caller's
-// among them; worker is in 0 … threads - 1 and never runs two tasks at once. Threads end before the call returns.
-// The first exception stops the rest and is thrown here. One thread or one task: no thread is started.
-void parallel_for(int count, int threads, const std::function<void(int index, int worker)>& task);
+// The threads of one detection. They are started when there is first work for them, wait for more of it, and end with
+// the team.
+class Team {
+public:
+    Team() = default;
+    ~Team();
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    // Calls task(index, worker) for every index in 0 … count - 1, in any order, on up to `threads` threads, the
+    // caller's among them; worker is in 0 … threads - 1 and never runs two tasks at once. The first exception stops
+    // the rest and is thrown here. One thread or one task: no other thread is woken.
+    void run(int count, int threads, const std::function<void(int index, int worker)>& task);
+
+private:
+    void start_helpers(int count);
+    void help(int worker, int seen);
+    void work(int worker);
+
+    std::vector<std::thread> helpers_;
+    std::atomic<int> round_{0};  // counts the calls that helpers take part in; -1: end
+    // Of the present round.
+    const std::function<void(int, int)>* task_ = nullptr;
+    int count_ = 0;
+    int workers_ = 0;
+    std::atomic<int> next_{0};
+    std::atomic<int> busy_{0};  // helpers that have not finished
+    std::mutex failing_;
+    std::exception_ptr failure_;
+};
 
 // Where part `index` of `parts` of a range of `count` begins; the sizes of the parts differ by one at most.
 inline int part(int count, int index, int parts) { return static_cast<int>(std::int64_t{count} * index / parts); }

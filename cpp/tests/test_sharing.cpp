@@ -1,5 +1,6 @@
 // Threads: tasks run once each, failures come back, and one detector serves many threads at a time.
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 
@@ -9,11 +10,11 @@
 
 namespace {
 
-void check_tasks(int count, int threads) {
+void check_tasks(mtcnn::Team& team, int count, int threads) {
     std::vector<std::atomic<int>> times(static_cast<std::size_t>(count));
     std::vector<std::atomic<int>> busy(static_cast<std::size_t>(threads));
     std::atomic<bool> good = true;
-    mtcnn::parallel_for(count, threads, [&](int index, int worker) {
+    team.run(count, threads, [&](int index, int worker) {
         if (worker < 0 || worker >= threads || ++busy[static_cast<std::size_t>(worker)] != 1) good = false;
         ++times[static_cast<std::size_t>(index)];
         --busy[static_cast<std::size_t>(worker)];
@@ -27,8 +28,15 @@ void check_tasks(int count, int threads) {
 int main() {
     test::run("every task once, no worker twice at a time", [] {
         for (const int count : {0, 1, 2, 7, 100}) {
-            for (const int threads : {1, 2, 4, 9}) check_tasks(count, threads);
+            for (const int threads : {1, 2, 4, 9}) {
+                mtcnn::Team team;
+                check_tasks(team, count, threads);
+            }
         }
+    });
+    test::run("a team works round after round, and grows", [] {
+        mtcnn::Team team;
+        for (int round = 0; round < 300; ++round) check_tasks(team, round % 11, 1 + round % 5);
     });
     test::run("a failing task", [] {
         for (const int threads : {1, 4}) {
@@ -36,16 +44,20 @@ int main() {
             std::atomic<int> done = 0;
             const auto task = [&](int index, int) {
                 if (index == 3) throw std::runtime_error("task 3");
+                // So slow that whoever fails is noticed long before the end, however late it gets the processor.
+                std::this_thread::sleep_for(std::chrono::microseconds(100));
                 ++done;
             };
-            CHECK(test::throws<std::runtime_error>([&] { mtcnn::parallel_for(100000, threads, task); }, &message));
+            mtcnn::Team team;
+            CHECK(test::throws<std::runtime_error>([&] { team.run(50000, threads, task); }, &message));
+            check_tasks(team, 7, threads);
             CHECK(message == "task 3", message);
-            CHECK(done < 99999, "the rest was not stopped");
+            CHECK(done < 49999, "the rest was not stopped");
         }
     });
     test::run("one task: on the caller's thread", [] {
         std::thread::id id;
-        mtcnn::parallel_for(1, 8, [&](int, int) { id = std::this_thread::get_id(); });
+        mtcnn::Team().run(1, 8, [&](int, int) { id = std::this_thread::get_id(); });
         CHECK(id == std::this_thread::get_id());
     });
     test::run("four threads share a detector, each with two of its own", [] {
