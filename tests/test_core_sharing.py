@@ -57,7 +57,7 @@ def test_eight_threads_share_a_detector(detector: Any, threads: int) -> None:
 
 
 def test_others_run_during_a_detection(detector: Any) -> None:
-    """The interpreter's lock is released: this thread gets its turn while another one does nothing but detect."""
+    """The lock of Python is released: this thread gets its turn while another one only detects."""
     large = np.tile(portrait(), (4, 4, 1))
     most, detections = 200, 0
     stop = threading.Event()
