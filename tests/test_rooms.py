@@ -418,3 +418,15 @@ def test_make_square(rooms: SimpleNamespace) -> None:
     boxes = np.array([[10.75, 3.5, 20.5, 11.25], [-7.9, -1.5, 3, 6.9], [0.2, 0, 1, 1.9]], F)
     expected = np.array([[10, -1, 20, 20], [-9, -1, 6, 6], [0, 0, 1, 1]], F)
     assert same_bits(rooms.make_square(boxes), expected)  # truncated toward zero, never -0.0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 5e18, -(2.0**30)])
+def test_boxes_that_integers_cannot_hold_are_refused(rooms: SimpleNamespace, value: float) -> None:
+    boxes = np.array([[0, 0, 5, 5], [0, value, 5, 5]], F)
+    message = r"^boxes: expected finite numbers below 2\^30, found another in row 1$"
+    with pytest.raises(ValueError, match=message):
+        rooms.non_maximum_suppression(boxes, np.array([0.5, 0.6], F), 0.5, "union")
+    with pytest.raises(ValueError, match=message):
+        rooms.apply_offsets(boxes, np.zeros((2, 4), F), False)
+    with pytest.raises(ValueError, match=message):
+        rooms.make_square(boxes)

@@ -96,6 +96,11 @@ std::vector<mtcnn::Box> to_boxes(const py::array& boxes, const std::string& name
     const float* data = dense_floats(boxes, name, {-1, 4});
     std::vector<mtcnn::Box> result(static_cast<std::size_t>(boxes.shape(0)));
     if (!result.empty()) std::memcpy(static_cast<void*>(result.data()), data, result.size() * sizeof(mtcnn::Box));
+    const auto bad = std::find_if_not(result.begin(), result.end(), mtcnn::is_usable);
+    if (bad != result.end()) {
+        throw py::value_error(name + ": expected finite numbers below 2^30, found another in row " +
+                              std::to_string(bad - result.begin()));
+    }
     return result;
 }
 

@@ -45,6 +45,7 @@ py::array to_view(const mtcnn::TensorView& view);
 // A copy of planar or interleaved maps (C, H, W).
 py::array_t<float> copy_of(const mtcnn::TensorView& view);
 
+// Refuses boxes that the integer arithmetic cannot hold.
 std::vector<mtcnn::Box> to_boxes(const py::array& boxes, const std::string& name);
 
 // A callable as a tap; empty for None. It takes the interpreter's lock for every call.

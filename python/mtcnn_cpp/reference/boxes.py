@@ -15,8 +15,15 @@ Integers = npt.NDArray[np.int64]
 BOX_LIMIT = np.float32(1 << 30)
 
 
+def check_usable(boxes: FloatArray) -> None:
+    bad = np.flatnonzero(~are_usable(boxes))
+    if bad.size:
+        raise ValueError(f"boxes: expected finite numbers below 2^30, found another in row {bad[0]}")
+
+
 def to_integers(boxes: FloatArray) -> Integers:
     """Each of x, y, width, height to nearest, ties to even."""
+    check_usable(boxes)
     return np.rint(boxes).astype(np.int64)
 
 
@@ -30,9 +37,9 @@ def non_maximum_suppression(
     intersection's area over that of the union, or over the smaller of the two areas, in float; 0/0 is no
     overlap.
     """
+    x, y, width, height = to_integers(boxes).T
     if np.isnan(scores).any():
         raise ValueError("scores: expected numbers, found NaN")
-    x, y, width, height = to_integers(boxes).T
     right, bottom, area = x + width, y + height, width * height
     limit = np.float32(threshold)
 
@@ -81,6 +88,7 @@ def apply_offsets(boxes: FloatArray, offsets: FloatArray, add_one: bool) -> Floa
 
 def make_square(boxes: FloatArray) -> FloatArray:
     """Squares of the longer side about the same centre, in whole numbers (truncated)."""
+    check_usable(boxes)
     x, y, width, height = boxes.T
     side = np.maximum(width, height)
 
