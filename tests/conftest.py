@@ -6,7 +6,9 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from mtcnn_cpp import Detections
 from mtcnn_cpp.reference import boxes, exp, layers, model, resize
+from pictures import OTHER_BACKEND, nearly_equal
 
 try:
     from mtcnn_cpp import _core
@@ -14,6 +16,14 @@ except ImportError as error:
     NO_CORE = f"no compiled core: {error}"
 else:
     NO_CORE = ""
+
+
+@pytest.fixture(autouse=True)
+def equality(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detections are equal in every bit, but not those of a backend that is not this package's own."""
+    if OTHER_BACKEND:
+        monkeypatch.setattr(Detections, "__eq__", nearly_equal)
+
 
 REFERENCE = SimpleNamespace(
     read_network=model.read_network,
