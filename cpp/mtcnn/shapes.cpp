@@ -2,6 +2,7 @@
 #include "shapes.h"
 
 #include <cstdlib>
+#include <stdexcept>
 
 namespace mtcnn {
 namespace {

@@ -1,7 +1,6 @@
 // How layers fit each other.
 #pragma once
 
-#include <stdexcept>
 #include <string>
 
 #include "model.h"

@@ -99,7 +99,6 @@ struct Kernels {
     const char* name;
     const char* description;
     bool (*supported)();
-    int lanes;  // float lanes of a vector
     // How many output maps one tile computes: weights are packed in groups of as many.
     int (*planar_group)(int out_maps);
     int (*channel_group)(int out_maps);
