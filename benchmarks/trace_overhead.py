@@ -21,8 +21,8 @@ from statistics import median
 
 import numpy as np
 from mtcnn_cpp import Detector, read_image, sample_image
-from mtcnn_cpp.trace.capture import dump
-from mtcnn_cpp.trace.hooks import tap_for
+from mtcnn_cpp.taps import tap_for
+from mtcnn_cpp.trace.record.capture import dump
 
 
 def picture(path: str | None) -> np.ndarray:
@@ -47,8 +47,9 @@ def peak_megabytes() -> float:
 
 def time_unused_hook(detector: Detector, image: np.ndarray, runs: int) -> None:
     """The backend called directly, `detect`, `detect` while another detector has a hook, the check alone."""
-    direct = detector.backend_object
-    options = {"red_first": False, "options": detector.options, "threads": detector.workers, "tap": None}
+    direct = detector.engine.backend
+    threads = detector.engine.threads
+    options = {"red_first": False, "options": detector.options, "threads": threads, "tap": None}
     other = Detector(backend="reference")
     times: dict[str, list[float]] = {"backend alone": [], "detect": [], "detect, hook elsewhere": []}
     for _ in range(runs):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from mtcnn_cpp import Detections
-from mtcnn_cpp.reference import boxes, exp, layers, model, resize
+from mtcnn_cpp.reference import boxes, dat, exp, layers, resize
 from pictures import OTHER_BACKEND, nearly_equal
 
 try:
@@ -26,8 +26,8 @@ def equality(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 REFERENCE = SimpleNamespace(
-    read_network=model.read_network,
-    write_network=model.write_network,
+    read_network=dat.read_network,
+    write_network=dat.write_network,
     resize=resize.resize,
     cut=resize.cut,
     cut_resize=resize.cut_resize,

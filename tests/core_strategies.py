@@ -13,8 +13,8 @@ from mtcnn_cpp.reference import Networks, cascade
 from mtcnn_cpp.reference.model import Layer
 from mtcnn_cpp.reference.network import forward
 from mtcnn_cpp.reference.options import Options
+from mtcnn_cpp.reference.plan import map_size, pooled_size
 from mtcnn_cpp.reference.resize import normalise
-from mtcnn_cpp.reference.shapes import map_size, pooled_size
 
 F = np.float32
 

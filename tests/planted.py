@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from mtcnn_cpp.ports import flat
-from mtcnn_cpp.ports.found import (
+from mtcnn_cpp.formats import flat
+from mtcnn_cpp.formats.found import (
     FoundActivation,
     FoundConv,
     FoundDense,
@@ -16,8 +16,8 @@ from mtcnn_cpp.ports.found import (
     FoundNetwork,
     FoundPool,
 )
-from mtcnn_cpp.ports.read import from_network
-from mtcnn_cpp.ports.recognise import official
+from mtcnn_cpp.formats.read import from_network
+from mtcnn_cpp.formats.recognise import official
 
 MAPS = {"rnet": (64, 3, 3), "onet": (128, 3, 3)}  # what the first dense layer lays flat
 

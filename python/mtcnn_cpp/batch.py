@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
 from .detections import Detections
+from .types import ImageLike
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -32,7 +33,7 @@ class BatchError(ValueError):
 
 
 def stream(
-    detect: Callable[[object], Detections], images: Iterable[object], *, workers: int, on_error: str
+    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], *, workers: int, on_error: str
 ) -> Iterator[Outcome]:
     """The result of `detect` for each picture, in order; threads live as long as the iterator is read.
 
@@ -45,7 +46,7 @@ def stream(
     return outcomes if on_error == "skip" else _raising(outcomes)
 
 
-def _outcome(detect: Callable[[object], Detections], image: object) -> Outcome:
+def _outcome(detect: Callable[[ImageLike], Detections], image: ImageLike) -> Outcome:
     try:
         return detect(image)
     except Exception as error:
@@ -53,13 +54,13 @@ def _outcome(detect: Callable[[object], Detections], image: object) -> Outcome:
 
 
 def _in_order(
-    detect: Callable[[object], Detections], images: Iterable[object]
+    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike]
 ) -> Generator[Outcome, None, None]:
     return (_outcome(detect, image) for image in images)
 
 
 def _in_parallel(
-    detect: Callable[[object], Detections], images: Iterable[object], workers: int
+    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], workers: int
 ) -> Generator[Outcome, None, None]:
     from concurrent.futures import ThreadPoolExecutor
 

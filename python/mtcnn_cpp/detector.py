@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .backends import Backend, Tap, make_backend
+from .backends import make_backend
+from .backends.engine import Engine
 from .batch import Outcome, stream
 from .cpus import usable_cpus
 from .detections import Detections
-from .image import Color, is_pil, to_pixels
+from .image import is_pil, to_pixels
 from .model import Model
 from .reference.options import Options
-from .trace.hooks import hook, tap_for
+from .taps import hooked, tap_for
+from .trace.names import matcher, require_possible
+from .types import BackendName, Color, ImageLike, Tap
 
 if TYPE_CHECKING:
     from .trace import Trace
+    from .trace.file.manifest import Capture
 
 MAX_THREADS = 1024
 
@@ -42,57 +46,109 @@ class Detector:
         where the last digits differ.
     providers: ONNX Runtime's execution providers, best first; None for the CPU.
 
-    Raises ValueError or TypeError naming the argument, and what `Model.load` raises.
+    Every argument is a property of the same name. Raises ValueError or TypeError naming the argument, and
+    what `Model.load` raises.
     """
+
+    _engine: Engine
+    _arguments: dict[str, Any]  # as given, for pickles and `replace`
 
     def __init__(
         self,
         model: Model | str | os.PathLike[str] | None = None,
         *,
-        min_face: float = 60,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
-        scale_factor: float = 0.709,
+        min_face: float = Options.min_face,
+        thresholds: Sequence[float] = Options.thresholds,
+        scale_factor: float = Options.scale_factor,
         threads: SupportsIndex = 0,
-        backend: str = "core",
+        backend: BackendName = "core",
         providers: Sequence[str] | None = None,
     ) -> None:
-        self._options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
-        self._threads = _check_threads(threads)
-        self._workers = self._threads or min(usable_cpus(), MAX_THREADS)
-        self._model = _check_model(model)
-        self._backend_name = backend
-        self._providers = None if providers is None else tuple(providers)
-        self._backend = make_backend(backend, self._model, providers=self._providers, threads=self._workers)
+        options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
+        count = _check_threads(threads)
+        workers = count or min(usable_cpus(), MAX_THREADS)
+        checked = _check_model(model)
+        providers = None if providers is None else tuple(providers)
+        engine = Engine(
+            make_backend(backend, checked, providers=providers, threads=workers), checked, options, workers
+        )
+        arguments = {**vars(options), "threads": count, "backend": backend, "providers": providers}
+        object.__setattr__(self, "_engine", engine)
+        object.__setattr__(self, "_arguments", arguments)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Detector cannot be changed; make another: detector.replace({name}=…)")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Detector cannot be changed")
 
     @property
     def model(self) -> Model:
-        return self._model
+        """The three networks."""
+        return self._engine.model
+
+    @property
+    def min_face(self) -> float:
+        """Side of the smallest face looked for, in pixels."""
+        return self._engine.options.min_face
+
+    @property
+    def thresholds(self) -> tuple[float, float, float]:
+        """Least face probability to pass PNet, RNet and ONet."""
+        return self._engine.options.thresholds
+
+    @property
+    def scale_factor(self) -> float:
+        """Size of a pyramid level relative to the one before."""
+        return self._engine.options.scale_factor
 
     @property
     def options(self) -> Options:
-        """min_face, thresholds and scale_factor."""
-        return self._options
+        """min_face, thresholds and scale_factor in one."""
+        return self._engine.options
 
     @property
     def threads(self) -> int:
-        return self._threads
+        """How many threads at most, as given: 0 for as many as this process may use CPUs."""
+        threads: int = self._arguments["threads"]
+        return threads
 
     @property
     def backend(self) -> str:
-        """Who computes: the name of the variant of the core that runs, or "reference"."""
-        return self._backend.name
+        """Who computes: the name of the variant of the core that runs, "reference", "onnx" or "torch"."""
+        return self._engine.backend.name
 
     @property
-    def workers(self) -> int:
-        """The number that `threads` stands for."""
-        return self._workers
+    def providers(self) -> tuple[str, ...] | None:
+        """ONNX Runtime's execution providers that were asked for; None for the CPU."""
+        providers: tuple[str, ...] | None = self._arguments["providers"]
+        return providers
 
     @property
-    def backend_object(self) -> Backend:
-        """Who computes, to be called directly."""
-        return self._backend
+    def engine(self) -> Engine:
+        """Backend, model, options and number of threads: what traces and comparisons run."""
+        return self._engine
 
-    def detect(self, image: object, *, color: Color = "bgr") -> Detections:
+    def replace(self, **changes: Any) -> Detector:
+        """Another detector with some of the constructor's arguments changed: `d.replace(min_face=200)`.
+
+        Only a change of model, backend, providers or threads loads networks again. Raises TypeError for an
+        unknown name, and what the constructor raises.
+        """
+        arguments = {"model": self.model, **self._arguments}
+        unknown = [name for name in changes if name not in arguments]
+        if unknown:
+            raise TypeError(f"replace knows {', '.join(arguments)}, got {', '.join(unknown)}")
+        if set(changes) - set(vars(self.options)):
+            return type(self)(**arguments | changes)
+        options = Options(**vars(self.options) | changes)
+        other = object.__new__(type(self))
+        engine = dataclasses.replace(self._engine, options=options)
+        object.__setattr__(other, "_engine", engine)
+        object.__setattr__(other, "_arguments", self._arguments | vars(options))
+        return other
+
+    def detect(self, image: ImageLike, *, color: Color = "bgr") -> Detections:
         """Find the faces in a picture.
 
         image: an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), whose fourth channel is ignored,
@@ -100,22 +156,25 @@ class Detector:
             0…255, computed in float32. Or the path of an image file, or a PIL image.
         color: "bgr" or "rgb", the channel order of an array.
 
-        Raises TypeError or ValueError saying what was found and what is accepted; for a path OSError if it
-        cannot be read, ValueError if it is no picture, ImportError if OpenCV is missing.
+        `detector(image)` is the same. Raises TypeError or ValueError saying what was found and what is
+        accepted; for a path OSError if it cannot be read, ValueError if it is no picture, ImportError if
+        OpenCV is missing.
         """
-        return self._detect(image, color, tap_for(self))
+        return self._detect(image, color, tap_for(self._engine))
+
+    __call__ = detect
 
     @overload
     def detect_batch(
-        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
+        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
     ) -> list[Detections]: ...
     @overload
     def detect_batch(
-        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["skip"]
+        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["skip"]
     ) -> list[Detections | Exception]: ...
     def detect_batch(
         self,
-        images: Iterable[object],
+        images: Iterable[ImageLike],
         *,
         color: Color = "bgr",
         on_error: Literal["raise", "skip"] = "raise",
@@ -129,15 +188,15 @@ class Detector:
 
     @overload
     def detect_stream(
-        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
+        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
     ) -> Iterator[Detections]: ...
     @overload
     def detect_stream(
-        self, images: Iterable[object], *, color: Color = "bgr", on_error: Literal["skip"]
+        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["skip"]
     ) -> Iterator[Detections | Exception]: ...
     def detect_stream(
         self,
-        images: Iterable[object],
+        images: Iterable[ImageLike],
         *,
         color: Color = "bgr",
         on_error: Literal["raise", "skip"] = "raise",
@@ -147,19 +206,17 @@ class Detector:
         one on the calling thread."""
         return self._stream(images, color, on_error)
 
-    def _stream(self, images: Iterable[object], color: str, on_error: str) -> Iterator[Outcome]:
-        tap = tap_for(self)
-        count = len(images) if isinstance(images, Sized) else self._workers
-        workers = 1 if tap else min(self._workers, max(count, 1))
+    def _stream(self, images: Iterable[ImageLike], color: Color, on_error: str) -> Iterator[Outcome]:
+        engine, tap = self._engine, tap_for(self._engine)
+        count = len(images) if isinstance(images, Sized) else engine.threads
+        workers = 1 if tap else min(engine.threads, max(count, 1))
 
-        def detect(image: object) -> Detections:
-            return self._detect(image, color, tap, threads=self._workers // workers)
+        def detect(image: ImageLike) -> Detections:
+            return self._detect(image, color, tap, threads=engine.threads // workers)
 
         return stream(detect, images, workers=workers, on_error=on_error)
 
-    def hook(
-        self, pattern: str, function: Callable[[str, NDArray[Any]], None]
-    ) -> AbstractContextManager[None]:
+    def hook(self, pattern: str, function: Tap) -> AbstractContextManager[None]:
         """Look on: within the `with` block, detections call `function(name, array)` for every tensor whose
         name fits `pattern` (`*`, `?` and `[...]`; `*` crosses slashes), in execution order.
 
@@ -170,10 +227,11 @@ class Detector:
         the detection and reaches the caller. A hook holds for detections that the same thread (or asyncio
         task) starts. Raises ValueError, with the nearest names, for a pattern that no tensor can fit.
         """
-        return hook(self, pattern, function)
+        require_possible([pattern], self.model.layer_names)
+        return hooked(self._engine, matcher([pattern]), function)
 
     def trace(
-        self, image: object, *, color: Color = "bgr", only: Sequence[str] = (), capture: str = "full"
+        self, image: ImageLike, *, color: Color = "bgr", only: Sequence[str] = (), capture: Capture = "full"
     ) -> Trace:
         """Detect, and keep what is computed inside: `trace["pnet/level02/conv1"]`, `trace.save(path)`.
 
@@ -182,36 +240,26 @@ class Detector:
 
         Raises what `detect` raises, and ValueError for a pattern that no name can fit or values beyond 2 GiB.
         """
-        from .trace.capture import record
+        from .trace.record.capture import record
 
-        return record(self, image, color=color, only=only, capture=capture)
+        return record(self._engine, to_pixels(image, color), only=only, capture=capture)
 
-    def _detect(self, image: object, color: str, tap: Tap | None, threads: int | None = None) -> Detections:
+    def _detect(
+        self, image: ImageLike, color: Color, tap: Tap | None, threads: int | None = None
+    ) -> Detections:
         pixels = to_pixels(image, color)
-        found = self._backend.detect(
-            pixels.array,
-            red_first=pixels.red_first,
-            options=self._options,
-            threads=threads or self._workers,
-            tap=tap,
-        )
+        faces = self._engine.run(pixels, tap, threads=threads)
         height, width = pixels.array.shape[:2]
-        return Detections(*found, (height, width), picture=_reference_to(image), color=color)
+        return Detections(*faces, (height, width), picture=_reference_to(image), color=color)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {
-            "model": None if self._model is Model.default() else self._model,
-            **vars(self._options),
-            "threads": self._threads,
-            "backend": self._backend_name,
-            "providers": self._providers,
-        }
-        return functools.partial(type(self), **options), ()
+        model = None if self.model is Model.default() else self.model
+        return functools.partial(type(self), model, **self._arguments), ()
 
     def __repr__(self) -> str:
-        model = "" if self._model is Model.default() else "model=<own>, "
-        options = ", ".join(f"{name}={value}" for name, value in vars(self._options).items())
-        return f"Detector({model}{options}, threads={self._threads}, backend={self._backend_name!r})"
+        model = "" if self.model is Model.default() else "model=<own>, "
+        arguments = {name: value for name, value in self._arguments.items() if value is not None}
+        return f"Detector({model}{', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
 
 
 def _check_threads(threads: SupportsIndex) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .reference.dat import read_network, write_network
 from .reference.model import (
     SIZE_LIMIT,
     Conv2d,
@@ -21,25 +22,19 @@ from .reference.model import (
     Network,
     PReLU,
     Sigmoid,
-    read_network,
-    write_network,
 )
-from .reference.shapes import find_misfit
+from .reference.plan import STAGES, find_misfit
+from .types import StageName
 
 __all__ = ["Conv2d", "FullyConnected", "Layer", "MaxPool", "Model", "Network", "PReLU", "Sigmoid"]
 
 INDEX = "MTCNN_detector.txt"
-# Name in the index file -> (stage, side of the input or None for any size, number of outputs).
-NETWORKS: dict[str, tuple[str, int | None, int]] = {
-    "PNet": ("pnet", None, 6),
-    "RNet": ("rnet", 24, 6),
-    "ONet": ("onet", 48, 16),
-}
+FILE_NAMES = tuple(stage.file_name for stage in STAGES.values())  # as the index file has them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """PNet, RNet and ONet. Immutable; pickles as the bytes of the three `.dat` files.
+    """PNet, RNet and ONet. Immutable and picklable.
 
     pnet takes (3, H, W) of any size and gives 6 maps, rnet (3, 24, 24) and gives 6 values, onet (3, 48, 48)
     and gives 16. Raises ValueError, naming network and layer, where one does not.
@@ -50,11 +45,24 @@ class Model:
     onet: Network
 
     def __post_init__(self) -> None:
-        for name, (stage, input_size, outputs) in NETWORKS.items():
-            network = getattr(self, stage)
-            misfit = find_misfit(network, input_size=input_size, outputs=outputs)
+        for stage in STAGES.values():
+            misfit = find_misfit(self.networks[stage.name], input_size=stage.side, outputs=stage.outputs)
             if misfit:
-                raise ValueError(f"{name}: expected {misfit.expected}, found {misfit.found}")
+                raise ValueError(f"{stage.file_name}: expected {misfit.expected}, found {misfit.found}")
+
+    @property
+    def networks(self) -> dict[StageName, Network]:
+        """The three by stage: pnet, rnet, onet."""
+        return {"pnet": self.pnet, "rnet": self.rnet, "onet": self.onet}
+
+    @property
+    def layer_names(self) -> dict[StageName, tuple[str, ...]]:
+        """The names of each network's layers, by stage."""
+        return {stage: network.names for stage, network in self.networks.items()}
+
+    def __repr__(self) -> str:
+        hashes = (f"{stage} {digest[:12]}…" for stage, digest in self.hashes().items())
+        return f"Model({', '.join(hashes)})"
 
     @staticmethod
     def default() -> Model:
@@ -71,24 +79,25 @@ class Model:
         path = Path(path)
         if path.is_dir():
             index = path / INDEX
-            files = read_index(index) if index.exists() else {name: path / f"{name}.dat" for name in NETWORKS}
+            plain = {name: path / f"{name}.dat" for name in FILE_NAMES}
+            files = read_index(index) if index.exists() else plain
         else:
             files = read_index(path)
-        networks = {
-            stage: read_network(
-                read_file(files[name]), str(files[name]), input_size=input_size, outputs=outputs
+        networks = {}
+        for stage in STAGES.values():
+            file = files[stage.file_name]
+            networks[stage.name] = read_network(
+                read_file(file), str(file), input_size=stage.side, outputs=stage.outputs
             )
-            for name, (stage, input_size, outputs) in NETWORKS.items()
-        }
         return cls(**networks)
 
     def save(self, folder: str | Path) -> None:
         """Write PNet.dat, RNet.dat, ONet.dat and MTCNN_detector.txt into a folder, made if need be."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, (stage, _, _) in NETWORKS.items():
-            (folder / f"{name}.dat").write_bytes(write_network(getattr(self, stage)))
-        index = "".join(f"{name} {name}.dat\n" for name in NETWORKS)
+        for stage in STAGES.values():
+            (folder / f"{stage.file_name}.dat").write_bytes(write_network(self.networks[stage.name]))
+        index = "".join(f"{name} {name}.dat\n" for name in FILE_NAMES)
         (folder / INDEX).write_text(index, encoding="utf-8", newline="\n")
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -100,8 +109,7 @@ class Model:
         int32; sigmoid empty (0,).
         """
         result: dict[str, npt.NDArray[Any]] = {}
-        for stage, _, _ in NETWORKS.values():
-            network: Network = getattr(self, stage)
+        for stage, network in self.networks.items():
             for name, layer in zip(network.names, network.layers, strict=True):
                 for field, array in to_fields(layer).items():
                     result[f"{stage}/{name}/{field}"] = array
@@ -114,9 +122,7 @@ class Model:
 
         Arrays may have any real dtype and are rounded to float32. Raises ValueError naming the entry.
         """
-        layers: dict[str, dict[str, dict[str, npt.ArrayLike]]] = {
-            stage: {} for stage, _, _ in NETWORKS.values()
-        }
+        layers: dict[str, dict[str, dict[str, npt.ArrayLike]]] = {stage: {} for stage in STAGES}
         for key, array in arrays.items():
             stage, _, rest = key.partition("/")
             name, _, field = rest.partition("/")
@@ -138,8 +144,8 @@ class Model:
     def hashes(self) -> dict[str, str]:
         """SHA-256 (hexadecimal) of the three `.dat` files, by stage."""
         return {
-            stage: hashlib.sha256(write_network(getattr(self, stage))).hexdigest()
-            for stage, _, _ in NETWORKS.values()
+            stage: hashlib.sha256(write_network(network)).hexdigest()
+            for stage, network in self.networks.items()
         }
 
 
@@ -162,11 +168,11 @@ def read_index(path: Path) -> dict[str, Path]:
         if not line.strip():
             continue
         name, *rest = line.split(maxsplit=1)
-        if name not in NETWORKS or not rest or name in files:
+        if name not in FILE_NAMES or not rest or name in files:
             expected = "NAME FILE, where NAME is PNet, RNet or ONet, each once"
             raise ValueError(f"{path}: line {number}: expected {expected}, found {line[:80]!r}")
         files[name] = path.parent / rest[0].strip()
-    missing = [name for name in NETWORKS if name not in files]
+    missing = [name for name in FILE_NAMES if name not in files]
     if missing:
         raise ValueError(
             f"{path}: line {len(lines) + 1}: expected a line for {missing[0]}, found the end of the file"

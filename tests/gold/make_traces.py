@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtcnn_cpp import Detector
-from mtcnn_cpp.trace.capture import dump
+from mtcnn_cpp.trace.record.capture import dump
 
 HERE = Path(__file__).parent
 

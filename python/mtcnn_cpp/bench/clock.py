@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from ..backends import import_core
+from ..backends.core import import_core
 
 BURN_SECONDS = 0.01
 

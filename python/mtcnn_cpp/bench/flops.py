@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
-
-from ..model import NETWORKS, Model
-from ..reference.cascade import Cascade
-from ..reference.model import Conv2d, FullyConnected, MaxPool, Network
-from ..reference.network import Networks
+from ..model import Model
+from ..reference.model import Conv2d, FullyConnected, Network
 from ..reference.options import Options
-from ..reference.shapes import pooled_size
+from ..reference.plan import ONET, RNET, Size, pyramid, walk
 
 
 class Work(NamedTuple):
@@ -26,25 +23,19 @@ class Work(NamedTuple):
         return sum(self)
 
 
-def network_flops(network: Network, height: int, width: int) -> int:
+def network_flops(network: Network, size: Size | None) -> int:
     """Operations for one input of 3 x height x width: a multiply and an add for every weight that meets a
     value. 0 where the input is too small for a kernel."""
-    maps, flat, total = 3, False, 0
-    for layer in network.layers:
-        if isinstance(layer, Conv2d):
-            maps, maps_in, kernel_y, kernel_x = layer.kernel.shape
-            height, width = height - kernel_y + 1, width - kernel_x + 1
-            total += 2 * maps_in * kernel_y * kernel_x * maps * max(height, 0) * max(width, 0)
-        elif isinstance(layer, MaxPool):
-            height = pooled_size(height, layer.kernel_y, layer.stride_y)
-            width = pooled_size(width, layer.kernel_x, layer.stride_x)
-        elif isinstance(layer, FullyConnected):
-            inputs, outputs = layer.weights.shape
-            flat = flat or inputs != maps
-            total += 2 * inputs * outputs * (1 if flat else height * width)
-            maps = outputs
-        if min(height, width) < 1:
+    total = 0
+    for step in walk(network, size):
+        layer, shape = step.layer, step.leaving.shape
+        if min(shape) < 1:
             return 0
+        places = math.prod(shape[1:])
+        if isinstance(layer, Conv2d):
+            total += 2 * layer.kernel.size * places
+        elif isinstance(layer, FullyConnected):
+            total += 2 * layer.weights.size * places
     return total
 
 
@@ -52,11 +43,8 @@ def useful_work(
     model: Model, height: int, width: int, options: Options, *, boxes_into_rnet: int, boxes_into_onet: int
 ) -> Work:
     """PNet on every level of the pyramid, RNet and ONet on every box."""
-    sizes = {stage: size for stage, size, _ in NETWORKS.values()}
-    shape_only = np.broadcast_to(np.uint8(0), (height, width, 3))
-    cascade = Cascade(Networks(model.pnet, model.rnet, model.onet), shape_only, False, options, None)
     return Work(
-        sum(network_flops(model.pnet, h, w) for _, _, h, w in cascade.levels()),
-        network_flops(model.rnet, sizes["rnet"] or 0, sizes["rnet"] or 0) * boxes_into_rnet,
-        network_flops(model.onet, sizes["onet"] or 0, sizes["onet"] or 0) * boxes_into_onet,
+        sum(network_flops(model.pnet, level.size) for level in pyramid(height, width, options)),
+        network_flops(model.rnet, RNET.size) * boxes_into_rnet,
+        network_flops(model.onet, ONET.size) * boxes_into_onet,
     )

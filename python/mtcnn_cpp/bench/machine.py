@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..backends import import_core
+from ..backends.core import import_core
 from ..cpus import usable_cpus
 
 

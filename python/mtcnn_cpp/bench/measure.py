@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends import import_core
+from ..backends.core import import_core
 from ..detector import Detector
 from ..image import sample_image
 from ..model import Model
 from ..reference.options import Options
+from ..types import BackendName
 from .clock import Peak, Times, in_turn
 from .flops import useful_work
 from .pictures import covering
@@ -182,7 +183,7 @@ def measure_sizes(
 
 
 def _detector(isa: str, threads: int, options: Options, model: Model) -> Detector:
-    return Detector(model, threads=threads, backend=isa, **vars(options))
+    return Detector(model, threads=threads, backend=cast("BackendName", isa), **vars(options))
 
 
 def as_pixels(image: Image) -> NDArray[np.uint8]:

@@ -54,7 +54,7 @@ def forget_peak() -> None:
 
 
 def _main(file: str, **settings: Any) -> None:
-    from ..backends import import_core
+    from ..backends.core import import_core
     from ..detector import Detector
 
     import_core()

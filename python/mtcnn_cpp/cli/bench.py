@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..reference.options import Options
 from .errors import errors_reported
-from .options import MinFace, ModelPath, ScaleFactor, Thresholds
+from .groups import grouped
+from .options import CascadeOptions, ModelPath
 from .reports import console
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(bench)
+    app.command()(grouped(bench))
 
 
 def bench(
@@ -41,9 +41,7 @@ def bench(
     ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Draw a .svg or .png (needs mtcnn-cpp[report]).")] = None,
-    min_face: MinFace = Options.min_face,
-    thresholds: Thresholds = Options.thresholds,
-    scale_factor: ScaleFactor = Options.scale_factor,
+    cascade: CascadeOptions = CascadeOptions(),
     model: ModelPath = None,
 ) -> None:
     """Time detections, count the work the networks need, and compare both with the processor's limit.
@@ -70,7 +68,7 @@ def bench(
             sizes=sizes,
             peers=peers,
             pythons=[str(path) for path in peer_python or []],
-            options=Options(min_face, thresholds, scale_factor),
+            options=cascade.checked(),
             model=Model.load(model) if model else Model.default(),
             progress=lambda words: typer.echo(words, err=True),
         )

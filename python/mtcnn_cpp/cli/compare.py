@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..reference.options import Options
 from .errors import errors_reported
+from .groups import grouped
 from .inputs import OneImage, Only, Sample, read_picture
-from .options import MinFace, ModelPath, ScaleFactor, Threads, Thresholds
+from .options import BACKENDS, CascadeOptions, ModelPath, Threads, make_detector
 from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, console, number, rules, show
 
 if TYPE_CHECKING:
     from ..detections import Detections
-    from ..trace.faces import Pair
-
-HELP = "core, generic, avx2, avx512, reference, onnx or torch."
+    from ..trace.judge.faces import Pair
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(compare)
+    app.command()(grouped(compare))
 
 
 def compare(
     image: OneImage = None,
-    a: Annotated[str, typer.Option(help=f"The reference's backend: {HELP}")] = "reference",
-    b: Annotated[str, typer.Option(help=f"The backend to judge: {HELP}")] = "core",
+    a: Annotated[str, typer.Option(help=f"The reference's backend: {BACKENDS}")] = "reference",
+    b: Annotated[str, typer.Option(help=f"The backend to judge: {BACKENDS}")] = "core",
     sample: Sample = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="Feed b's layers with a's tensors: only guilty layers differ.")
@@ -44,9 +42,7 @@ def compare(
     html: Html = None,
     format: AnyFormat = Format.table,
     rows: Rows = 20,
-    min_face: MinFace = Options.min_face,
-    thresholds: Thresholds = Options.thresholds,
-    scale_factor: ScaleFactor = Options.scale_factor,
+    cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     model: ModelPath = None,
     model_b: Annotated[
@@ -58,21 +54,13 @@ def compare(
     Exit code 0: all passed; 1: something differs; 2: it could not be run.
     """
     from .. import png
-    from ..detector import Detector
-    from ..trace import compare_detectors
-    from ..trace.faces import draw_both, match
+    from ..rerun import compare_detectors
+    from ..trace.judge.faces import draw_both, match
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         name, pixels = read_picture(image, sample)
         detectors = [
-            Detector(
-                networks,
-                min_face=min_face,
-                thresholds=thresholds,
-                scale_factor=scale_factor,
-                threads=threads,
-                backend=backend,
-            )
+            make_detector(networks, cascade, threads=threads, backend=backend)
             for backend, networks in ((a, model), (b, model_b or model))
         ]
         found = [detector.detect(pixels) for detector in detectors]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..reference.options import Options
 from .errors import INCOMPLETE, errors_reported, report
 from .formats import Format, writer
-from .options import BackendName, MinFace, ModelPath, ScaleFactor, Threads, Thresholds
+from .groups import grouped
+from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ SUFFIXES |= {".ppm", ".tif", ".tiff", ".webp"}
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(detect)
+    app.command()(grouped(detect))
 
 
 def detect(
@@ -35,18 +35,15 @@ def detect(
     save_dir: Annotated[
         Path | None, typer.Option(help="Write each picture with its faces drawn in, NAME_faces.png, here.")
     ] = None,
-    min_face: MinFace = Options.min_face,
-    thresholds: Thresholds = Options.thresholds,
-    scale_factor: ScaleFactor = Options.scale_factor,
+    cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
-    backend: BackendName = "core",
+    backend: Backend = "core",
     model: ModelPath = None,
 ) -> None:
     """Find the faces in pictures: boxes, scores, landmarks.
 
     A file that cannot be read is reported, the others are done, and the exit code is 1.
     """
-    from ..detector import Detector
     from ..image import read_image, sample_image
 
     paths = list(_expand(images or []))
@@ -54,14 +51,7 @@ def detect(
     if not names:
         raise typer.BadParameter("no picture given: name image files or folders, or use --sample")
     with errors_reported():
-        detector = Detector(
-            model,
-            min_face=min_face,
-            thresholds=thresholds,
-            scale_factor=scale_factor,
-            threads=threads,
-            backend=backend,
-        )
+        detector = make_detector(model, cascade, threads=threads, backend=backend)
         pictures = _Saver(save_dir) if save_dir else None
         out = writer(format, sys.stdout)
         failed = 0

@@ -14,7 +14,7 @@ from .reports import AnyFormat, Format, console
 from .verify import plain
 
 if TYPE_CHECKING:
-    from ..ports.doctor import Diagnosis
+    from ..doctor import Diagnosis
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +57,7 @@ def doctor(
             return
         found = examine(file, outputs, picture or [], stage)
         if fix is not None:
-            from ..ports.doctor.fix import write_fixed
+            from ..doctor.fix import write_fixed
 
             if len(found) != 1:
                 raise ValueError(f"--fix is for one network, found {len(found)}; name its file")
@@ -74,17 +74,18 @@ def doctor(
 
 
 def examine(file: Path | None, outputs: Path | None, pictures: list[Path], stage: str) -> list[Diagnosis]:
+    from ..doctor import diagnose_file
+    from ..doctor.outputs import diagnose_outputs
+    from ..formats.read import read_arrays
     from ..image import read_image
-    from ..ports.doctor import diagnose_file
-    from ..ports.doctor.outputs import diagnose_outputs
-    from ..ports.read import read_arrays
+    from ..reference.plan import stage_name
 
     found = [] if file is None else diagnose_file(file)
     if outputs is not None:
         if len(pictures) != 1:
             raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
         arrays = {name.rpartition("/")[2]: array for name, array in read_arrays(outputs).items()}
-        found.append(diagnose_outputs(stage, read_image(pictures[0])[:, :, 2::-1], arrays))
+        found.append(diagnose_outputs(stage_name(stage), read_image(pictures[0])[:, :, 2::-1], arrays))
     if not found:
         raise ValueError("expected a network's file, or --outputs with --picture, or --story")
     return found
@@ -118,8 +119,8 @@ def tell_story(pictures: list[Path], min_face: float) -> None:
     from rich import box, table
 
     from ..detector import Detector
+    from ..doctor.story import dense_inputs, floored, swapped_channels, transposed_kernels
     from ..image import read_image, sample_image
-    from ..ports.story import dense_inputs, swapped_channels, transposed_kernels
 
     out = console()
     out.print("1. PNet fed with BGR: its first layer against the right one, on level 0 of the pyramid")
@@ -145,5 +146,5 @@ def tell_story(pictures: list[Path], min_face: float) -> None:
     )
     out.print("3. Pooling floored: values that reach the first dense layer")
     for stage in ("rnet", "onet"):
-        right, wrong = dense_inputs(stage, floored=False), dense_inputs(stage, floored=True)
+        right, wrong = dense_inputs(stage), dense_inputs(stage, floored)
         out.print(f"   {stage}: {right}; floored {wrong}")

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ..reference.options import Options
 from .errors import errors_reported
+from .groups import grouped
 from .inputs import OneImage, Only, Sample, read_picture
-from .options import BackendName, MinFace, ModelPath, ScaleFactor, Threads, Thresholds
+from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 
 
 class Level(str, enum.Enum):
@@ -22,7 +22,7 @@ class Level(str, enum.Enum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(dump)
+    app.command()(grouped(dump))
 
 
 def dump(
@@ -36,33 +36,24 @@ def dump(
         Level, typer.Option(help="names and shapes; with statistics; with SHA-256; with all values.")
     ] = Level.full,
     yes: Annotated[bool, typer.Option("--yes", help="Allow more than 2 GiB of values.")] = False,
-    min_face: MinFace = Options.min_face,
-    thresholds: Thresholds = Options.thresholds,
-    scale_factor: ScaleFactor = Options.scale_factor,
+    cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
-    backend: BackendName = "core",
+    backend: Backend = "core",
     model: ModelPath = None,
 ) -> None:
     """Capture every layer of every level and crop, and every stage, in a file that numpy.load reads."""
-    from ..detector import Detector
     from ..image import to_pixels
-    from ..trace.capture import LIMIT, dump_pixels
-    from ..trace.estimate import estimate
+    from ..trace.record.capture import LIMIT
+    from ..trace.record.capture import dump as write_trace
+    from ..trace.record.estimate import estimate
 
     with errors_reported():
         _, picture = read_picture(image, sample)
-        detector = Detector(
-            model,
-            min_face=min_face,
-            thresholds=thresholds,
-            scale_factor=scale_factor,
-            threads=threads,
-            backend=backend,
-        )
+        detector = make_detector(model, cascade, threads=threads, backend=backend)
         pixels = to_pixels(picture)
         if capture is Level.full and not only:
             height, width = pixels.array.shape[:2]
-            guess = estimate(detector, height, width, pixels.array.itemsize)
+            guess = estimate(detector.engine, height, width, pixels.array.itemsize)
             typer.echo(f"about {guess}", err=True)
             if guess.pnet > LIMIT and not yes:
                 raise ValueError(
@@ -70,8 +61,8 @@ def dump(
                 )
         limit = None if yes else LIMIT
         try:
-            manifest = dump_pixels(
-                detector, pixels, output, only=only or (), capture=capture.value, limit=limit
+            manifest = write_trace(
+                detector.engine, pixels, output, only=only or (), capture=capture.value, limit=limit
             )
         except KeyboardInterrupt:
             raise ValueError(f"interrupted; {output} was not written") from None

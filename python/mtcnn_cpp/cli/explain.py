@@ -14,7 +14,7 @@ from .options import ModelPath
 from .reports import AnyFormat, Format, console
 
 if TYPE_CHECKING:
-    from ..trace.explanation import Explanation
+    from ..trace.judge.explanation import Explanation
 
 RULES = {"fma": "float32, fused", "mul_add": "float32, mul then add", "double": "float64"}
 

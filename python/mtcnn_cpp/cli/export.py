@@ -58,20 +58,20 @@ def export(
 def write(kind: Kind, out: Path, source: Path | None, all_layers: bool) -> list[Path]:
     import numpy as np
 
-    from ..model import NETWORKS, Model
+    from ..model import FILE_NAMES, Model
 
     if source is None:
         model = Model.default()
     else:
-        from ..ports.read import import_model
+        from ..formats.read import import_model
 
         model = import_model(source)
     if kind is Kind.onnx:
-        from ..ports.onnx_export import export_onnx
+        from ..formats.onnx.export import export_onnx
 
         return list(export_onnx(model, out, all_layers=all_layers).values())
     if kind is Kind.torch:
-        from ..ports.torch_io import export_torch
+        from ..formats.state_dict import export_torch
 
         return list(export_torch(model, out).values())
     if kind is Kind.npz:
@@ -79,14 +79,14 @@ def write(kind: Kind, out: Path, source: Path | None, all_layers: bool) -> list[
         np.savez(out / "mtcnn.npz", **model.arrays())  # type: ignore[arg-type]
         return [out / "mtcnn.npz"]
     model.save(out)
-    return [out / f"{name}.dat" for name in NETWORKS]
+    return [out / f"{name}.dat" for name in FILE_NAMES]
 
 
 def checked(out: Path, source: Path | None) -> bool:
     from ..detector import Detector
+    from ..formats.read import import_model
     from ..image import sample_image
-    from ..ports.read import import_model
-    from ..ports.verify import verify
+    from ..verify import verify
     from .verify import show
 
     detector = Detector(None if source is None else import_model(source))

@@ -25,7 +25,7 @@ def info(
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.table, model: ModelPath = None
 ) -> None:
     """Version, compiler, flags, the variants of the core and which one runs, SHA-256 of the networks."""
-    from ..backends import import_core
+    from ..backends.core import import_core
     from ..model import Model
 
     with errors_reported():

@@ -14,7 +14,7 @@ from .reports import AnyFormat, Format, console, number
 
 if TYPE_CHECKING:
     from ..trace import Trace
-    from ..trace.manifest import Entry
+    from ..trace.file.manifest import Entry
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def _list(trace: Trace, chosen: list[Entry], format: Format) -> None:
     from rich import box, table
     from rich.text import Text
 
-    from ..trace.manifest import entry_to_json
+    from ..trace.file.manifest import entry_to_json
 
     manifest = trace.manifest
     about: dict[str, Any] = {
@@ -86,8 +86,8 @@ def _one(trace: Trace, entry: Entry, at: str | None, format: Format) -> None:
     import numpy as np
     from rich.text import Text
 
-    from ..trace.manifest import entry_to_json
-    from ..trace.statistics import Statistics
+    from ..trace.file.manifest import entry_to_json
+    from ..trace.file.statistics import Statistics
 
     values = trace[entry.name] if trace.manifest.capture == "full" else None
     found = entry.statistics if values is None else Statistics.of(values)

@@ -1,29 +1,59 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the detector that they ask for."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast, get_args
 
 import typer
 
+from ..reference.options import Options
+from ..types import BackendName
+
+if TYPE_CHECKING:
+    from ..detector import Detector
+    from ..model import Model
+
+BACKENDS = f"{', '.join(get_args(BackendName))}. All but onnx and torch give the same bits."
+
 MinFace: TypeAlias = Annotated[float, typer.Option(help="Side of the smallest face looked for, in pixels.")]
-Thresholds: TypeAlias = Annotated[
-    tuple[float, float, float], typer.Option(help="Least face probability to pass PNet, RNet, ONet.")
-]
-ScaleFactor: TypeAlias = Annotated[float, typer.Option(help="From one pyramid level to the next.")]
 Threads: TypeAlias = Annotated[
     int, typer.Option(help="At most so many; 0 for the CPUs this process may use.")
 ]
-BackendName: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--backend", help="core, generic, avx2, avx512 or reference, all with the same bits; onnx or torch."
-    ),
-]
+Backend: TypeAlias = Annotated[str, typer.Option(help=f"Who computes: {BACKENDS}")]
 ModelPath: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--model", help="Your own networks: a folder or its MTCNN_detector.txt.", show_default="built in"
     ),
 ]
+
+
+@dataclass(frozen=True)
+class CascadeOptions:
+    """What a detection looks for, as `reference.options.Options`."""
+
+    min_face: MinFace = Options.min_face
+    thresholds: Annotated[
+        tuple[float, float, float], typer.Option(help="Least face probability to pass PNet, RNet, ONet.")
+    ] = Options.thresholds
+    scale_factor: Annotated[float, typer.Option(help="From one pyramid level to the next.")] = (
+        Options.scale_factor
+    )
+
+    def checked(self) -> Options:
+        return Options(**asdict(self))
+
+
+def make_detector(
+    model: Path | Model | None,
+    cascade: CascadeOptions | Options,
+    *,
+    threads: int = 0,
+    backend: str = "core",
+) -> Detector:
+    """The detector that a command's options ask for; raises what `Detector` raises."""
+    from ..detector import Detector
+
+    return Detector(model, **asdict(cascade), threads=threads, backend=cast("BackendName", backend))

@@ -10,7 +10,7 @@ import typer
 
 from .errors import errors_reported
 from .inputs import Only
-from .options import BackendName, ModelPath, Threads
+from .options import Backend, ModelPath, Threads, make_detector
 from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, rules, show
 
 
@@ -34,22 +34,23 @@ def validate(
     format: AnyFormat = Format.table,
     rows: Rows = 20,
     threads: Threads = 0,
-    backend: BackendName = "core",
+    backend: Backend = "core",
     model: ModelPath = None,
 ) -> None:
     """Run the detector again on the captured picture, with the captured options, and compare every bit.
 
     Exit code 0: reproduced; 1: something differs; 2: it could not be run.
     """
-    from ..detector import Detector
+    from ..reference.options import Options
+    from ..rerun import validate as run_again
     from ..trace import Trace, TraceError
-    from ..trace import validate as run_again
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         captured = Trace.load(trace)
         if not captured.manifest.options:
             raise TraceError(f"{trace} does not say with which options it was made; it cannot be run again")
-        detector = Detector(model, threads=threads, backend=backend, **captured.manifest.options)
+        options = Options(**captured.manifest.options)
+        detector = make_detector(model, options, threads=threads, backend=backend)
         report = run_again(
             captured,
             detector,

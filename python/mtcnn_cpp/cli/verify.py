@@ -16,7 +16,7 @@ from .options import MinFace, ModelPath
 from .reports import AnyFormat, Format, console
 
 if TYPE_CHECKING:
-    from ..ports.verify import Verification
+    from ..verify import Verification
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def verify(
     """
     with errors_reported():
         from ..detector import Detector
-        from ..ports.verify import verify as run
+        from ..verify import verify as run
 
         _, pixels = read_picture(image, sample or image is None)
         detector = Detector(model, min_face=min_face)

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .fma import DoubleArray, FloatArray
+from .types import DoubleArray, FloatArray
 
 Indices = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int64]

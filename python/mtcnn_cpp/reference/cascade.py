@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from fractions import Fraction
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from .boxes import apply_offsets, are_inside, are_usable, make_square, non_maximum_suppression
 from .exp import exp
-from .fma import FloatArray
 from .network import BatchTap
 from .options import Options
-from .resize import Image, cut_resize, normalise, resize
+from .plan import CELL, ONET, RNET, STRIDE, Level, Stage, pyramid
+from .resize import cut_resize, normalise, resize
+from .types import Faces, FloatArray, Image, StageName, Tap
 
-# Called as tap(name, array) in order of execution, with read-only arrays and the names of HACKING.md.
-Tap: TypeAlias = Callable[[str, npt.NDArray[Any]], None]
-Detection: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
-
-CELL, STRIDE = 12, 2  # side of the square that PNet looks at, and the step to the next
-LEVELS_AT_MOST, SIDE_AT_MOST = 10_000, 1 << 27  # more is a mistake, not a wish
 GROUP = 64  # crops in one batch: bounds the memory
 ONE = np.float32(1)
 
 
-class Networks(Protocol):
-    def forward(self, stage: str, batch: FloatArray, tap: BatchTap | None = None) -> FloatArray: ...
+class ForwardPasses(Protocol):
+    """Who computes the three networks: see `network.Networks`."""
 
-    def map_size(self, stage: str, height: int, width: int) -> tuple[int, int] | None: ...
+    def forward(self, stage: StageName, batch: FloatArray, tap: BatchTap | None = None) -> FloatArray: ...
+
+    def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None: ...
 
 
 def detect(
-    networks: Networks, image: Image, *, red_first: bool, options: Options, tap: Tap | None = None
-) -> Detection:
+    networks: ForwardPasses, image: Image, *, red_first: bool, options: Options, tap: Tap | None = None
+) -> Faces:
     """Faces of an image (H, W, C >= 3), uint8 or float32, best first.
 
     Gives boxes (N, 4) `x, y, width, height`, scores (N,) and landmarks (N, 5, 2), float32, in pixels.
@@ -47,7 +41,7 @@ class Cascade:
     """One detection: what its stages share."""
 
     def __init__(
-        self, networks: Networks, image: Image, red_first: bool, options: Options, tap: Tap | None
+        self, networks: ForwardPasses, image: Image, red_first: bool, options: Options, tap: Tap | None
     ) -> None:
         self.networks = networks
         self.image = image[:, :, :3] if red_first else image[:, :, 2::-1]  # R, G, B
@@ -55,7 +49,7 @@ class Cascade:
         self.tap = tap
         self.thresholds = np.array(options.thresholds, np.float32)
 
-    def run(self) -> Detection:
+    def run(self) -> Faces:
         squares = self.propose()
         squares = self.refine(squares)
         return self.output(squares)
@@ -68,7 +62,12 @@ class Cascade:
 
     def propose(self) -> FloatArray:
         """PNet on every level; squares for RNet."""
-        kept = [self.level(*level) for level in self.levels()]
+        height, width, _ = self.image.shape
+        kept = [
+            self.level(number, level)
+            for number, level in enumerate(pyramid(height, width, self.options))
+            if self.networks.map_size("pnet", *level.size)  # else too small for PNet
+        ]
         boxes = np.concatenate([empty(4), *(level[0] for level in kept)])
         scores = np.concatenate([empty(), *(level[1] for level in kept)])
         offsets = np.concatenate([empty(4), *(level[2] for level in kept)])
@@ -79,38 +78,16 @@ class Cascade:
         self.show("pnet/nms_keep", keep)
         return self.squares(boxes[keep], offsets[keep])
 
-    def levels(self) -> Iterator[tuple[int, float, int, int]]:
-        """Number, scale, height and width of each level of the pyramid that PNet can run on."""
-        height, width, _ = self.image.shape
-        min_face, factor = self.options.min_face, self.options.scale_factor
-        smaller = min(height, width)
-        if smaller < min_face:
-            return
-        count = math.floor(math.log(min_face / smaller) / math.log(factor)) + 1
-        if count > LEVELS_AT_MOST:
-            raise ValueError(f"scale_factor is too close to 1: the pyramid would have {count} levels")
-        power = Fraction(1)
-        for number in range(count):
-            scale = CELL / min_face * float(power)
-            power *= Fraction(factor)  # exact, so that each power is rounded once
-            h, w = math.ceil(height * scale), math.ceil(width * scale)
-            if max(h, w) > SIDE_AT_MOST:
-                raise ValueError(
-                    f"min_face is too small for this image: a level of the pyramid would be {h} x {w}"
-                )
-            if self.networks.map_size("pnet", h, w):
-                yield number, scale, h, w
-
-    def level(self, number: int, scale: float, height: int, width: int) -> Detection:
+    def level(self, number: int, level: Level) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Boxes, scores and offsets of one level that its suppression leaves."""
         name = f"pnet/level{number:02d}"
-        maps = to_maps(normalise(resize(self.image, height, width)))
+        maps = to_maps(normalise(resize(self.image, *level.size)))
         self.show(f"{name}/input", maps)
         tap = (lambda _, layer, output: self.show(f"{name}/{layer}", output)) if self.tap else None
         output = self.networks.forward("pnet", maps[None], tap)[0]
         heat_map = ONE / (ONE + exp(difference(output)))
         x, y = np.nonzero((heat_map >= self.thresholds[0]).T)  # column by column
-        boxes = np.concatenate([from_level(x, scale), from_level(y, scale)])[[0, 2, 1, 3]].T
+        boxes = np.concatenate([from_level(x, level.scale), from_level(y, level.scale)])[[0, 2, 1, 3]].T
         scores, offsets = heat_map[y, x], output[2:6, y, x].T
         keep = non_maximum_suppression(boxes, scores, 0.5, "union")
         self.show(f"{name}/heat_map", heat_map)
@@ -122,7 +99,7 @@ class Cascade:
 
     def refine(self, squares: FloatArray) -> FloatArray:
         """RNet on every square; squares for ONet."""
-        scores, values = self.classify("rnet", squares, 24, 6)
+        scores, values = self.classify(RNET, squares)
         offsets = values[:, 2:6]
         keep = np.flatnonzero(scores >= self.thresholds[1]).astype(np.int32)
         nms_keep = non_maximum_suppression(squares[keep], scores[keep], 0.7, "union")
@@ -133,9 +110,9 @@ class Cascade:
         picked = keep[nms_keep]
         return self.squares(squares[picked], offsets[picked])
 
-    def output(self, squares: FloatArray) -> Detection:
+    def output(self, squares: FloatArray) -> Faces:
         """ONet on every square; faces."""
-        scores, values = self.classify("onet", squares, 48, 16)
+        scores, values = self.classify(ONET, squares)
         offsets, landmarks = values[:, 2:6], landmarks_in(squares, values[:, 6:16])
         keep = np.flatnonzero(scores >= self.thresholds[2]).astype(np.int32)
         boxes = apply_offsets(squares[keep], offsets[keep], add_one=True)
@@ -161,16 +138,15 @@ class Cascade:
         squares = make_square(boxes[are_usable(boxes)])
         return squares[are_inside(squares, *self.image.shape[:2])]
 
-    def classify(
-        self, stage: str, squares: FloatArray, size: int, outputs: int
-    ) -> tuple[FloatArray, FloatArray]:
+    def classify(self, stage: Stage, squares: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Face probability (N,) and all outputs (N, outputs) of a network for every square."""
-        self.show(f"{stage}/boxes_in", squares)
-        values = [empty(outputs)]
+        self.show(f"{stage.name}/boxes_in", squares)
+        values = [empty(stage.outputs)]
         for begin in range(0, len(squares), GROUP):
-            patches = [cut_resize(self.image, square, size) for square in squares[begin : begin + GROUP]]
+            group = squares[begin : begin + GROUP]
+            patches = [cut_resize(self.image, square, stage.side) for square in group]
             batch = to_maps(normalise(np.stack(patches)))
-            values.append(self.networks.forward(stage, batch, self.crop_tap(stage, begin, batch)))
+            values.append(self.networks.forward(stage.name, batch, self.crop_tap(stage.name, begin, batch)))
         result = np.concatenate(values)
         # exp rounded to float, the rest in double.
         scores = 1.0 / (1.0 + exp(difference(result.T)).astype(np.float64))

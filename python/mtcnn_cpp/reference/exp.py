@@ -15,7 +15,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .fma import DoubleArray, FloatArray, round_to_odd
+from .fma import round_to_odd
+from .types import DoubleArray, FloatArray
 
 INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
 LN2_HIGH = float.fromhex("0x1.62e42fefa2000p-1")  # 40 bits: k * LN2_HIGH is exact, and so is x - k * LN2_HIGH

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-DoubleArray = npt.NDArray[np.float64]
+from .types import DoubleArray, FloatArray
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 # The 29 bits that a double has beyond a float, and their value half way between two (normal) floats.

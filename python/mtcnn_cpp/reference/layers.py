@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from .exp import exp
-from .fma import DoubleArray, FloatArray, fma
-from .shapes import pooled_size
+from .fma import fma
+from .plan import pooled_size
+from .types import DoubleArray, FloatArray
 
 TILE = 1 << 14  # values in flight: what a tile needs stays in the cache
 

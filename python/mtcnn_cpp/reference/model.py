@@ -1,30 +1,32 @@
-"""Networks and their `.dat` files: layers as frozen dataclasses, `read_network`, `write_network`.
-
-A `.dat` is little endian: int32 number of layers, then for each layer an int32 type and its fields, nothing
-after. A matrix is int32 rows, columns, type (5 float32, 6 float64), then its numbers in row order. float64
-is rounded to float32.
-"""
+"""Networks: layers as frozen dataclasses, in order."""
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray: TypeAlias = npt.NDArray[np.float32]
+from .types import FloatArray
 
-CONV, POOL, FC, PRELU, SIGMOID = range(5)
-FLOAT32, FLOAT64 = 5, 6
-SIZE_LIMIT = 1 << 30  # bytes that one array of a file may ask for
+SIZE_LIMIT = 1 << 30  # bytes that one array may have
 INT32_MAX = (1 << 31) - 1
 
 
-@dataclass(frozen=True, eq=False)
-class Conv2d:
+class _Frozen:
+    """Pickled and copied as the arguments of its constructor, which checks them and freezes its arrays."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(vars(self).values())
+
+    def __repr__(self) -> str:
+        fields = (f"{name} {_words(value)}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv2d(_Frozen):
     """Stride 1, no padding. kernel (out, in, kernel_y, kernel_x) and bias (out,), float32, read-only."""
 
     kernel: FloatArray
@@ -36,8 +38,8 @@ class Conv2d:
         agree("Conv2d: bias", self.bias.size, "kernel's outputs", self.kernel.shape[0])
 
 
-@dataclass(frozen=True)
-class MaxPool:
+@dataclass(frozen=True, repr=False)
+class MaxPool(_Frozen):
     """Maximum over kernel_y x kernel_x; the number of windows is rounded, the last are cut at the border."""
 
     kernel_x: int
@@ -52,8 +54,8 @@ class MaxPool:
             object.__setattr__(self, name, int(value))
 
 
-@dataclass(frozen=True, eq=False)
-class FullyConnected:
+@dataclass(frozen=True, eq=False, repr=False)
+class FullyConnected(_Frozen):
     """Dense layer: per pixel when the maps are as many as its inputs, else on all values (channel, x, y).
 
     weights (in, out) and bias (out,), float32, read-only.
@@ -68,8 +70,8 @@ class FullyConnected:
         agree("FullyConnected: bias", self.bias.size, "weights' outputs", self.weights.shape[1])
 
 
-@dataclass(frozen=True, eq=False)
-class PReLU:
+@dataclass(frozen=True, eq=False, repr=False)
+class PReLU(_Frozen):
     """`v >= 0 ? v : v * slope`. slopes (channels,), float32, read-only."""
 
     slopes: FloatArray
@@ -78,8 +80,8 @@ class PReLU:
         hold(self, "slopes", 1)
 
 
-@dataclass(frozen=True)
-class Sigmoid:
+@dataclass(frozen=True, repr=False)
+class Sigmoid(_Frozen):
     """`1 / (1 + exp(-v))`."""
 
 
@@ -94,9 +96,9 @@ KINDS: dict[type[Layer], str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
-    """Layers in order. Pickles as its `.dat`."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(_Frozen):
+    """Layers in order."""
 
     layers: tuple[Layer, ...]
 
@@ -117,8 +119,12 @@ class Network:
             names.append(f"{kind}{count[kind]}")
         return tuple(names)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return read_network, (write_network(self), "pickled Network")
+    def __repr__(self) -> str:
+        return f"Network({', '.join(self.names)})"
+
+
+def _words(value: Any) -> str:
+    return str(value.shape) if isinstance(value, np.ndarray) else str(value)
 
 
 def hold(layer: Any, name: str, rank: int) -> None:
@@ -137,157 +143,3 @@ def hold(layer: Any, name: str, rank: int) -> None:
 def agree(what: str, found: int, other: str, expected: int) -> None:
     if found != expected:
         raise ValueError(f"{what}: expected {expected} values, as the {other}, found {found}")
-
-
-class Reader:
-    """A position in the bytes of a file. Complaints have one form; sizes are checked before they are used."""
-
-    def __init__(self, data: bytes, source: str) -> None:
-        self.data, self.source, self.offset = data, source, 0
-
-    def fail(self, offset: int, expected: str, found: str) -> NoReturn:
-        raise ValueError(f"{self.source}: byte {offset}: expected {expected}, found {found}")
-
-    def check_limit(self, count: int, size: int, what: str) -> None:
-        if count > SIZE_LIMIT // size:
-            self.fail(self.offset, f"at most {SIZE_LIMIT} bytes of {what}", f"{count} x {size} bytes")
-
-    def take(self, count: int, size: int, what: str) -> memoryview:
-        self.check_limit(count, size, what)
-        left = len(self.data) - self.offset
-        if count * size > left:
-            self.fail(self.offset, f"{count * size} bytes of {what}", f"{left} bytes")
-        self.offset += count * size
-        return memoryview(self.data)[self.offset - count * size : self.offset]
-
-    def int32(self, what: str) -> int:
-        return int(struct.unpack("<i", self.take(1, 4, what))[0])
-
-    def positive(self, what: str) -> int:
-        value = self.int32(what)
-        if value < 1:
-            self.fail(self.offset - 4, f"{what} of 1 or more", str(value))
-        return value
-
-    def equal(self, value: int, what: str) -> None:
-        found = self.int32(what)
-        if found != value:
-            self.fail(self.offset - 4, f"{what} {value}", str(found))
-
-    def number_type(self, what: str) -> np.dtype[Any]:
-        value = self.int32(what)
-        if value not in (FLOAT32, FLOAT64):
-            self.fail(self.offset - 4, f"{what} 5 (float32) or 6 (float64)", str(value))
-        return np.dtype("<f4" if value == FLOAT32 else "<f8")
-
-    def matrix(self, what: str, *, columns: int | None = None) -> npt.NDArray[Any]:
-        rows = self.positive(f"{what} rows")
-        if columns is None:
-            columns = self.positive(f"{what} columns")
-        else:
-            self.equal(columns, f"{what} columns")
-        number = self.number_type(f"{what} type")
-        data = self.take(rows * columns, number.itemsize, what)
-        return np.frombuffer(data, number).reshape(rows, columns)
-
-    def kernels(self, maps_in: int, maps_out: int, what: str) -> npt.NDArray[Any]:
-        """maps_in x maps_out matrices, all headers equal to the first one."""
-        start = self.offset
-        rows = self.positive(f"{what} rows")
-        columns = self.positive(f"{what} columns")
-        number = self.number_type(f"{what} type")
-        self.check_limit(rows * columns, number.itemsize, what)
-        self.offset = start
-        header = [("rows", "<i4"), ("columns", "<i4"), ("type", "<i4")]
-        record = np.dtype([*header, ("values", number, (rows, columns))])
-        data = self.take(maps_in * maps_out, record.itemsize, f"{what}s")
-        matrices = np.frombuffer(data, record)
-        fields = np.stack([matrices[name] for name, _ in header], axis=1)
-        different = np.argwhere(fields != fields[0])
-        if different.size:
-            index, field = (int(value) for value in different[0])
-            offset = start + index * record.itemsize + 4 * field
-            self.fail(offset, f"{what} {header[field][0]} {fields[0, field]}", str(fields[index, field]))
-        return matrices["values"].reshape(maps_in, maps_out, rows, columns)
-
-    def layer(self, names: Counter[str]) -> Layer:
-        kind = self.int32("layer type")
-        if not CONV <= kind <= SIGMOID:
-            self.fail(self.offset - 4, "layer type 0, 1, 2, 3 or 4", str(kind))
-        name = ("conv", "pool", "fc", "prelu", "sigmoid")[kind]
-        names[name] += 1
-        name = f"{name}{names[name]}"
-        if kind == CONV:
-            maps_in = self.positive(f"{name} input maps")
-            maps_out = self.positive(f"{name} output maps")
-            bias = np.frombuffer(self.take(maps_out, 4, f"{name} bias"), "<f4")
-            return Conv2d(self.kernels(maps_in, maps_out, f"{name} kernel").transpose(1, 0, 2, 3), bias)
-        if kind == POOL:
-            fields = ("kernel_x", "kernel_y", "stride_x", "stride_y")
-            return MaxPool(*[self.positive(f"{name} {field}") for field in fields])
-        if kind == FC:
-            bias = self.matrix(f"{name} bias", columns=1).ravel()
-            return FullyConnected(self.matrix(f"{name} weights", columns=bias.size), bias)
-        if kind == PRELU:
-            return PReLU(self.matrix(f"{name} slopes", columns=1).ravel())
-        return Sigmoid()
-
-
-def read_network(
-    data: bytes, source: str, *, input_size: int | None = None, outputs: int | None = None
-) -> Network:
-    """Read a `.dat`.
-
-    `source` is what errors call it (a path). With `input_size` the network is for maps (3, input_size,
-    input_size) and must end in one value per output; with `outputs` alone it must run on (3, H, W) of any
-    size, as PNet does; with neither its input is free. Raises ValueError `{source}: byte {offset}: expected
-    …, found …`.
-    """
-    from .shapes import find_misfit
-
-    reader = Reader(data, source)
-    layers: list[Layer] = []
-    offsets: list[int] = []
-    names: Counter[str] = Counter()
-    for _ in range(reader.positive("number of layers")):
-        offsets.append(reader.offset)
-        layers.append(reader.layer(names))
-    if reader.offset != len(data):
-        reader.fail(reader.offset, "the end of the file", f"{len(data) - reader.offset} more bytes")
-    network = Network(tuple(layers))
-    misfit = find_misfit(network, input_size=input_size, outputs=outputs)
-    if misfit:
-        reader.fail(offsets[misfit.index], misfit.expected, misfit.found)
-    return network
-
-
-def write_network(network: Network) -> bytes:
-    """The `.dat` of a network, float32 throughout: what `read_network` reads back, byte for byte."""
-    parts = [struct.pack("<i", len(network.layers))]
-    for layer in network.layers:
-        if isinstance(layer, Conv2d):
-            maps_out, maps_in, rows, columns = layer.kernel.shape
-            record = np.dtype([("header", "<i4", (3,)), ("values", "<f4", (rows, columns))])
-            matrices = np.empty((maps_in, maps_out), record)
-            matrices["header"] = rows, columns, FLOAT32
-            matrices["values"] = layer.kernel.transpose(1, 0, 2, 3)
-            parts += [
-                struct.pack("<3i", CONV, maps_in, maps_out),
-                layer.bias.astype("<f4").tobytes(),
-                matrices.tobytes(),
-            ]
-        elif isinstance(layer, MaxPool):
-            parts.append(
-                struct.pack("<5i", POOL, layer.kernel_x, layer.kernel_y, layer.stride_x, layer.stride_y)
-            )
-        elif isinstance(layer, FullyConnected):
-            parts += [struct.pack("<i", FC), matrix(layer.bias[:, None]), matrix(layer.weights)]
-        elif isinstance(layer, PReLU):
-            parts += [struct.pack("<i", PRELU), matrix(layer.slopes[:, None])]
-        else:
-            parts.append(struct.pack("<i", SIGMOID))
-    return b"".join(parts)
-
-
-def matrix(values: FloatArray) -> bytes:
-    return struct.pack("<3i", *values.shape, FLOAT32) + values.astype("<f4").tobytes()

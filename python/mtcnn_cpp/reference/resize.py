@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .fma import FloatArray
+from .types import FloatArray, Image
 
-Image = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 # Pixels at rows x columns of the source, (rows, columns, C) float32.
 Fetch = Callable[[Index, Index], FloatArray]

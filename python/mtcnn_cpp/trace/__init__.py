@@ -1,4 +1,4 @@
-"""Traces: what a detection computes inside, layer by layer; captured, kept, compared.
+"""Traces: what a detection computes inside, layer by layer; recorded, kept, compared.
 
 Names are imported when they are first used, so that importing a detector does not import all this.
 """
@@ -9,38 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .comparison import compare
     from .errors import TraceError
-    from .explanation import explain
-    from .report import Report, Row
-    from .rerun import compare_detectors, compare_isolated, validate
-    from .tolerances import Tolerance
-    from .trace import Trace
+    from .file.trace import Trace
+    from .judge.comparison import compare
+    from .judge.explanation import explain
+    from .judge.report import Report, Row
+    from .judge.tolerances import Tolerance
 
-__all__ = [
-    "Report",
-    "Row",
-    "Tolerance",
-    "Trace",
-    "TraceError",
-    "compare",
-    "compare_detectors",
-    "compare_isolated",
-    "explain",
-    "validate",
-]
+__all__ = ["Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain"]
 
 _HOMES = {
-    "Report": "report",
-    "Row": "report",
-    "Tolerance": "tolerances",
-    "Trace": "trace",
+    "Report": "judge.report",
+    "Row": "judge.report",
+    "Tolerance": "judge.tolerances",
+    "Trace": "file.trace",
     "TraceError": "errors",
-    "compare": "comparison",
-    "compare_detectors": "rerun",
-    "compare_isolated": "rerun",
-    "explain": "explanation",
-    "validate": "rerun",
+    "compare": "judge.comparison",
+    "explain": "judge.explanation",
 }
 
 
@@ -48,3 +33,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,9 +7,11 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from ..types import StageName
 from .errors import TraceError
 
 _COUNTED = re.compile(r"(level|crop)(\d+)")
+_CROPPED: tuple[StageName, ...] = ("rnet", "onet")
 _PNET_LEVEL = ("heat_map", "boxes", "scores", "offsets", "nms_keep")
 _STAGES = {
     "pnet": ("boxes", "scores", "offsets", "nms_keep"),
@@ -47,7 +49,7 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: expression.match(name) is not None
 
 
-def possible_names(layers: Mapping[str, Iterable[str]], pattern: str = "") -> Iterator[str]:
+def possible_names(layers: Mapping[StageName, Iterable[str]], pattern: str = "") -> Iterator[str]:
     """Every name that a detection can deliver, given each network's layer names.
 
     Levels and crops have no upper bound: 00-99 and 000-999 stand for all, and numbers in `pattern`.
@@ -61,11 +63,11 @@ def possible_names(layers: Mapping[str, Iterable[str]], pattern: str = "") -> It
     for number in [f"{i:02d}" for i in range(100)] + mentioned["level"]:
         yield from (f"pnet/level{number}/{tensor}" for tensor in ("input", *layers["pnet"], *_PNET_LEVEL))
     for number in [f"{i:03d}" for i in range(1000)] + mentioned["crop"]:
-        for stage in ("rnet", "onet"):
+        for stage in _CROPPED:
             yield from (f"{stage}/crop{number}/{tensor}" for tensor in ("input", *layers[stage]))
 
 
-def require_possible(patterns: Iterable[str], layers: Mapping[str, Iterable[str]]) -> None:
+def require_possible(patterns: Iterable[str], layers: Mapping[StageName, Iterable[str]]) -> None:
     """Raise TraceError for a pattern that no detection with these layers can ever match."""
     for pattern in patterns:
         fits = matcher([pattern])
@@ -86,6 +88,14 @@ def nearest(pattern: str, names: Iterable[str]) -> list[str]:
     """Up to three names (or, for a pattern with wildcards, patterns) that look like `pattern`."""
     pool = list(dict.fromkeys(map(template, names)) if "*" in pattern else names)
     return difflib.get_close_matches(pattern.lower(), pool, n=3, cutoff=0.3)
+
+
+def stage_of(name: str) -> StageName:
+    """The network that a tensor belongs to. TraceError for one of `final/…` or of no network."""
+    stage = name.partition("/")[0]
+    if stage not in ("pnet", "rnet", "onet"):
+        raise TraceError(f"{name} does not belong to a network")
+    return stage  # type: ignore[return-value]
 
 
 def template(name: str) -> str:

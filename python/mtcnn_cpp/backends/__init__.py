@@ -1,0 +1,51 @@
+"""Who computes: the compiled core in one of its variants, or the NumPy reference, all with the same bits;
+or the networks in another runtime, whose last digits differ.
+
+A backend is a module here that is named like it and has `make(name, model, settings)`; its name stands in
+`types.BackendName`. The variants of the core share one module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, get_args
+
+from ..model import Model
+from ..types import BackendName
+from .protocol import Backend, Settings
+
+if TYPE_CHECKING:
+    from .onnx import OnnxRunner
+    from .torch import TorchRunner
+
+__all__ = ["Backend", "OnnxRunner", "TorchRunner", "make_backend"]
+
+NAMES: tuple[str, ...] = get_args(BackendName)
+VARIANTS = ("generic", "avx2", "avx512")  # of the core
+
+_HOMES = {"OnnxRunner": "onnx", "TorchRunner": "torch"}
+
+
+def make_backend(
+    name: str, model: Model, *, providers: Sequence[str] | None = None, threads: int = 0
+) -> Backend:
+    """The backend of that name; ValueError for an unknown name, a variant that this CPU cannot run or
+    providers that are not there, ImportError for a runtime that is not installed.
+
+    `providers` (of ONNX Runtime) and `threads` (0: its own choice) are settings of "onnx" alone.
+    """
+    if name not in NAMES:
+        raise ValueError(f"backend must be one of {', '.join(NAMES)}, got {name!r}")
+    if providers is not None and name != "onnx":
+        raise ValueError(f"providers are a setting of backend 'onnx', the backend is {name!r}")
+    home = import_module(f".{'core' if name in VARIANTS else name}", __name__)
+    settings = Settings(None if providers is None else tuple(providers), threads)
+    backend: Backend = home.make(name, model, settings)
+    return backend
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

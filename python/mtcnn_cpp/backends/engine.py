@@ -1,0 +1,31 @@
+"""The engine of a detector: a backend with its model, its options and its threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..image import Pixels
+from ..model import Model
+from ..reference.options import Options
+from ..types import Faces, Tap
+from .protocol import Backend
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """Detects on checked pixels. `threads`: at most so many, 1 or more."""
+
+    backend: Backend
+    model: Model
+    options: Options
+    threads: int
+
+    def run(self, pixels: Pixels, tap: Tap | None = None, *, threads: int | None = None) -> Faces:
+        """One detection; `tap` sees every tensor. `threads`: for this one, instead of the engine's."""
+        return self.backend.detect(
+            pixels.array,
+            red_first=pixels.red_first,
+            options=self.options,
+            threads=self.threads if threads is None else threads,
+            tap=tap,
+        )

@@ -1,0 +1,98 @@
+"""Networks in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..formats.errors import PortError, need
+from ..formats.onnx.export import onnx_model
+from ..formats.onnx.file import read_model
+from ..model import Model
+from ..reference.plan import STAGES
+from .protocol import Settings
+from .runner import INPUT, Array, RunnerBackend, split_run
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class OnnxRunner:
+    """One network whose tensors have the names of a trace, as `export_onnx` writes it.
+
+    `source`: a path or a ModelProto. `providers`: ONNX Runtime's execution providers, best first (default:
+    the CPU); those that this installation lacks raise ValueError, unless a later one of the list is there.
+    `threads`: 0 lets ONNX Runtime choose. Raises PortError for a file that is not such a network,
+    MissingExtra without onnx or onnxruntime.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | onnx.ModelProto,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int = 0,
+    ) -> None:
+        self._runtime = need("onnxruntime", "'mtcnn-cpp[onnx]'", "running ONNX")
+        self._onnx = need("onnx", "'mtcnn-cpp[onnx]'", "running ONNX")
+        self.title = "onnx"
+        self._model = read_model(source) if isinstance(source, (str, Path)) else source
+        made = [output for node in self._model.graph.node for output in node.output]
+        self.names = tuple(name for name in made if name.isalnum() and name[-1].isdigit())
+        entry = [value.name for value in self._model.graph.input]
+        if entry != [INPUT] or not self.names or self.names[-1] != made[-1]:
+            title = source if isinstance(source, (str, Path)) else "graph"
+            raise PortError(
+                f"{title}: expected one input named 'input' and layers named conv1, prelu1, …, found input "
+                f"{', '.join(entry)}; import it and export it anew: mtcnn-cpp export onnx OUT --model FOLDER"
+            )
+        self._providers = choose_providers(providers, self._runtime.get_available_providers())
+        self._threads = threads
+        self._sessions: dict[tuple[str, ...], Any] = {}
+
+    def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
+        """See `Runner.run`; PortError for layers that do not fit each other. Each pair of input and outputs
+        gets a session of its own, made when first asked for."""
+        given, batch, asked = split_run(self.names, inputs, outputs)
+        key = (given, *asked)
+        try:
+            if key not in self._sessions:
+                self._sessions[key] = self._session(given, asked)
+            found = self._sessions[key].run(asked, {given: batch})
+        except Exception as error:  # onnxruntime's own classes, which have no common name of their own
+            reason = str(error).strip().partition("\n")[0]
+            raise PortError(
+                f"ONNX Runtime cannot run the layers from {given} to {asked[-1]}: {reason}"
+            ) from error
+        return dict(zip(asked, found, strict=True))
+
+    def _session(self, given: str, asked: list[str]) -> Any:
+        part = self._onnx.utils.Extractor(self._model).extract_model([given], asked)
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        return self._runtime.InferenceSession(part.SerializeToString(), options, providers=self._providers)
+
+
+def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> list[str]:
+    """Those of `wanted` that are available, in its order; ValueError where none is."""
+    chosen = [name for name in wanted or ["CPUExecutionProvider"] if name in available]
+    if not chosen:
+        raise ValueError(
+            f"providers: expected some of {', '.join(available)}, found {', '.join(wanted or [])}"
+        )
+    return chosen
+
+
+def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
+    """The backend "onnx": the model's three networks, exported in memory, in ONNX Runtime."""
+    runners = {
+        stage.name: OnnxRunner(
+            onnx_model(model.networks[stage.name], stage.side, stage.file_name),
+            providers=settings.providers,
+            threads=settings.threads,
+        )
+        for stage in STAGES.values()
+    }
+    return RunnerBackend("onnx", runners, model)

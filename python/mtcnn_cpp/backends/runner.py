@@ -1,0 +1,115 @@
+"""One interface to everything that computes a network: named inputs in, ordered named outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model import Model
+from ..reference.cascade import detect
+from ..reference.network import BatchTap, layer_index
+from ..reference.options import Options
+from ..reference.plan import map_size, stage_name
+from ..types import Faces, StageName, Tap
+from .protocol import Backend
+
+Array = npt.NDArray[Any]
+INPUT = "input"
+
+
+class Runner(Protocol):
+    """One network. `names`: its layers in execution order, as in a trace; `title`: what reports call it."""
+
+    title: str
+    names: tuple[str, ...]
+
+    def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
+        """Outputs by layer name, in execution order: those asked for, or of all layers after what is given.
+
+        `inputs` holds one batch: "input" (N, 3, H, W), or under a layer's name that layer's output, from
+        which the run goes on: so a single layer can be fed alone. float32; maps (N, C, h, w), values (N,
+        C).
+        """
+        ...
+
+
+def split_run(
+    names: tuple[str, ...], inputs: Mapping[str, Array], outputs: Iterable[str] | None
+) -> tuple[str, Array, list[str]]:
+    """What a run starts from, its array, and the layers asked for in execution order; ValueError for a
+    wrong name."""
+    if len(inputs) != 1:
+        raise ValueError(f"expected one named input, found {len(inputs)}: {', '.join(inputs)}")
+    ((given, array),) = inputs.items()
+    order = (INPUT, *names)
+    if given not in order:
+        raise ValueError(f"no tensor named {given!r}; expected one of {', '.join(order)}")
+    after = order[order.index(given) + 1 :]
+    asked = set(after if outputs is None else outputs)
+    if not asked <= set(after):
+        wrong = ", ".join(sorted(asked - set(after)))
+        raise ValueError(f"no layer {wrong} after {given!r}; expected some of {', '.join(after)}")
+    return given, array, [name for name in after if name in asked]
+
+
+class BackendRunner:
+    """A backend of the detector (a core variant, the reference) as a runner of one of its networks."""
+
+    def __init__(self, backend: Backend, stage: StageName, names: tuple[str, ...]) -> None:
+        self.title = backend.name
+        self.names = names
+        self._layer: Callable[[str, Array], Array] = lambda name, maps: backend.layer(stage, name, maps)
+
+    def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
+        given, batch, asked = split_run(self.names, inputs, outputs)
+        start = (INPUT, *self.names).index(given)
+        kept: dict[str, list[Array]] = {name: [] for name in asked}
+        for maps in batch:
+            for name in self.names[start:]:
+                maps = self._layer(name, np.ascontiguousarray(maps))
+                if name in kept:
+                    kept[name].append(maps)
+        return {name: np.stack(items) for name, items in kept.items()}
+
+
+class RunnerBackend:
+    """Three runners as a backend of the detector: the same cascade, the networks computed elsewhere.
+
+    `model` tells the sizes of maps only.
+    """
+
+    def __init__(self, name: str, runners: Mapping[StageName, Runner], model: Model) -> None:
+        self.name = name
+        self.runners = dict(runners)
+        self._model = model
+
+    def detect(
+        self, image: Array, *, red_first: bool, options: Options, threads: int, tap: Tap | None = None
+    ) -> Faces:
+        """As every backend; `threads` is the runtime's own affair and was given when it was made."""
+        return detect(self, image, red_first=red_first, options=options, tap=tap)
+
+    def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None:
+        return map_size(self._model.networks[stage], height, width)
+
+    def forward(self, stage: StageName, maps: Array, tap: BatchTap | None = None) -> Array:
+        """The network's output for (N, 3, H, W); `tap(index, layer, output)` gets every layer of every
+        item."""
+        runner = self.runners[stage]
+        last = runner.names[-1]
+        outputs = runner.run({INPUT: maps}, None if tap else [last])
+        if tap:
+            for index in range(len(maps)):
+                for name, array in outputs.items():
+                    tap(index, name, array[index])
+        return outputs[last]
+
+    def layer(self, stage: StageName, name: str, maps: Array) -> Array:
+        """One layer alone, on (C, h, w) or (C,)."""
+        runner = self.runners[stage_name(stage)]
+        before = (INPUT, *runner.names)[layer_index(stage, runner.names, name)]
+        output: Array = runner.run({before: maps[None]}, [name])[name][0]
+        return output

@@ -1,0 +1,88 @@
+"""The networks as PyTorch modules with the layer names of a trace. Importing this module needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..formats import flat
+from ..reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
+from ..reference.plan import Step, walk
+
+
+class Pool(nn.Module):
+    """Max pooling whose number of windows is round((n - k) / s) + 1, half away from zero: see
+    `pool_attributes`."""
+
+    def __init__(self, layer: MaxPool) -> None:
+        super().__init__()
+        self.kernel, self.stride = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
+        self.end = [min(s // 2, k - 1) for k, s in zip(self.kernel, self.stride, strict=True)]
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        padded = nn.functional.pad(maps, (0, self.end[1], 0, self.end[0]), value=-torch.inf)
+        return nn.functional.max_pool2d(padded, self.kernel, self.stride)
+
+
+class Dense(nn.Linear):
+    """A dense layer that lays maps flat itself: (channel, y, x), the order of its weights here."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return super().forward(values.flatten(1))
+
+
+class TorchNetwork(nn.Module):
+    """One network: (N, 3, H, W) float32, maps R G B, values (v - 127.5) / 128, to (N, outputs[, h, w]),
+    logits.
+
+    Submodules conv1, prelu1, pool1, …, so that hooks and `state_dict` have the names of a trace.
+    """
+
+    def __init__(self, network: Network, input_size: int | None) -> None:
+        super().__init__()
+        self.names = network.names
+        for step in walk(network, None if input_size is None else (input_size, input_size)):
+            self.add_module(step.name, make_layer(step))
+        self.eval().requires_grad_(False)
+
+    def forward(
+        self, batch: torch.Tensor, tap: Callable[[str, torch.Tensor], None] | None = None
+    ) -> torch.Tensor:
+        for name in self.names:
+            batch = self.get_submodule(name)(batch)
+            if tap:
+                tap(name, batch)
+        return batch
+
+
+def make_layer(step: Step) -> nn.Module:
+    layer = step.layer
+    if isinstance(layer, Conv2d):
+        maps_out, maps_in, *size = layer.kernel.shape
+        return fill(nn.Conv2d(maps_in, maps_out, (size[0], size[1])), layer.kernel, layer.bias)
+    if isinstance(layer, MaxPool):
+        return Pool(layer)
+    if isinstance(layer, PReLU):
+        return fill(nn.PReLU(layer.slopes.size), layer.slopes)
+    if isinstance(layer, FullyConnected):
+        weights = layer.weights
+        inputs, outputs = weights.shape
+        if not step.leaving.flat:
+            return fill(nn.Conv2d(inputs, outputs, 1), weights.T[:, :, None, None], layer.bias)
+        if step.flattens:
+            weights = flat.reorder(weights, step.entering.shape, flat.OPENFACE, flat.NCHW)
+        return fill(Dense(inputs, outputs), weights.T, layer.bias)
+    return nn.Sigmoid()
+
+
+def fill(
+    module: nn.Conv2d | nn.Linear | nn.PReLU, weight: np.ndarray, bias: np.ndarray | None = None
+) -> nn.Module:
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(np.array(weight)))
+        if bias is not None and not isinstance(module, nn.PReLU) and module.bias is not None:
+            module.bias.copy_(torch.from_numpy(np.array(bias)))
+    return module

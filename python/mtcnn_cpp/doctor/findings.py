@@ -1,0 +1,82 @@
+"""What a diagnosis consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..reference.model import Network
+from ..types import StageName
+
+# Every mistake that the doctor knows, by the name that findings carry.
+KINDS = {
+    "kernel-turned": "kernels transposed, flipped or rotated",
+    "input-channels": "input channels in another order (BGR for RGB)",
+    "output-channels": "output channels in another order",
+    "dense-order": "a dense layer's input laid flat in another order than its weights expect",
+    "heads-order": "outputs in another order",
+    "classes-swapped": "face and not-face swapped",
+    "pool-size": "pooling floored, or otherwise of another size",
+    "pool-missing": "a pooling layer missing or one too many",
+    "padding": "padding added",
+    "stride": "another stride",
+    "activation": "LeakyReLU or ReLU for PReLU, one slope shared, slopes negated, or no activation",
+    "normalisation": "the picture normalised with other constants",
+    "half": "numbers rounded to half precision",
+    "quantised": "numbers quantised",
+    "scaled": "numbers multiplied by a constant",
+    "bias": "biases dropped or changed",
+    "values": "other numbers: retrained, or altered here and there",
+    "shape": "a layer of another shape",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake: `layer` (our name), `kind` (a key of KINDS), what it is in words, and the figures that
+    show it.
+
+    `exact`: undone, it leaves OpenFace's numbers, bit for bit; so it can be fixed.
+    """
+
+    layer: str
+    kind: str
+    text: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One network's. `repaired`: the network with its rearrangements undone, where that gives OpenFace's
+    numbers."""
+
+    source: str
+    stage: StageName
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    layers: dict[str, str]  # our names → theirs
+    repaired: Network | None
+
+    @property
+    def exact(self) -> bool:
+        return not self.findings
+
+    @property
+    def headline(self) -> str:
+        if self.exact:
+            return "this is OpenFace's model, exactly"
+        count, places = len(self.findings), len({finding.layer for finding in self.findings})
+        mistakes = f"{count} mistake{'s' * (count > 1)} in {places} layer{'s' * (places > 1)}"
+        return mistakes if self.repaired is None else f"{mistakes}; all its numbers are OpenFace's"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "stage": self.stage,
+            "exact": self.exact,
+            "headline": self.headline,
+            "findings": [vars(finding) for finding in self.findings],
+            "notes": list(self.notes),
+            "layers": self.layers,
+        }

@@ -1,0 +1,91 @@
+"""A found network as a Network of ours, if a `.dat` can hold what it computes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..reference.model import Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU, Sigmoid
+from ..reference.plan import STAGES, Maps, Size, after, find_misfit, pooled_size
+from ..types import StageName
+from . import flat
+from .errors import PortError
+from .found import NO_PADS, FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
+
+ANY_SIZE = 96  # sizes up to which a pooling layer of a network for any size is compared with ours
+
+
+def assemble(found: FoundNetwork, stage: StageName) -> Network:
+    """The same layers, dense inputs in OpenFace's order. PortError, naming the layer, for what a `.dat`
+    cannot say."""
+    if found.scale is not None or found.shift is not None:
+        raise PortError(
+            f"{found.source}: the graph normalises its input itself, a .dat cannot; take that out first"
+        )
+    plan = STAGES[stage]
+    maps = Maps(3, plan.size)
+    layers: list[Layer] = []
+    last_weighted = found.weighted[-1] if found.weighted else None
+    for layer in found.layers:
+        where = f"{found.source}: {layer.name}"
+        if isinstance(layer, FoundConv):
+            layers.append(_conv(layer, where, maps.size, head=layer is last_weighted))
+        elif isinstance(layer, FoundPool):
+            layers.append(_pool(layer, where, maps.size))
+        elif isinstance(layer, FoundDense):
+            layers.append(_dense(layer, where, maps))
+        else:
+            layers.append(_activation(layer, maps))
+        maps = after(layers[-1], maps)
+    network = Network(tuple(layers))
+    misfit = find_misfit(network, input_size=plan.side, outputs=plan.outputs)
+    if misfit:
+        raise PortError(f"{found.source}: expected {misfit.expected}, found {misfit.found}")
+    return network
+
+
+def _bias(layer: FoundConv | FoundDense, outputs: int) -> np.ndarray:
+    return np.zeros(outputs, np.float32) if layer.bias is None else layer.bias
+
+
+def _conv(layer: FoundConv, where: str, size: Size | None, *, head: bool) -> Layer:
+    """A convolution that covers its whole maps, or the 1x1 head, is a dense layer in a `.dat`."""
+    if layer.pads != NO_PADS or layer.strides != (1, 1):
+        raise PortError(
+            f"{where}: a .dat has convolutions with stride 1 and no padding only, found stride "
+            f"{layer.strides}, padding {layer.pads}; mtcnn-cpp doctor tells whether that is a mistake"
+        )
+    bias = _bias(layer, layer.kernel.shape[0])
+    if layer.kernel.shape[2:] == size or (head and layer.kernel.shape[2:] == (1, 1)):
+        return FullyConnected(flat.from_kernel(layer.kernel, flat.OPENFACE), bias)
+    return Conv2d(layer.kernel, bias)
+
+
+def _pool(layer: FoundPool, where: str, size: Size | None) -> MaxPool:
+    for axis, name in enumerate("yx"):
+        kernel, stride = layer.kernel[axis], layer.strides[axis]
+        for n in range(kernel, ANY_SIZE) if size is None else [size[axis]]:
+            (begin, found), ours = layer.windows(n, axis), pooled_size(n, kernel, stride)
+            if (begin, found) != (0, ours):
+                raise PortError(
+                    f"{where}: pools {n} values along {name} into {found}, with padding of {begin} before; "
+                    f"a .dat pools them into {ours} without; mtcnn-cpp doctor tells whether that is a mistake"
+                )
+    return MaxPool(layer.kernel[1], layer.kernel[0], layer.strides[1], layer.strides[0])
+
+
+def _dense(layer: FoundDense, where: str, maps: Maps) -> FullyConnected:
+    weights = layer.weights
+    if not maps.flat and maps.size is not None and layer.order is not None and len(weights) != maps.channels:
+        if len(weights) != math.prod(maps.shape):
+            inputs = f"{math.prod(maps.shape)} inputs ({' x '.join(map(str, maps.shape))})"
+            raise PortError(f"{where}: expected {inputs}, found {len(weights)}")
+        weights = flat.reorder(weights, maps.shape, layer.order, flat.OPENFACE)
+    return FullyConnected(weights, _bias(layer, weights.shape[1]))
+
+
+def _activation(layer: FoundActivation, maps: Maps) -> Layer:
+    if layer.kind == "Sigmoid":
+        return Sigmoid()
+    return PReLU(np.broadcast_to(layer.slopes, maps.channels or 0))

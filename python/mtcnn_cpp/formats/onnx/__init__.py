@@ -1,0 +1,1 @@
+"""ONNX files: written by us, and read from anybody. Needs the package onnx."""

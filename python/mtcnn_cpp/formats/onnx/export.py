@@ -1,0 +1,171 @@
+"""Networks as ONNX: one operator a layer, tensors named as in a trace.
+
+`pnet.onnx` takes (N, 3, H, W) of any size, `rnet.onnx` (N, 3, 24, 24), `onet.onnx` (N, 3, 48, 48): float32,
+maps R, G, B, values (v - 127.5) / 128. The one output is the last layer's: (N, 6, h, w), (N, 6), (N, 16),
+with the columns not-face, face, dx1, dy1, dx2, dy2, and x1..x5 y1..y5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...model import Model
+from ...reference.dat import write_network
+from ...reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
+from ...reference.plan import STAGES, Step, walk
+from ...types import StageName
+from .. import flat
+from ..errors import need
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
+INPUT = "input"
+CONVENTION = "float32 (N, 3, H, W), maps R, G, B, values (v - 127.5) / 128 of 8-bit pixels v"
+HEADS = {
+    6: "not-face logit, face logit, dx1, dy1, dx2, dy2",
+    16: "not-face logit, face logit, dx1, dy1, dx2, dy2, x1..x5, y1..y5",
+}
+LICENCE = "MIT, copyright 2016 Kaipeng Zhang (weights)"
+
+
+def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -> dict[StageName, Path]:
+    """Write pnet.onnx, rnet.onnx and onet.onnx into `folder` (made if need be); their paths by stage.
+
+    With `all_layers` every layer's output is an output of the graph, in execution order. The graphs have
+    passed onnx.checker and strict shape inference. Raises MissingExtra without the package onnx.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: dict[StageName, Path] = {}
+    for name, stage in STAGES.items():
+        paths[name] = folder / f"{name}.onnx"
+        write_onnx(model.networks[name], stage.side, stage.file_name, paths[name], all_layers=all_layers)
+    return paths
+
+
+def write_onnx(
+    network: Network, input_size: int | None, title: str, path: str | Path, *, all_layers: bool = False
+) -> None:
+    """One network's graph into a file; the same bytes every time."""
+    graph = onnx_model(network, input_size, title, all_layers=all_layers)
+    Path(path).write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def onnx_model(
+    network: Network, input_size: int | None, title: str, *, all_layers: bool = False
+) -> onnx.ModelProto:
+    """The graph of one network for inputs (N, 3, input_size, input_size), or any size where that is None."""
+    onnx = need("onnx", "'mtcnn-cpp[onnx]'", "writing ONNX")
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    graph = _Graph(onnx)
+    tensor = INPUT
+    for last in walk(network, None if input_size is None else (input_size, input_size)):
+        tensor = graph.add(last, tensor)
+    spatial: list[Any] = ["H", "W"] if input_size is None else [input_size, input_size]
+    shown = network.names if all_layers else [tensor]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            title,
+            [helper.make_tensor_value_info(INPUT, float32, ["N", 3, *spatial])],
+            [helper.make_tensor_value_info(name, float32, None) for name in shown],
+            graph.constants,
+        ),
+        producer_name="mtcnn-cpp",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    outputs = last.leaving.channels
+    digest = hashlib.sha256(write_network(network)).hexdigest()
+    helper.set_model_props(
+        model,
+        {
+            "source": _source(title, digest),
+            "sha256": digest,
+            "input": CONVENTION,
+            "output": HEADS.get(outputs or 0, f"{outputs} values"),
+            "licence": LICENCE,
+        },
+    )
+    model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    onnx.checker.check_model(model, full_check=True)
+    return model  # type: ignore[no-any-return]
+
+
+def _source(title: str, digest: str) -> str:
+    official = digest in Model.default().hashes().values()
+    return f"{title}.dat as OpenFace distributes it" if official else f"a {title}.dat that is not OpenFace's"
+
+
+class _Graph:
+    """Nodes and constants of a graph that grows by a layer at a time."""
+
+    def __init__(self, onnx: Any) -> None:
+        self.onnx = onnx
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def add(self, step: Step, tensor: str) -> str:
+        """Append the layer and return its output, which has the layer's name."""
+        layer = step.layer
+        if isinstance(layer, Conv2d):
+            self.node("Conv", step, [tensor, *self.hold(step, kernel=layer.kernel, bias=layer.bias)])
+        elif isinstance(layer, MaxPool):
+            self.node("MaxPool", step, [tensor], **pool_attributes(layer))
+        elif isinstance(layer, PReLU):
+            slopes = layer.slopes if step.entering.flat else layer.slopes[:, None, None]
+            self.node("PRelu", step, [tensor, *self.hold(step, slopes=slopes)])
+        elif isinstance(layer, FullyConnected):
+            self.dense(layer, step, tensor)
+        else:
+            self.node("Sigmoid", step, [tensor])
+        return step.name
+
+    def dense(self, layer: FullyConnected, step: Step, tensor: str) -> None:
+        """A 1x1 Conv on maps; on a vector a Gemm, whose weights follow ONNX's (channel, y, x) after a
+        Flatten."""
+        weights = layer.weights
+        if not step.leaving.flat:
+            kernel = weights.T[:, :, None, None]
+            self.node("Conv", step, [tensor, *self.hold(step, kernel=kernel, bias=layer.bias)])
+            return
+        if step.flattens:
+            weights = flat.reorder(weights, step.entering.shape, flat.OPENFACE, flat.NCHW)
+            flattened = f"{step.name}.flat"
+            self.nodes.append(self.onnx.helper.make_node("Flatten", [tensor], [flattened], flattened, axis=1))
+            tensor = flattened
+        self.node("Gemm", step, [tensor, *self.hold(step, weights=weights.T, bias=layer.bias)], transB=1)
+
+    def node(self, operator: str, step: Step, inputs: list[str], **attributes: Any) -> None:
+        node = self.onnx.helper.make_node(operator, inputs, [step.name], step.name, **attributes)
+        self.nodes.append(node)
+
+    def hold(self, step: Step, **arrays: npt.NDArray[np.float32]) -> Iterator[str]:
+        for field, array in arrays.items():
+            name = f"{step.name}.{field}"
+            self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+            yield name
+
+
+def pool_attributes(layer: MaxPool) -> dict[str, Any]:
+    """MaxPool's attributes for sizes round((n - k) / s) + 1, half away from zero, without windows that
+    start outside.
+
+    That is `ceil_mode` wherever s = 1, or s = 2 <= k: a remainder of 1/2 goes up. From s = 3 on a remainder
+    below half goes down, which neither mode does; flooring after min(s // 2, k - 1) rows and columns of
+    padding at the end does.
+    """
+    kernel, stride = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
+    window = {"kernel_shape": kernel, "strides": stride}
+    if all(s == 1 or s == 2 <= k for k, s in zip(kernel, stride, strict=True)):
+        return window | {"ceil_mode": 1}
+    end = [min(s // 2, k - 1) for k, s in zip(kernel, stride, strict=True)]
+    return window | {"pads": [0, 0, *end]}

@@ -1,0 +1,47 @@
+"""Which of the three networks is this? Told by the shapes of its weighted layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..model import Model
+from ..reference.model import Conv2d, FullyConnected, Network
+from ..reference.plan import STAGES
+from ..types import StageName
+from .errors import PortError
+from .found import FoundConv, FoundDense
+
+
+def official(stage: StageName) -> Network:
+    """OpenFace's network of that stage."""
+    return Model.default().networks[stage]
+
+
+def recognise(layers: Sequence[FoundConv | FoundDense], source: str) -> StageName:
+    """The stage whose weighted layers have as many outputs each; PortError naming both sides where none
+    has."""
+    found = [outputs(layer) for layer in layers]
+    for stage in STAGES:
+        if found == expected(stage):
+            return stage
+    ours = "; ".join(f"{stage.file_name} {arrows(expected(stage.name))}" for stage in STAGES.values())
+    raise PortError(
+        f"{source}: another architecture: expected layers with these numbers of outputs: {ours}; "
+        f"found {arrows(found)}"
+    )
+
+
+def outputs(layer: FoundConv | FoundDense) -> int:
+    return int(layer.kernel.shape[0] if isinstance(layer, FoundConv) else layer.weights.shape[1])
+
+
+def expected(stage: StageName) -> list[int]:
+    return [
+        layer.kernel.shape[0] if isinstance(layer, Conv2d) else layer.weights.shape[1]
+        for layer in official(stage).layers
+        if isinstance(layer, (Conv2d, FullyConnected))
+    ]
+
+
+def arrows(numbers: Iterable[int]) -> str:
+    return " → ".join(map(str, numbers)) or "none"

@@ -1,0 +1,183 @@
+"""NPZ files written entry by entry, and read with distrust. No pickle either way."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TraceError
+
+_CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
+_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal content gives equal files
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+def chunks(array: NDArray[Any]) -> Iterator[memoryview]:
+    """The values in C order, little endian, in pieces of a few MB: what is written and what is hashed."""
+    array = np.asarray(array, array.dtype.newbyteorder("<"))
+    if array.size == 0:
+        return
+    if array.ndim > 1 and array.nbytes > _CHUNK and not array.flags.c_contiguous:
+        for part in array:
+            yield from chunks(part)
+    else:
+        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def digest(array: NDArray[Any]) -> str:
+    """SHA-256 (hex) of the values in C order, little endian; shape and dtype are not part of it."""
+    result = hashlib.sha256()
+    for chunk in chunks(array):
+        result.update(chunk)
+    return result.hexdigest()
+
+
+class NpzWriter:
+    """Writes an NPZ under a temporary name in the same folder; `commit` gives it its name, leaving the block
+    without it (an exception, an interrupt) removes it. An earlier file of that name is never damaged."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        _require_place(self.path)
+        self._file: IO[bytes] = open(self._part, "xb")  # noqa: SIM115 (closed in __exit__)
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+        self._names: set[str] = set()
+
+    def add(self, name: str, array: NDArray[Any], *, compress: bool = False) -> None:
+        """Append one entry."""
+        if name in self._names:
+            raise TraceError(f"two tensors have the name {name!r}")
+        self._names.add(name)
+        info = zipfile.ZipInfo(name + ".npy", _TIME)
+        info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+        header = {
+            "descr": np.lib.format.dtype_to_descr(array.dtype.newbyteorder("<")),
+            "fortran_order": False,
+            "shape": array.shape,
+        }
+        with self._writing(), self._zip.open(info, "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_1_0(entry, header)
+            for chunk in chunks(array):
+                entry.write(chunk)
+
+    def commit(self) -> None:
+        """Complete the file and put it in place."""
+        with self._writing():
+            self._zip.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._part, self.path)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TraceError(
+                f"{self.path} could not be written ({error.strerror or error}); nothing was left behind"
+            ) from error
+
+    def __enter__(self) -> NpzWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Forget the archive before its file: closing it would write, and refuses while an entry is open.
+        self._zip.fp = None
+        with contextlib.suppress(OSError):  # unwritten bytes of a file that goes away
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+def _require_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise TraceError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise TraceError(f"{path} is a folder; give the name of a file to write")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file under a temporary name and put it in place."""
+    _require_place(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class NpzReader:
+    """Reads single entries of an NPZ, checking each header before anything is allocated."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise TraceError(f"{self.path}: no such file")
+        if self.path.is_dir():
+            raise TraceError(f"{self.path} is a folder, expected a trace file (.npz)")
+        try:
+            self._zip = zipfile.ZipFile(self.path)
+        except (*_UNREADABLE, ValueError) as error:
+            raise TraceError(
+                f"{self.path} is not a trace, or truncated: not a readable NPZ file ({error})"
+            ) from error
+        self.names = tuple(entry.removesuffix(".npy") for entry in self._zip.namelist())
+        if len(set(self.names)) != len(self.names):
+            raise TraceError(f"{self.path}: two entries have the same name; the file is damaged")
+
+    def read(
+        self, name: str, *, shape: tuple[int, ...] | None = None, dtype: str | None = None
+    ) -> NDArray[Any]:
+        """One entry, read-only; TraceError if it is pickled, damaged or not of this `shape` and `dtype`."""
+        where = f"{self.path}: entry {name!r}"
+        try:
+            with self._zip.open(name + ".npy") as entry:
+                found_shape, found_dtype = _header(entry, where)
+                if shape is not None and (found_shape, found_dtype.name) != (shape, dtype):
+                    raise TraceError(
+                        f"{where} is {found_shape} {found_dtype.name}, the manifest says {shape} {dtype}; "
+                        "the file was changed or damaged"
+                    )
+                asked = int(np.prod(found_shape, dtype=object)) * found_dtype.itemsize
+                left = self._zip.getinfo(name + ".npy").file_size - entry.tell()
+                if asked != left:
+                    raise TraceError(
+                        f"{where} has {left} bytes of values, its header says {asked}; the file is damaged"
+                    )
+                data = entry.read()
+        except KeyError as error:
+            raise TraceError(
+                f"{self.path} has no entry {name!r}; it is truncated, changed, or not a trace"
+            ) from error
+        except _UNREADABLE as error:
+            raise TraceError(f"{where} cannot be read ({error}); the file is damaged") from error
+        return np.frombuffer(data, found_dtype).reshape(found_shape)  # read-only, as bytes are
+
+
+def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    try:
+        if np.lib.format.read_magic(entry) == (1, 0):
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(entry)
+        else:
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(entry)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise TraceError(f"{where} is not a NumPy array ({error})") from error
+    if dtype.kind == "O":
+        raise TraceError(f"{where} is a pickled array; traces hold plain numbers, pickles are refused")
+    if dtype.kind not in "biuf" or fortran_order:
+        raise TraceError(
+            f"{where} is {dtype} (Fortran order: {fortran_order}), expected plain numbers in C order"
+        )
+    return shape, dtype

@@ -1,0 +1,60 @@
+"""The tap that a capture hands to the detector: notes every tensor, passes the wanted values on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...types import Tap
+from ..errors import TraceError
+from ..names import layout, matcher
+from .manifest import Capture, Entry
+from .npz import digest
+from .statistics import Statistics
+
+
+class Recorder:
+    """`tap` takes tensors in execution order, `entries` are what it saw; level ``full`` fills `store`.
+
+    `limit` (bytes of values, None for no limit) stops a capture that grows beyond what was agreed to.
+    """
+
+    def __init__(
+        self, capture: Capture, store: Tap, only: Sequence[str] = (), limit: int | None = None
+    ) -> None:
+        self.entries: list[Entry] = []
+        self.nbytes = 0
+        self._capture = capture
+        self._store = store
+        self._wanted = matcher(only) if only else lambda name: True
+        self._limit = limit
+        self._seen: set[str] = set()
+
+    def tap(self, name: str, array: NDArray[Any]) -> None:
+        """Take one tensor; the array is read at once and not kept."""
+        if not self._wanted(name):
+            return
+        if name in self._seen:
+            raise TraceError(f"two tensors have the name {name!r}")
+        self._seen.add(name)
+        level = self._capture
+        entry = Entry(
+            name,
+            array.shape,
+            array.dtype.name,
+            layout(name, array.ndim),
+            None if level == "names" else digest(array),
+            Statistics.of(array) if level == "stats" else None,
+        )
+        self.entries.append(entry)
+        if level != "full":
+            return
+        self.nbytes += entry.nbytes
+        if self._limit is not None and self.nbytes > self._limit:
+            raise TraceError(
+                f"the capture grew beyond {self._limit / 2**30:.3g} GiB at {name}; "
+                "allow it (--yes), or capture less (--only, --capture hash)"
+            )
+        self._store(name, array)

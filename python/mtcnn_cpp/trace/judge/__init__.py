@@ -1,0 +1,1 @@
+"""Judging: how far two traces are apart, and whether that is allowed."""

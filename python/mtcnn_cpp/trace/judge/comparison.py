@@ -1,0 +1,130 @@
+"""compare(a, b): every tensor of two traces, from the outside in, and the first that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import TraceError
+from ..file.trace import Trace
+from ..names import matcher, require_present
+from .report import Report, Row
+from .tolerances import Tolerances, TolerancesLike
+from .verdict import Verdict, judge
+
+
+def compare(
+    a: Trace,
+    b: Trace,
+    *,
+    tolerances: TolerancesLike | None = None,
+    only: Sequence[str] = (),
+    fail_fast: bool = False,
+) -> Report:
+    """Compare b with the reference a, tensor by tensor in a's execution order.
+
+    `only` restricts both sides to names that fit a pattern. Raises TraceError when the two are of different
+    pictures, when a pattern (of `only` or of a tolerance) fits no name, or when a file is damaged.
+    """
+    _require_same_picture(a, b)
+    names = merged(a.names, b.names)
+    if not names:
+        raise TraceError("there is nothing to compare: neither trace holds a tensor")
+    require_present(only, names)
+    if only:
+        names = list(filter(matcher(only), names))
+    rules = Tolerances.of(tolerances)
+    rules.require_known(names)
+    rows: list[Row] = []
+    for name in names:
+        rows.append(row(a, b, name, rules))
+        if fail_fast and not rows[-1].ok:
+            break
+    notes = list(_notes(a, b, only))
+    if len(rows) < len(names):
+        notes.append(f"stopped at the first failure: {len(names) - len(rows)} tensors were not compared")
+    return Report(a, b, tuple(rows), tuple(notes))
+
+
+def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """All names in the order of `first`; a name that only `second` has stands where it stands there."""
+    known = set(first)
+    followers: dict[str, list[str]] = {"": []}
+    anchor = ""
+    for name in second:
+        if name in known:
+            anchor = name
+        else:
+            followers.setdefault(anchor, []).append(name)
+    result = list(followers[""])
+    for name in first:
+        result += [name, *followers.get(name, ())]
+    return result
+
+
+def row(a: Trace, b: Trace, name: str, rules: Tolerances) -> Row:
+    """The comparison of one tensor."""
+    tolerance = rules[name]
+    if name not in b:
+        return Row(name, "missing", False, f"{b.source} lacks it", a.entry(name), None, tolerance)
+    if name not in a:
+        return Row(name, "extra", False, f"only {b.source} has it", None, b.entry(name), tolerance)
+    x, y = a.entry(name), b.entry(name)
+    verdict: Verdict = "different"
+    ok, reason, measured = False, "", None
+    if x.dtype != y.dtype:
+        reason = f"dtype {x.dtype} against {y.dtype}"
+    elif x.shape != y.shape:
+        reason = f"shape {x.shape} against {y.shape}"
+    elif a.manifest.capture == b.manifest.capture == "full":
+        verdict, ok, reason, measured = judge(a[name], b[name], tolerance, x.layout)
+    elif x.sha256 is None or y.sha256 is None:
+        verdict, reason = "unchecked", "a trace holds names only: shape and dtype agree, values unknown"
+    elif x.sha256 == y.sha256:
+        verdict, ok = "identical", True
+    else:
+        reason = "the SHA-256 differ; how far the values are apart needs two full traces"
+    return Row(name, verdict, ok, reason, x, y, tolerance, measured)
+
+
+def _require_same_picture(a: Trace, b: Trace) -> None:
+    first, second = a.manifest.picture, b.manifest.picture
+    if first is None or second is None or first == second:
+        return
+    hint = ""
+    both_full = a.manifest.capture == b.manifest.capture == "full" and first.shape == second.shape
+    if both_full and np.array_equal(a.picture, b.picture[..., ::-1]):
+        hint = "; they are equal with red and blue swapped: one side was given the wrong `color`"
+    raise TraceError(
+        f"the traces are of different pictures: {a.source}: {_words(first)}, "
+        f"{b.source}: {_words(second)}{hint}"
+    )
+
+
+def _words(picture: Any) -> str:
+    return f"{picture.shape} {picture.dtype} SHA-256 {picture.sha256[:16]}…"
+
+
+def _notes(a: Trace, b: Trace, only: Sequence[str]) -> Iterator[str]:
+    if a.manifest.picture is None or b.manifest.picture is None:
+        yield "a trace names no picture: whether both saw the same one is not known"
+    for what in ("options", "model"):
+        first, second = getattr(a.manifest, what), getattr(b.manifest, what)
+        if first and second:
+            for key in first:
+                if first[key] != second.get(key):
+                    one, other = _short(first[key]), _short(second.get(key))
+                    yield f"different {what}: {key} is {one} in a, {other} in b"
+    if only:
+        yield f"only {', '.join(only)}"
+    common = [name for name in a.names if name in b]
+    for first_name, second_name in zip(common, (name for name in b.names if name in a), strict=True):
+        if first_name != second_name:
+            yield f"the order of execution differs: where a has {first_name}, b has {second_name}"
+            break
+
+
+def _short(value: Any) -> str:
+    return f"{value[:12]}…" if isinstance(value, str) and len(value) > 20 else str(value)

@@ -1,0 +1,218 @@
+"""One output value of one layer, summed step by step in three ways, beside the recorded value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TraceError
+from ..file.trace import Trace
+from ..names import nearest
+from .ulp import ulp_distance
+
+if TYPE_CHECKING:
+    from ...model import Conv2d, FullyConnected, MaxPool, Model, Network, PReLU
+
+F = np.float32
+
+
+@dataclass(frozen=True)
+class Running:
+    """A value in three arithmetics: float32 with fused multiply-add, float32 with each product rounded before
+    it is added, float64."""
+
+    fma: np.float32
+    mul_add: np.float32
+    double: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One element of the input, its weight (None in a maximum), and what the sum (or maximum) is after it."""
+
+    index: tuple[int, ...]
+    value: np.float32
+    weight: np.float32 | None
+    running: Running
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one output came about. `rule` is the specification's arithmetic: its result must be `recorded`."""
+
+    name: str
+    input_name: str
+    index: tuple[int, ...]
+    layer: str
+    steps: tuple[Step, ...]
+    bias: np.float32 | None
+    results: Running
+    rule: str
+    recorded: np.float32
+
+    @property
+    def ok(self) -> bool:
+        """Whether the recorded value is, to the last bit, what the specification's arithmetic gives."""
+        exact = F(getattr(self.results, self.rule))
+        return exact.tobytes() == self.recorded.tobytes() or bool(np.isnan(exact) and np.isnan(self.recorded))
+
+    def ulps(self, rule: str) -> float:
+        """From the recorded value to the result of ``fma``, ``mul_add`` or ``double`` (as float32)."""
+        pair = np.array([[self.recorded], [F(getattr(self.results, rule))]], F)
+        return float(ulp_distance(pair[0], pair[1])[0])
+
+
+def explain(trace: Trace, name: str, at: Sequence[int], model: Model | None = None) -> Explanation:
+    """Recompute one element of ``<network>/<level or crop>/<layer>`` from the layer's recorded input.
+
+    `at` is the index in the tensor: channel, y, x for maps, one number for vectors. Without `model`, the
+    built-in networks are used if the trace was made with them. Raises TraceError for tensors that are no
+    layer's output, an index outside, a trace without values, or networks that are not at hand.
+    """
+    recorded = trace[name]
+    place, layer_name = name.rpartition("/")[::2]
+    network = _network(trace, name, model)
+    if layer_name not in network.names:
+        raise TraceError(
+            f"{name} is not the output of a layer; explain knows the layers of {name.split('/')[0]}: "
+            f"{', '.join(network.names)}"
+        )
+    index = _checked_index(at, recorded.shape, name)
+    number = network.names.index(layer_name)
+    input_name = f"{place}/{network.names[number - 1] if number else 'input'}"
+    layer = network.layers[number]
+    kind = type(layer).__name__
+    sum_up: Callable[..., tuple[list[Step], np.float32 | None, Running, str]] | None = _RULES.get(kind)
+    if sum_up is None:
+        raise TraceError(f"{name}: explain knows convolutions, dense layers, PReLU and pooling, not {kind}")
+    try:
+        with np.errstate(all="ignore"):
+            steps, bias, results, rule = sum_up(layer, trace[input_name], index)
+    except (IndexError, ValueError) as error:
+        raise TraceError(
+            f"{name}: its recorded input {input_name} {trace.entry(input_name).shape} does not fit the layer "
+            f"({error}); was the trace made with these networks?"
+        ) from error
+    return Explanation(name, input_name, index, kind, tuple(steps), bias, results, rule, F(recorded[index]))
+
+
+def _network(trace: Trace, name: str, model: Model | None) -> Network:
+    from ...model import Model
+
+    stage = name.partition("/")[0]
+    if stage not in ("pnet", "rnet", "onet"):
+        raise TraceError(
+            f"{name} does not belong to a network; the nearest: {', '.join(nearest(name, trace))}"
+        )
+    if model is None:
+        model = Model.default()
+        made_with = trace.manifest.model.get(stage)
+        if made_with is not None and made_with != model.hashes()[stage]:
+            raise TraceError(
+                f"{trace.source} was made with other networks than the built-in ones; give the model"
+            )
+    network: Network = getattr(model, stage)
+    return network
+
+
+def _checked_index(at: Sequence[int], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    index = tuple(at)
+    if len(index) != len(shape) or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):
+        raise TraceError(f"{name} has shape {shape}; the index {','.join(map(str, index))} is not in it")
+    return index
+
+
+class _Sum:
+    """The three running sums."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.running = Running(F(0), F(0), 0.0)
+
+    def add(self, index: tuple[int, ...], value: np.float32, weight: np.float32) -> None:
+        from ...reference.fma import fma
+
+        now = self.running
+        fused = fma(np.array([value]), np.array([weight]), np.array([now.fma]))[0]
+        self.running = Running(
+            fused, F(now.mul_add + F(value * weight)), now.double + float(value) * float(weight)
+        )
+        self.steps.append(Step(index, value, weight, self.running))
+
+    def with_bias(self, bias: np.float32) -> Running:
+        now = self.running
+        return Running(F(now.fma + bias), F(now.mul_add + bias), now.double + float(bias))
+
+
+def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+    """Input map outside, then kernel x, then kernel y; the bias last."""
+    out, y, x = index
+    _, maps_in, kernel_y, kernel_x = layer.kernel.shape
+    _require(len(maps) == maps_in, f"{maps_in} maps")
+    total = _Sum()
+    for c in range(maps_in):
+        for kx in range(kernel_x):
+            for ky in range(kernel_y):
+                total.add((c, y + ky, x + kx), maps[c, y + ky, x + kx], layer.kernel[out, c, ky, kx])
+    return total.steps, layer.bias[out], total.with_bias(layer.bias[out]), "fma"
+
+
+def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+    """On maps: inputs in order, the double sum rounded to float, then the bias in float. Flattened: channel,
+    then x, then y (y fastest), the bias in double, rounded once."""
+    inputs, out, total = len(layer.weights), index[0], _Sum()
+    per_pixel = maps.ndim == 3 and len(maps) == inputs
+    if per_pixel:
+        where = [(c, *index[1:]) for c in range(inputs)]
+    else:
+        _require(maps.size == inputs, f"{inputs} values")
+        axes = (0, 2, 1) if maps.ndim == 3 else (0,)
+        order = np.arange(maps.size).reshape(maps.shape).transpose(axes).ravel()
+        where = [tuple(map(int, np.unravel_index(place, maps.shape))) for place in order]
+    for place, weight in zip(where, layer.weights[:, out], strict=True):
+        total.add(place, maps[place], weight)
+    bias = layer.bias[out]
+    results = total.with_bias(bias)
+    double = float(F(F(total.running.double) + bias)) if per_pixel else results.double
+    return total.steps, bias, Running(results.fma, results.mul_add, double), "double"
+
+
+def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+    """``v >= 0 ? v : v * slope``."""
+    value, slope = maps[index], layer.slopes[index[0]]
+    kept = bool(value >= 0)
+    result = value if kept else F(value * slope)
+    running = Running(result, result, float(value) if kept else float(value) * float(slope))
+    return [Step(index, value, slope, running)], None, running, "fma"
+
+
+def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+    """Along the rows of the window, cut at the border; a value replaces the best only if it is greater."""
+    c, out_y, out_x = index
+    y, x = out_y * layer.stride_y, out_x * layer.stride_x
+    window: NDArray[np.float32] = maps[c, y : y + layer.kernel_y, x : x + layer.kernel_x]
+    _require(window.size > 0, "a larger map")
+    best, steps = F(window[0, 0]), []
+    for row, column in np.ndindex(window.shape):
+        value = F(window[row, column])
+        best = value if value > best else best
+        running = Running(best, best, float(best))
+        steps.append(Step((c, y + row, x + column), value, None, running))
+    return steps, None, steps[-1].running, "fma"
+
+
+def _require(holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"expected {expected}")
+
+
+_RULES: dict[str, Callable[..., Any]] = {
+    "Conv2d": _conv2d,
+    "FullyConnected": _fully_connected,
+    "PReLU": _prelu,
+    "MaxPool": _max_pool,
+}

@@ -1,0 +1,108 @@
+"""Report: what a comparison found."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ..file.manifest import Entry
+from ..file.trace import Trace
+from .figures import Figures
+from .tolerances import Tolerance
+from .verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor compared. `figures` is None where nothing was measured."""
+
+    name: str
+    verdict: Verdict
+    ok: bool
+    reason: str
+    a: Entry | None
+    b: Entry | None
+    tolerance: Tolerance
+    figures: Figures | None = None
+
+    @property
+    def words(self) -> str:
+        """The verdict as it is printed: ``ulp`` says how many were allowed."""
+        return f"ulp<={self.tolerance.ulp:g}" if self.verdict == "ulp" else self.verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows, in execution order. `mode` is ``end to end`` (each side ran on its own, errors add up) or
+    ``isolated`` (every layer of b was fed a's input)."""
+
+    a: Trace
+    b: Trace
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    mode: str = "end to end"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every tensor passed."""
+        return all(row.ok for row in self.rows)
+
+    @property
+    def first_divergence(self) -> Row | None:
+        """The first tensor, in execution order, that did not pass."""
+        return next((row for row in self.rows if not row.ok), None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tensors got which verdict."""
+        return dict(Counter(row.words for row in self.rows))
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        first = self.first_divergence
+        if first is None:
+            counted = ", ".join(f"{count} {words}" for words, count in self.counts.items())
+            return f"no divergence in {len(self.rows)} tensors ({counted or 'nothing was compared'})"
+        failed = sum(not row.ok for row in self.rows)
+        place = self.rows.index(first) + 1
+        return (
+            f"first divergence: {first.name} (tensor {place} of {len(self.rows)}; {failed} failed): "
+            f"{first.words}: {first.reason}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON; NaN and infinities become the strings nan, inf, -inf."""
+        rows = [{**_plain(row), "verdict": row.words} for row in self.rows]
+        first = self.first_divergence
+        return {
+            "ok": self.ok,
+            "headline": self.headline,
+            "first_divergence": None if first is None else first.name,
+            "mode": self.mode,
+            "a": self.a.source,
+            "b": self.b.source,
+            "notes": list(self.notes),
+            "counts": self.counts,
+            "tensors": rows,
+        }
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one self-contained HTML file; needs the extra ``report`` (Matplotlib, Jinja2)."""
+        from ..show.html import save
+
+        save(self, path)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Recording: a detection's tensors into memory or into a file."""

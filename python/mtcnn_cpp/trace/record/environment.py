@@ -1,0 +1,32 @@
+"""What made a trace: versions, backend, compiler, system."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import numpy as np
+
+
+def environment(backend: str) -> dict[str, str]:
+    """Words for the manifest. `backend` is ``reference`` or the name of the core's variant that ran."""
+    try:
+        version = metadata.version("mtcnn-cpp")
+    except metadata.PackageNotFoundError:  # imported from its sources
+        version = "not installed"
+    return {
+        "package": f"mtcnn-cpp {version}",
+        "backend": backend,
+        "compiler": "none (NumPy)" if backend == "reference" else _compiler(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "os": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "machine": platform.machine(),
+    }
+
+
+def _compiler() -> str:
+    from ...backends.core import import_core
+
+    build = import_core().build_info()
+    return f"{build['compiler']} {build['flags']}"

@@ -1,0 +1,1 @@
+"""Showing a report: one HTML file with pictures. Needs the extra `report`."""

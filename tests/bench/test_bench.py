@@ -1,0 +1,247 @@
+"""The bench: work is counted right, what is asked for is measured, missing peers are told. No times."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector, Model, png
+from mtcnn_cpp.bench import memory, peers
+from mtcnn_cpp.bench.chart import draw_chart
+from mtcnn_cpp.bench.flops import network_flops, useful_work
+from mtcnn_cpp.bench.machine import cpu_model
+from mtcnn_cpp.bench.pictures import covering
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
+from mtcnn_cpp.reference.options import Options
+from pictures import ROOT, portrait
+from typer.testing import CliRunner, Result
+
+try:
+    from mtcnn_cpp import _core
+except ImportError as error:
+    pytest.skip(f"no compiled core: {error}", allow_module_level=True)
+
+ISA = _core.active_isa()
+
+
+def bench(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["bench", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, dict[str, Any], Path]:
+    """What `bench` prints, its JSON and the folder of its files, for a small picture."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "face.png").write_bytes(png.encode(portrait()))
+    options = ["--isa", ISA, "--threads", "1,2", "--runs", 1, "--batch", 2, "--no-sizes"]
+    chart = ["--chart", folder / "bench.svg"] if find_spec("matplotlib") else []
+    result = bench(folder / "face.png", *options, "--json", folder / "bench.json", *chart)
+    assert result.exit_code == 0, result.output
+    return result, json.loads((folder / "bench.json").read_text()), folder
+
+
+def test_work_of_the_1080p_picture() -> None:
+    """305 boxes into RNet, 31 into ONet: 2.293 GFLOP, of which PNet 0.56, RNet 0.93, ONet 0.80."""
+    work = useful_work(Model.default(), 1080, 1920, Options(), boxes_into_rnet=305, boxes_into_onet=31)
+    assert round(work.total / 1e9, 3) == 2.293
+    assert [round(flops / 1e9, 2) for flops in work] == [0.56, 0.93, 0.80]
+
+
+def test_work_of_layers() -> None:
+    """By hand: 5x4 maps -> conv 2x2x3 -> 4x2 -> pool 2/2 -> 2x1, dense per pixel, dense on all values."""
+    kernel = np.zeros((7, 3, 2, 3), np.float32)  # out, in, y, x
+    conv = Conv2d(kernel, np.zeros(7, np.float32))
+    pixel = FullyConnected(np.zeros((7, 4), np.float32), np.zeros(4, np.float32))
+    flat = FullyConnected(np.zeros((8, 5), np.float32), np.zeros(5, np.float32))
+    layers = (conv, PReLU(np.zeros(7, np.float32)), MaxPool(2, 2, 2, 2), pixel, flat)
+    expected = 2 * (3 * 2 * 3 * 7 * (4 * 2) + 7 * 4 * (2 * 1) + 8 * 5)
+    assert network_flops(Network(layers), (5, 4)) == expected
+    assert network_flops(Network(layers), (1, 4)) == 0
+
+
+def test_work_counts_the_levels_that_run() -> None:
+    """Twice as wide a picture of one level needs twice the work, but for the border; none has no level."""
+    options = Options(min_face=60, scale_factor=0.001)
+    model = Model.default()
+    none = useful_work(model, 59, 600, options, boxes_into_rnet=0, boxes_into_onet=0)
+    one = useful_work(model, 60, 600, options, boxes_into_rnet=0, boxes_into_onet=0)
+    assert none.total == 0
+    assert one.total == network_flops(model.pnet, (12, 120))
+
+
+def test_json(measured: tuple[Result, dict[str, Any], Path]) -> None:
+    _, results, _ = measured
+    assert set(results) == {"machine", "runs", "options", "pictures", "overhead"}
+    assert results["options"] == {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
+    (picture,) = results["pictures"]
+    assert (picture["name"], picture["height"], picture["width"]) == ("face.png", 160, 176)
+    assert picture["faces"] == len(Detector().detect(portrait())) == 1
+    entered: dict[str, int] = {}
+    detector = Detector()
+    with detector.hook("*/boxes_in", lambda name, boxes: entered.update({name: len(boxes)})):
+        detector.detect(portrait())
+    assert entered == {f"{stage}/boxes_in": picture[f"boxes_into_{stage}"] for stage in ("rnet", "onet")}
+    assert [(row["isa"], row["threads"]) for row in picture["rows"]] == [(ISA, 1), (ISA, 2)]
+    for row in picture["rows"]:
+        work = picture["gflop"]["total"]
+        assert row["gflops"] == pytest.approx(work / row["ms"] * 1e3)
+        assert row["share"] == pytest.approx(row["gflops"] / row["peak_gflops"] / row["threads"])
+    stages = picture["stages"][ISA]
+    assert sum(stages[name] for name in ("resize", "proposals", "networks")) == pytest.approx(
+        sum(stages[name] for name in ("pnet", "rnet", "onet"))
+    )
+    assert picture["batch"]["pictures"] == picture["batch"]["threads"] == 2
+    assert 0 < results["overhead"]["share"] < 1
+    if memory.CLEAR.exists():
+        assert 0 < picture["memory"]["detector"] <= picture["memory"]["peak"] < 200
+
+
+def test_tables(measured: tuple[Result, dict[str, Any], Path]) -> None:
+    result, results, _ = measured
+    (picture,) = results["pictures"]
+    assert "176x160, 1 faces" in result.stdout
+    for row in picture["rows"]:
+        assert re.search(rf"{ISA} +{row['threads']} +{row['ms']:.2f} ", result.stdout)
+    assert "batch of 2 on 2 threads" in result.stdout
+    assert results["machine"]["cpu"] in result.stdout
+
+
+def test_chart(measured: tuple[Result, dict[str, Any], Path]) -> None:
+    """With the machine, the versions and the date in it; as PNG too; with peers."""
+    pytest.importorskip("matplotlib", reason="no Matplotlib (mtcnn-cpp[report])")
+    _, results, folder = measured
+    assert (folder / "bench.svg").read_text().startswith("<?xml")
+    peer = {"peer": "pymtcnn", "threads": 1, "ms": 9.0, "ratio": 3.0, "faces": 0, "versions": "pymtcnn 1.2.0"}
+    ours = peer | {"peer": peers.OURS, "ms": 3.0, "ratio": 1.0, "faces": 1, "versions": ""}
+    missing = {"peer": "mtcnn", "threads": 1, "error": "gone"}
+    results = results | {"pictures": [results["pictures"][0] | {"peers": [peer, ours, missing]}]}
+    words = text_of_chart(results, folder)
+    assert results["machine"]["cpu"] in words
+    assert results["machine"]["date"] in words
+    assert "pymtcnn\n(finds 0 faces)" in words
+    assert "3.0x the time" in words
+    assert "pymtcnn 1.2.0" in words
+    assert "Not measured: mtcnn." in words
+
+
+def text_of_chart(results: dict[str, Any], folder: Path) -> str:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda self, *a, **k: (drawn.append(self), save(self, *a, **k)))
+        draw_chart(results, folder / "bench.png")
+    assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
+    return "\n".join(text.get_text() for text in drawn[0].findobj(Text))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--isa", "sse9"], "--isa must be of"),
+        (["--threads", "1,x"], "--threads must be whole numbers of 1 or more"),
+        (["--threads", "0"], "--threads must be whole numbers of 1 or more"),
+        (["--chart", "bench.pdf"], "must be a .svg or .png file, got bench.pdf"),
+        (["no_such_picture.png"], "no_such_picture.png: there is no such image file"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], words: str) -> None:
+    result = bench(*arguments, "--runs", 1)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_peers_that_are_missing_stay_visible() -> None:
+    """Our own is measured; one whose module is not there is told, with the reason."""
+    ours, missing = peers.compare_peers(
+        portrait(), threads=[1], runs=1, options=Options(), names=["mtcnn_cpp", "no such peer"]
+    )
+    assert ours["faces"] == 1
+    assert ours["ratio"] == 1
+    assert set(missing) == {"peer", "threads", "error"}
+    assert "ended with code 1: KeyError: 'no such peer'" in missing["error"]
+
+
+def test_peer_that_is_not_installed() -> None:
+    if find_spec("tensorflow") and find_spec("mtcnn"):
+        pytest.skip("the peer mtcnn is installed here")
+    with (
+        peers.Worker("mtcnn", 1, sys.executable) as worker,
+        pytest.raises(peers.PeerError, match=r"ModuleNotFoundError: No module named '(tensorflow|mtcnn)'"),
+    ):
+        worker.ask(options=vars(Options()))
+
+
+def test_chart_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = bench("--chart", "bench.svg")
+    assert result.exit_code == 2
+    assert "drawing the chart needs Matplotlib: pip install 'mtcnn-cpp[report]'" in result.stderr
+
+
+def test_peer_with_other_options_is_told() -> None:
+    (row,) = peers.compare_peers(
+        portrait(), threads=[1], runs=1, options=Options(min_face=40), names=["pymtcnn"]
+    )
+    assert "takes no options but its own" in row["error"]
+
+
+def test_missing_peer_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = {"peer": "mtcnn", "threads": 1, "error": "ModuleNotFoundError: No module named 'tensorflow'"}
+    monkeypatch.setattr("mtcnn_cpp.bench.run.compare_peers", lambda *a, **k: [reason])
+    (tmp_path / "face.png").write_bytes(png.encode(portrait()))
+    result = bench(
+        tmp_path / "face.png",
+        "--isa",
+        ISA,
+        "--threads",
+        1,
+        "--runs",
+        1,
+        "--batch",
+        0,
+        "--no-sizes",
+        "--peers",
+    )
+    assert result.exit_code == 0
+    assert (
+        "mtcnn, threads 1: not measured: ModuleNotFoundError: No module named 'tensorflow'" in result.stdout
+    )
+
+
+def test_covering_keeps_the_picture_upright() -> None:
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[:5] = 200
+    larger = covering(image, 40, 40)
+    assert larger.shape == (40, 40, 3)
+    assert larger[0, 0, 0] == 200
+    assert larger[39, 39, 0] == 0
+    assert np.array_equal(covering(image, 10, 20), image)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
+def test_machine_is_told_without_paths(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(
+        "processor\t: 0\nmodel name\t: Some CPU\ncpu family\t: 6\nmodel\t\t: 7\n\nprocessor\t: 1\n"
+    )
+    assert cpu_model(info) == "Some CPU (cpu family 6, model 7)"
+
+
+def test_figures_have_their_blocks() -> None:
+    """Every block of benchmarks/README.md is one that figures.py fills, and the other way round."""
+    blocks = re.findall(r"<!-- (\w+) -->\n", (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
+    names = [name for name in blocks if name != "end"]
+    scripts = re.search(r"SCRIPTS = \((.*?)\)", (ROOT / "benchmarks" / "figures.py").read_text(), re.DOTALL)
+    assert scripts
+    assert sorted(names) == sorted(["summary", "bench", *re.findall(r'"(\w+)"', scripts[1])])
+    assert blocks.count("end") == len(names)

@@ -1,0 +1,178 @@
+"""The detector as a whole: its options, pickling and sharing between threads."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bad_options import BAD_OPTIONS
+from mtcnn_cpp import Detector, Model, sample_image
+from mtcnn_cpp.types import StageName
+from pictures import BACKENDS, OTHER_BACKEND, portrait
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("options", "kind", "message"), BAD_OPTIONS)
+def test_bad_option(options: dict[str, Any], kind: type[Exception], message: str, backend: str) -> None:
+    with pytest.raises(kind, match=message):
+        Detector(**options, backend=backend)
+
+
+def test_bad_backend() -> None:
+    with pytest.raises(ValueError, match=r"backend must be one of core, .*reference.*, got 'gpu'"):
+        Detector(backend="gpu")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sample_gives_the_box_of_the_original(backend: str) -> None:
+    """The figures of `astronaut.png`, min_face 60; needs no file but the package's own."""
+    faces = Detector(backend=backend).detect(sample_image())
+    if OTHER_BACKEND:
+        assert faces == Detector().detect(sample_image())
+        return
+    assert [value.hex() for value in faces.boxes[0].tolist()] == [
+        "0x1.66a3980000000p+7",
+        "0x1.5d1d200000000p+6",
+        "0x1.6ed3580000000p+6",
+        "0x1.6ddd640000000p+6",
+    ]
+    assert [value.hex() for value in faces.scores.tolist()] == ["0x1.fff5120000000p-1"]
+    assert faces.landmarks.shape == (1, 5, 2)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_backend_asked_for_is_the_one_that_runs(backend: str) -> None:
+    name = Detector(backend=backend).backend
+    assert name == backend or (backend == "core" and name in ("generic", "avx2", "avx512"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_are_what_they_should_be(backend: str) -> None:
+    faces = Detector(backend=backend).detect(portrait())
+    for name, shape in (("boxes", (1, 4)), ("scores", (1,)), ("landmarks", (1, 5, 2))):
+        array = getattr(faces, name)
+        assert array.shape == shape
+        assert array.dtype == np.float32
+        assert not array.flags.writeable
+    assert faces.image_size == portrait().shape[:2]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_options_reach_the_cascade(backend: str) -> None:
+    """Each option changes what is found."""
+    standard = Detector(backend=backend).detect(portrait())
+    assert len(Detector(backend=backend, min_face=161).detect(portrait())) == 0
+    assert len(Detector(backend=backend, thresholds=(1, 0.7, 0.7)).detect(portrait())) == 0
+    assert len(Detector(backend=backend, thresholds=(0.6, 1, 0.7)).detect(portrait())) == 0
+    assert len(Detector(backend=backend, thresholds=(0.6, 0.7, 1)).detect(portrait())) == 0
+    assert Detector(backend=backend, scale_factor=0.8).detect(portrait()) != standard
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("threads", [0, 1, 2, 7, np.int64(3)])
+def test_threads_do_not_change_results(threads: int, backend: str) -> None:
+    faces = Detector(threads=threads, backend=backend).detect(portrait())
+    assert faces == Detector(threads=1, backend=backend).detect(portrait())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_detector_in_many_threads(backend: str) -> None:
+    detector = Detector(backend=backend, threads=1)
+    pictures = [portrait(), portrait()[:, ::-1], portrait()[::-1], portrait()[:90]]
+    expected = [detector.detect(picture) for picture in pictures]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(detector.detect, pictures * 2)) == expected * 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pickle_and_copy(backend: str, tmp_path: Path) -> None:
+    options = {"min_face": 80, "thresholds": (0.5, 0.6, 0.7), "scale_factor": 0.6, "threads": 2}
+    detector = Detector(**options, backend=backend)
+    data = pickle.dumps(detector)
+    assert len(data) < 1000  # the built-in networks stay in the package
+    for same in (pickle.loads(data), copy.copy(detector), copy.deepcopy(detector)):
+        assert repr(same) == repr(detector)
+        assert same.options == detector.options
+    assert pickle.loads(data).detect(portrait()) == detector.detect(portrait())
+
+
+def with_other_bias() -> Model:
+    arrays = dict(Model.default().arrays())
+    arrays["pnet/conv1/bias"] = arrays["pnet/conv1/bias"] + np.float32(0.125)
+    return Model.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_own_model(backend: str, tmp_path: Path) -> None:
+    """Given as it is, as a folder or as an index file; it travels in pickles, and it is the one that
+    computes."""
+    model = with_other_bias()
+    model.save(tmp_path)
+    detector = Detector(model, backend=backend)
+    faces = detector.detect(portrait())
+    assert faces != Detector(backend=backend).detect(portrait())
+    for same in (
+        Detector(tmp_path, backend=backend),
+        Detector(str(tmp_path / "MTCNN_detector.txt"), backend=backend),
+        pickle.loads(pickle.dumps(detector)),
+    ):
+        assert same.model.hashes() == model.hashes()
+        assert same.detect(portrait()) == faces
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backend_runs_layers_and_networks(backend: str) -> None:
+    """One layer after the other gives what the whole network gives, for each network, bit for bit."""
+    detector = Detector(backend=backend)
+    computer = detector.engine.backend
+    rng = np.random.default_rng(5)
+    stages: tuple[tuple[StageName, int], ...] = (("pnet", 25), ("rnet", 24), ("onet", 48))
+    for stage, side in stages:
+        batch = rng.uniform(-1, 1, (2, 3, side, side)).astype(np.float32)
+        whole = computer.forward(stage, batch)
+        for maps, expected in zip(batch, whole, strict=True):
+            for name in getattr(detector.model, stage).names:
+                maps = computer.layer(stage, name, maps)
+            assert np.array_equal(maps.view(np.uint32), expected.view(np.uint32))
+
+
+def test_repr() -> None:
+    options = "min_face=60.0, thresholds=(0.6, 0.7, 0.7), scale_factor=0.709, threads=0"
+    assert repr(Detector(backend="reference")) == f"Detector({options}, backend='reference')"
+
+
+def test_attributes_are_read_only() -> None:
+    detector = Detector(backend="reference")
+    for name in ("model", "options", "threads", "backend", "workers"):
+        with pytest.raises(AttributeError):
+            setattr(detector, name, None)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_works_without_opencv(backend: str) -> None:
+    """On a machine where `import cv2` fails: arrays, the sample and drawing work; a path says what is
+    missing."""
+    script = f"""
+import sys
+sys.modules["cv2"] = None  # any import of it now fails
+import mtcnn_cpp
+faces = mtcnn_cpp.Detector(backend={backend!r}).detect(mtcnn_cpp.sample_image()[52:212, 136:312])
+assert len(faces) == 1
+assert faces._repr_png_().startswith(b"\\x89PNG")
+try:
+    mtcnn_cpp.Detector(backend={backend!r}).detect({__file__!r})
+except ImportError as error:
+    assert "needs OpenCV, but `import cv2` failed" in str(error), error
+    assert "opencv-python-headless" in str(error), error
+else:
+    raise AssertionError("no error")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,146 @@
+"""Diagnoses from outputs, and the story of the three known errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gold_figures
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector, Model
+from mtcnn_cpp.doctor import Diagnosis
+from mtcnn_cpp.doctor.outputs import NORMALISATIONS, diagnose_outputs
+from mtcnn_cpp.doctor.story import dense_inputs, floored, swapped_channels, transposed_kernels
+from mtcnn_cpp.formats.errors import PortError
+from mtcnn_cpp.reference import network as reference
+from pictures import portrait
+
+SIDES = {"pnet": 60, "rnet": 24, "onet": 48}
+LAYERS = [
+    ("pnet", "conv1"),
+    ("pnet", "fc1"),
+    ("rnet", "conv1"),
+    ("rnet", "fc2"),
+    ("onet", "prelu2"),
+    ("onet", "fc2"),
+]
+
+
+def picture(stage: str) -> np.ndarray:
+    """(side, side, 3) R G B, uint8."""
+    side = SIDES[stage]
+    return np.ascontiguousarray(portrait()[40 : 40 + side, 50 : 50 + side, ::-1])
+
+
+def outputs(stage: str, prepare: Callable[[np.ndarray], np.ndarray], layer: str) -> dict[str, np.ndarray]:
+    """What a port that prepares its picture so computes: the layer's output, with a batch axis."""
+    network = getattr(Model.default(), stage)
+    maps = np.ascontiguousarray(prepare(picture(stage).astype(np.float32)).transpose(2, 0, 1), np.float32)[
+        None
+    ]
+    for name, one in zip(network.names, network.layers, strict=True):
+        maps = reference.run(one, maps)
+        if name == layer:
+            break
+    return {layer: maps}
+
+
+def right(pixels: np.ndarray) -> np.ndarray:
+    return (pixels - 127.5) / 128
+
+
+def kinds(diagnosis: Diagnosis) -> set[str]:
+    return {finding.kind for finding in diagnosis.findings}
+
+
+@pytest.mark.parametrize(("stage", "layer"), LAYERS)
+def test_right(stage: str, layer: str) -> None:
+    assert diagnose_outputs(stage, picture(stage), outputs(stage, right, layer)).exact
+
+
+@pytest.mark.parametrize(("stage", "layer"), LAYERS)
+@pytest.mark.parametrize("normalisation", list(NORMALISATIONS)[1:])
+def test_other_normalisation(stage: str, layer: str, normalisation: str) -> None:
+    centre, divisor = NORMALISATIONS[normalisation]
+    found = diagnose_outputs(stage, picture(stage), outputs(stage, lambda v: (v - centre) / divisor, layer))
+    assert kinds(found) == {"normalisation"}
+    assert normalisation in found.findings[0].text
+
+
+@pytest.mark.parametrize(("stage", "layer"), LAYERS)
+def test_channels_swapped_and_not_normalised(stage: str, layer: str) -> None:
+    found = diagnose_outputs(stage, picture(stage), outputs(stage, lambda v: right(v)[..., ::-1], layer))
+    assert kinds(found) == {"input-channels"}
+    found = diagnose_outputs(stage, picture(stage), outputs(stage, lambda v: v[..., ::-1], layer))
+    assert kinds(found) == {"input-channels", "normalisation"}
+    found = diagnose_outputs(stage, picture(stage), outputs(stage, lambda v: right(v).swapaxes(0, 1), layer))
+    assert kinds(found) == {"kernel-turned"}
+
+
+def test_any_constants_from_the_first_layer() -> None:
+    """ImageNet's means and deviation, which no list of usual mistakes needs to have."""
+    means = np.array([123.7, 116.3, 103.5])
+    found = diagnose_outputs("pnet", picture("pnet"), outputs("pnet", lambda v: (v - means) / 58.4, "conv1"))
+    assert kinds(found) == {"normalisation"}
+    assert "(v - (123.7, 116.3, 103.5)) / 58.4" in found.findings[0].text
+
+
+def test_shapes_tell_of_pooling_and_padding() -> None:
+    network = Model.default().rnet
+    given = outputs("rnet", right, "pool1")["pool1"]
+    found = diagnose_outputs("rnet", picture("rnet"), {"pool1": given[:, :, :10, :10]})
+    assert kinds(found) == {"pool-size"}
+    assert "pooling floored" in found.findings[0].text
+    padded = np.pad(right(picture("rnet").astype(np.float32)), ((1, 1), (1, 1), (0, 0))).transpose(2, 0, 1)
+    output = reference.run(network.layers[0], np.ascontiguousarray(padded, np.float32))
+    assert kinds(diagnose_outputs("rnet", picture("rnet"), {"conv1": output})) == {"padding"}
+
+
+def test_something_else() -> None:
+    noise = np.random.default_rng(0).normal(size=(1, 10, 58, 58)).astype(np.float32)
+    found = diagnose_outputs("pnet", picture("pnet"), {"conv1": noise})
+    assert kinds(found) == {"values"}
+    assert "no usual preparation" in found.findings[0].text
+
+
+def test_wrong_names_and_pictures() -> None:
+    with pytest.raises(PortError, match=r"outputs: expected some of conv1, prelu1, .*, found conv7"):
+        diagnose_outputs("pnet", picture("pnet"), {"conv7": np.zeros(3)})
+    with pytest.raises(PortError, match=r"found none"):
+        diagnose_outputs("pnet", picture("pnet"), {})
+    with pytest.raises(ValueError, match=r"picture: expected shape \(H, W, 3\), found \(20, 20\)"):
+        diagnose_outputs("pnet", np.zeros((20, 20)), {"conv1": np.zeros(3)})
+
+
+class TestStory:
+    """Section 6 of the specification."""
+
+    def test_kernels_transposed(self) -> None:
+        assert round(transposed_kernels(), 4) == 4.0058
+
+    def test_pooling_floored(self) -> None:
+        assert dense_inputs("rnet") == "64·3·3 = 576"
+        assert dense_inputs("rnet", floored) == "64·2·2 = 256"
+        assert dense_inputs("onet") == "128·3·3 = 1152"
+        assert dense_inputs("onet", floored) == "128·2·2 = 512"
+
+    def test_fed_with_bgr(self) -> None:
+        """On a photograph of little colour: every figure in the range that the specification states."""
+        name = "multi_face_0000.png"
+        if not (gold_figures.SHARED / "images" / name).exists():
+            pytest.skip("needs the photographs of ../shared/gold")
+        one = swapped_channels(Detector(min_face=40), gold_figures.picture(name))
+        assert 4.4 <= one.maximum <= 10
+        assert 0.16 <= one.mean <= 0.21
+        assert -0.86 <= one.channel_correlations[1] <= -0.62
+        assert 0.04 <= one.channel_means[0] <= 0.09
+        assert 0.24 <= one.channel_means[2] <= 0.33
+        assert 0.11 <= one.channel_means[3] <= 0.15
+
+    def test_the_pattern_in_a_picture_of_much_colour(self) -> None:
+        """Channel 0 nearly right, channel 1 worst and anti-correlated."""
+        one = swapped_channels(Detector(min_face=40), portrait())
+        assert one.channel_means[0] == min(one.channel_means)
+        assert one.channel_means[1] == max(one.channel_means)
+        assert one.channel_correlations[1] < -0.6
+        assert one.channel_correlations[0] > 0.9

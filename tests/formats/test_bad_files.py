@@ -1,0 +1,234 @@
+"""Files that are not what they should be: one clear error each, and never a line of their code run."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Model
+from mtcnn_cpp.formats.errors import MissingExtra, PortError
+from mtcnn_cpp.formats.read import import_model, read_found
+
+STAGES = ("pnet", "rnet", "onet")
+
+
+def write_onnx(folder: Path) -> Path:
+    pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    from mtcnn_cpp.formats import export_onnx
+
+    return export_onnx(Model.default(), folder)["rnet"]
+
+
+class Evil:
+    """A pickle of this makes a file when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "the code has run"
+
+
+def test_the_trap_works(mark: Path) -> None:
+    """With an ordinary unpickler the code does run."""
+    pickle.loads(pickle.dumps(Evil(mark)))
+    assert mark.exists()
+
+
+def test_state_dict_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
+    path = tmp_path / "pnet.pt"
+    torch.save({"conv1.weight": Evil(mark)}, path)
+    with pytest.raises(PortError, match=r"pnet.pt: refused: not a file of tensors alone"):
+        read_found(path)
+    assert not mark.exists()
+
+
+def test_table_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+    path = tmp_path / "det1.npy"
+    np.save(path, np.array({"conv1": Evil(mark)}, dtype=object), allow_pickle=True)
+    with pytest.raises(
+        PortError, match=r"det1.npy: refused: not a plain pickle of arrays \(it wants to use pathlib"
+    ):
+        read_found(path)
+    assert not mark.exists()
+
+
+def test_list_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+    path = tmp_path / "pnet.joblib"
+    path.write_bytes(pickle.dumps([np.zeros(3), Evil(mark)]))
+    with pytest.raises(PortError, match=r"refused: not a plain pickle of arrays \(it wants to use pathlib"):
+        read_found(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["builtins.eval", "os.system", "builtins.getattr", "numpy.load", "copyreg._reconstructor"]
+)
+def test_only_the_names_that_arrays_need(tmp_path: Path, name: str) -> None:
+    module, _, function = name.rpartition(".")
+    path = tmp_path / "pnet.joblib"
+    path.write_bytes(f"c{module}\n{function}\n.".encode())
+    with pytest.raises(PortError, match=f"it wants to use {name}"):
+        read_found(path)
+
+
+def test_archive_with_pickles(tmp_path: Path, mark: Path) -> None:
+    path = tmp_path / "mtcnn.npz"
+    np.savez(path, **{"pnet/conv1/kernel": np.array([Evil(mark)], dtype=object)})  # type: ignore[arg-type]
+    with pytest.raises(PortError, match=r"mtcnn.npz: expected an .npz of plain arrays"):
+        read_found(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("ending", ["onnx", "pt", "npz", "npy", "lz4", "joblib"])
+@pytest.mark.parametrize(
+    "data", [b"", b"no network\n", b"\x04\x22\x4d\x18broken", b"\x80\x04", b"PK\x03\x04"]
+)
+def test_not_that_kind(tmp_path: Path, ending: str, data: bytes) -> None:
+    lz4 = ending in ("lz4", "joblib") and data.startswith(b"\x04\x22\x4d\x18")
+    pytest.importorskip(
+        {"onnx": "onnx", "pt": "torch"}.get(ending, "lz4" if lz4 or ending == "lz4" else "numpy")
+    )
+    path = tmp_path / f"pnet.{ending}"
+    path.write_bytes(data)
+    with pytest.raises(PortError, match=f"pnet.{ending}: "):
+        read_found(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_truncated(tmp_path: Path, share: float) -> None:
+    whole = write_onnx(tmp_path / "whole").read_bytes()
+    path = tmp_path / "rnet.onnx"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(PortError):
+        read_found(path)
+
+
+def test_external_data_missing(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    model = onnx.load(write_onnx(tmp_path))
+    path = tmp_path / "outside.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert list(read_found(path)) == ["rnet"]
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(
+        PortError, match=r"outside.onnx: its weights are kept in a file of their own, which cannot be read"
+    ):
+        read_found(path)
+
+
+def test_another_architecture(tmp_path: Path) -> None:
+    arrays = {
+        "conv1.weight": np.zeros((64, 3, 7, 7), np.float32),
+        "fc.weight": np.zeros((1000, 512), np.float32),
+    }
+    np.savez(tmp_path / "resnet.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(
+        PortError, match=r"resnet.npz: another architecture: .*PNet 10 → 16 → 32 → 6.*found 64 → 1000"
+    ):
+        read_found(tmp_path / "resnet.npz")
+
+
+def test_names_of_files(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    with pytest.raises(FileNotFoundError, match=r"nowhere.onnx: expected a file, found nothing there"):
+        read_found(tmp_path / "nowhere.onnx")
+    with pytest.raises(FileNotFoundError, match=r"nowhere.pt"):
+        read_found(tmp_path / "nowhere.pt")
+    with pytest.raises(FileNotFoundError, match=r"nowhere.npz"):
+        read_found(tmp_path / "nowhere.npz")
+    with pytest.raises(PortError, match=r"expected a file ending in .onnx, .*found .tflite"):
+        read_found(tmp_path / "net.tflite")
+    with pytest.raises(PortError, match=r"expected files of one kind .*, found none"):
+        read_found(tmp_path)
+    write_onnx(tmp_path)
+    (tmp_path / "rnet.onnx").unlink()
+    with pytest.raises(PortError, match=r"expected the three networks, found no rnet"):
+        import_model(tmp_path)
+    (tmp_path / "again.onnx").write_bytes((tmp_path / "pnet.onnx").read_bytes())
+    with pytest.raises(PortError, match=r"pnet.onnx: a second pnet, after .*again.onnx"):
+        read_found(tmp_path)
+
+
+def test_what_a_dat_cannot_hold(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    from dataclasses import replace
+
+    from planted import change, correct, to_onnx
+
+    for stage, layer, edit, message in (
+        (
+            "pnet",
+            "conv2",
+            {"pads": (1, 1, 1, 1)},
+            "conv2: a .dat has convolutions with stride 1 and no padding",
+        ),
+        ("rnet", "pool1", {"mode": "floor"}, "pool1: pools 22 values along y into 10"),
+    ):
+        for other in STAGES:
+            network = correct(other)
+            if other == stage:
+                network = change(network, layer, lambda found, edit=edit: replace(found, **edit))  # type: ignore[misc]
+            onnx.save(to_onnx(network, other), tmp_path / f"{other}.onnx")
+        with pytest.raises(PortError, match=message):
+            import_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "message"),
+    [
+        (
+            "onnx",
+            "export_onnx(Model.default(), 'x')",
+            "writing ONNX needs the package 'onnx'.*pip install 'mtcnn-cpp.onnx.'",
+        ),
+        (
+            "onnxruntime",
+            "Detector(backend='onnx')",
+            "running ONNX needs the package 'onnxruntime'.*mtcnn-cpp.onnx.",
+        ),
+        (
+            "torch",
+            "export_torch(Model.default(), 'x')",
+            "writing PyTorch files needs the package 'torch'.*mtcnn-cpp.torch.",
+        ),
+        ("torch", "Detector(backend='torch')", "running PyTorch needs the package 'torch'"),
+        ("lz4", "import_model('x.lz4')", "reading an LZ4 file needs the package 'lz4'.*pip install lz4"),
+    ],
+)
+def test_extra_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, code: str, message: str
+) -> None:
+    from mtcnn_cpp import Detector
+    from mtcnn_cpp.formats import export_onnx, export_torch
+
+    if module == "onnxruntime":
+        pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.chdir(tmp_path)
+    Path("x.lz4").write_bytes(b"\x04\x22\x4d\x18")
+    names = {"export_onnx": export_onnx, "export_torch": export_torch, "Detector": Detector, "Model": Model}
+    with pytest.raises(MissingExtra, match=message):
+        eval(code, names | {"import_model": import_model})
+    assert not Path("x").exists() or not list(Path("x").iterdir())
+
+
+def test_importing_ports_imports_no_extra() -> None:
+    code = (
+        "import sys, mtcnn_cpp.formats, mtcnn_cpp.formats.read, mtcnn_cpp.doctor, mtcnn_cpp.verify;"
+        "print([n for n in ('onnx', 'onnxruntime', 'torch', 'lz4', 'joblib', 'cv2') if n in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,330 @@
+"""Traces of real detections: the same on every backend, and the original's own figures."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gold_figures import picture, tensors
+from mtcnn_cpp import Detector
+from mtcnn_cpp.image import to_pixels
+from mtcnn_cpp.rerun import compare_detectors, compare_isolated, validate
+from mtcnn_cpp.trace import Trace, TraceError, compare
+from mtcnn_cpp.trace.record import capture as capturing
+from mtcnn_cpp.trace.record.estimate import estimate
+from pictures import BACKENDS, portrait
+
+GOLD = Path(__file__).parents[1] / "gold"
+
+
+@functools.cache
+def detector(backend: str) -> Detector:
+    return Detector(backend=backend)
+
+
+@functools.cache
+def collage(backend: str) -> Trace:
+    return detector(backend).trace(picture("collage.png"))
+
+
+@functools.cache
+def small(backend: str) -> Trace:
+    return detector(backend).trace(portrait())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_trace_of_collage_equals_the_original_in_every_tensor(backend: str) -> None:
+    trace = collage(backend)
+    gold = tensors()
+    assert len(gold) > 100
+    report = compare(Trace.from_arrays(gold), trace, only=list(gold))
+    assert report.counts == {"identical": len(gold)}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_trace_of_collage_equals_the_reference_in_every_tensor(backend: str) -> None:
+    report = compare(collage("reference"), collage(backend))
+    assert report.counts == {"identical": len(collage("reference"))}
+    assert len(report.rows) > 1500
+    assert not any("order" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["collage", "astronaut"])
+def test_gold_traces_in_the_repository(backend: str, name: str) -> None:
+    gold = Trace.load(GOLD / f"{name}.trace.npz")
+    assert gold.manifest.capture == "hash"
+    found = collage(backend) if name == "collage" else detector(backend).trace(picture("astronaut.png"))
+    report = compare(gold, found)
+    assert report.counts == {"identical": len(gold)}
+
+
+def test_gold_trace_of_collage_is_the_original() -> None:
+    gold = Trace.load(GOLD / "collage.trace.npz")
+    hashes = Trace.from_arrays(tensors(), capture="hash")
+    report = compare(hashes, gold, only=hashes.names)
+    assert report.counts == {"identical": len(hashes)}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_threads_make_no_difference(backend: str, threads: int) -> None:
+    trace = Detector(backend=backend, threads=threads).trace(portrait(), capture="hash")
+    assert trace.names == small("reference").names
+    assert compare(small("reference"), trace).ok
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tap_does_not_change_the_result(backend: str) -> None:
+    faces, trace = detector(backend).detect(portrait()), small(backend)
+    assert len(faces) == 1
+    for name in ("boxes", "scores", "landmarks"):
+        assert getattr(faces, name).tobytes() == trace[f"final/{name}"].tobytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_path_without_a_tap_has_the_same_bits(backend: str) -> None:
+    """Whole networks and whole detections, computed as without a tap, against the layers that a tap shows."""
+    trace, run = collage(backend), detector(backend)
+    faces = run.detect(picture("collage.png"))
+    assert len(faces) == 6
+    for name in ("boxes", "scores", "landmarks"):
+        assert getattr(faces, name).tobytes() == trace[f"final/{name}"].tobytes()
+    places = {name.rpartition("/")[0] for name in trace if name.endswith("/input")}
+    for stage, last, take in (("pnet", "fc1", 3), ("rnet", "fc2", 7), ("onet", "fc2", 7)):
+        chosen = sorted(place for place in places if place.startswith(stage))[-take:]
+        inputs = [np.ascontiguousarray(trace[f"{place}/input"]) for place in chosen]
+        batches = [part[None] for part in inputs] if stage == "pnet" else [np.stack(inputs)]
+        outputs = [part for batch in batches for part in run.engine.backend.forward(stage, batch)]  # type: ignore[arg-type]
+        for place, output in zip(chosen, outputs, strict=True):
+            assert output.tobytes() == trace[f"{place}/{last}"].tobytes(), place
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_hooks_see_what_the_trace_holds(backend: str) -> None:
+    seen: dict[str, np.ndarray] = {}
+    others: list[str] = []
+
+    def look(name: str, array: np.ndarray) -> None:
+        assert not array.flags.writeable
+        seen[name] = array.copy()
+
+    with detector(backend).hook("rnet/*/conv2", look), detector(backend).hook("final/*", look):
+        with detector(backend).hook("final/boxes", lambda name, array: others.append(name)):
+            detector(backend).detect(portrait())
+        detector(backend).detect(portrait()[:100])
+        assert others == ["final/boxes"]
+        seen.clear()
+        detector(backend).detect(portrait())
+    detector(backend).detect(portrait())
+    trace = small(backend)
+    expected = [
+        name for name in trace if name.startswith("final/") or (name.endswith("conv2") and "rnet" in name)
+    ]
+    assert list(seen) == expected
+    assert all(array.tobytes() == trace[name].tobytes() for name, array in seen.items())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_that_a_hook_keeps_do_not_change(backend: str) -> None:
+    kept: dict[str, np.ndarray] = {}
+    with detector(backend).hook("*", kept.__setitem__):
+        detector(backend).detect(portrait())
+    detector(backend).detect(portrait()[::-1])
+    trace = small(backend)
+    assert list(kept) == list(trace)
+    assert all(array.tobytes() == trace[name].tobytes() for name, array in kept.items())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_hook_raises_reaches_the_caller(backend: str) -> None:
+    class Stop(Exception):
+        pass
+
+    stop, seen = Stop("enough"), []
+
+    def look(name: str, array: np.ndarray) -> None:
+        seen.append(name)
+        if name == "pnet/level01/conv2":
+            raise stop
+
+    with pytest.raises(Stop) as caught, detector(backend).hook("*", look):
+        detector(backend).detect(portrait())
+    assert caught.value is stop
+    assert seen[-1] == "pnet/level01/conv2"
+    assert len(detector(backend).detect(portrait())) == 1
+
+
+def test_a_hook_belongs_to_its_detector_and_thread() -> None:
+    shared, other, seen = detector("reference"), Detector(backend="reference"), []
+    with shared.hook("final/boxes", lambda name, array: seen.append(name)):
+        other.detect(portrait())
+        thread = threading.Thread(target=shared.detect, args=[portrait()])
+        thread.start()
+        thread.join()
+        assert not seen
+        shared.trace(portrait())
+        assert seen == ["final/boxes"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "nearest"),
+    [
+        ("pnet/level02/covn1", r"pnet/level\*/conv1"),
+        ("pnet/*/conv9", r"pnet/level\*/conv"),
+        ("final/box", "final/boxes"),
+        ("RNET/*", r"rnet/"),
+    ],
+)
+def test_patterns_that_no_name_can_fit(pattern: str, nearest: str) -> None:
+    message = rf"pattern '{pattern.replace('*', '.*')}' matches no tensor name; the nearest: .*{nearest}"
+    with pytest.raises(TraceError, match=message), detector("reference").hook(pattern, print):
+        pass
+    with pytest.raises(TraceError, match=message):
+        detector("reference").trace(portrait(), only=["final/*", pattern])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["pnet/level77/conv1", "rnet/crop1234/fc1", "*", "*/*_keep", "onet/crop9?9/conv4"]
+)
+def test_patterns_that_a_name_can_fit(pattern: str) -> None:
+    with detector("reference").hook(pattern, print):
+        pass
+
+
+def test_only_and_capture_levels(tmp_path: Path) -> None:
+    trace = detector("reference").trace(portrait(), only=["pnet/level01/*", "*/boxes"], capture="stats")
+    fits = [
+        name for name in small("reference") if name.startswith("pnet/level01/") or name.endswith("/boxes")
+    ]
+    assert list(trace) == fits
+    entry = trace.entry("pnet/level01/conv1")
+    values = small("reference")["pnet/level01/conv1"]
+    assert entry.statistics is not None
+    assert entry.statistics.maximum == values.max()
+    with pytest.raises(
+        TypeError, match=r"only must be a sequence of patterns, got the string .* write \['\*'\]"
+    ):
+        detector("reference").trace(portrait(), only="*")
+    with pytest.raises(TraceError, match="capture must be one of names, stats, hash, full, got 'some'"):
+        detector("reference").trace(portrait(), capture="some")
+
+
+def test_dump_writes_what_trace_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    manifest = capturing.dump(detector("reference").engine, to_pixels(portrait()), path)
+    found = Trace.load(path)
+    assert found.manifest == manifest == small("reference").manifest
+    assert compare(small("reference"), found).ok
+    assert np.array_equal(found.picture, portrait())
+    assert manifest.options == {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
+    assert manifest.model == detector("reference").model.hashes()
+    assert manifest.made_by["backend"] == "reference"
+    again = tmp_path / "b.npz"
+    found.save(again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_picture_is_kept_blue_first_whatever_came_in() -> None:
+    reds = np.ascontiguousarray(portrait()[..., ::-1])
+    trace = detector("reference").trace(reds, color="rgb", only=["final/*"])
+    assert trace.manifest == detector("reference").trace(portrait(), only=["final/*"]).manifest
+    assert np.array_equal(trace.picture, portrait())
+
+
+def test_the_wrong_color_is_told() -> None:
+    wrong = detector("reference").trace(portrait(), color="rgb")
+    with pytest.raises(TraceError, match="red and blue swapped: one side was given the wrong `color`"):
+        compare(small("reference"), wrong)
+
+
+def test_a_capture_beyond_the_limit_stops_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"grew beyond .* GiB at pnet/level00/pool1; allow it"):
+        capturing.dump(detector("reference").engine, to_pixels(portrait()), tmp_path / "a.npz", limit=100_000)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 176), (97, 143)])
+def test_the_estimate_is_what_is_written(height: int, width: int) -> None:
+    guess = estimate(detector("reference"), height, width)
+    trace = detector("reference").trace(portrait()[:height, :width])
+    maps = [entry for entry in trace.manifest.tensors if entry.layout not in _LISTS or "crop" in entry.name]
+    found = {
+        stage: sum(entry.nbytes for entry in maps if entry.name.startswith(stage))
+        for stage in ("pnet/", "rnet/crop000", "onet/crop000")
+    }
+    assert guess.pnet == found["pnet/"] + height * width * 3
+    assert found["rnet/crop000"] in (0, guess.rnet)
+    assert found["onet/crop000"] in (0, guess.onet)
+    assert guess.rnet > 0
+
+
+_LISTS = {"box", "pick", "box, (x y width height)", "box, (dx1 dy1 dx2 dy2)"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_validate_reproduces(backend: str, tmp_path: Path) -> None:
+    report = validate(small("reference"), detector(backend), tmp_path)
+    assert report.counts == {"identical": len(small("reference"))}
+    hashes = detector("reference").trace(portrait(), capture="hash", only=["rnet/*"])
+    assert validate(hashes, detector(backend), tmp_path, image=portrait()).ok
+    with pytest.raises(TraceError, match=r"holds no pixels .level hash.; give the picture"):
+        validate(hashes, detector(backend), tmp_path)
+    with pytest.raises(TraceError, match="not the picture that trace was made of"):
+        validate(hashes, detector(backend), tmp_path, image=portrait()[1:])
+    names = detector("reference").trace(portrait(), capture="names")
+    with pytest.raises(TraceError, match="holds names only; there is nothing to validate"):
+        validate(names, detector(backend), tmp_path)
+
+
+def test_validate_finds_other_options(tmp_path: Path) -> None:
+    report = validate(small("reference"), Detector(backend="reference", min_face=50), tmp_path)
+    assert not report.ok
+    assert "different options: min_face is 60.0 in a, 50.0 in b" in report.notes
+    assert report.first_divergence is not None
+    assert report.first_divergence.name == "pnet/level00/input"
+
+
+def test_validate_dark_float_pictures(tmp_path: Path) -> None:
+    """Pixels that only backends take: 16 bits a channel, nearly black, would pass for floats in 0…1."""
+    dark = portrait().astype(np.uint16)
+    trace = detector("reference").trace(dark)
+    assert trace.manifest.picture is not None
+    assert trace.manifest.picture.dtype == "float32"
+    assert validate(trace, detector("reference"), tmp_path).ok
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_isolated_layers_equal_the_reference(backend: str, tmp_path: Path) -> None:
+    report = compare_isolated(small("reference"), detector(backend), tmp_path)
+    assert report.ok, report.headline
+    assert report.mode == "isolated"
+    layers = [name for name in small("reference") if name.count("/") == 2 and not name.endswith(_NOT_LAYERS)]
+    assert [row.name for row in report.rows] == layers
+    with pytest.raises(TraceError, match=r"captured with --only"):
+        compare_isolated(detector("reference").trace(portrait(), only=["*"]), detector(backend), tmp_path)
+
+
+_NOT_LAYERS = ("input", "heat_map", "boxes", "scores", "offsets", "nms_keep")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("isolated", [False, True])
+def test_compare_detectors(backend: str, isolated: bool, tmp_path: Path) -> None:
+    report = compare_detectors(
+        portrait(), detector(backend), detector("reference"), tmp_path, isolated=isolated, only=["rnet/*/fc?"]
+    )
+    assert report.ok
+    assert set(report.counts) == {"identical"}
+    assert {row.name.rpartition("/")[2] for row in report.rows} == {"fc1", "fc2"}
+
+
+def test_traces_pickle(tmp_path: Path) -> None:
+    import pickle
+
+    back: Any = pickle.loads(pickle.dumps(small("reference")))
+    assert compare(small("reference"), back).ok

@@ -1,0 +1,292 @@
+"""compare(): names, order, verdicts, tolerances, and which tensor is named first."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp.trace import Tolerance, Trace, TraceError, compare
+from mtcnn_cpp.trace.judge.comparison import merged
+
+RNG = np.random.default_rng(5)
+PICTURE = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+NAMES = ["input", "conv1", "prelu1", "pool1", "heat_map"]
+TENSORS = {f"pnet/level00/{name}": RNG.standard_normal((3, 5, 6)).astype(np.float32) for name in NAMES[:4]}
+TENSORS["pnet/level00/heat_map"] = RNG.random((5, 6), np.float32)
+TENSORS["pnet/nms_keep"] = np.array([3, 1], np.int32)
+CONV1 = "pnet/level00/conv1"
+
+
+def trace(changes: dict[str, Any] | None = None, **about: Any) -> Trace:
+    tensors = {**TENSORS, **(changes or {})}
+    tensors = {name: array for name, array in tensors.items() if array is not None}
+    return Trace.from_arrays(tensors, **{"picture": PICTURE, **about})
+
+
+def altered(name: str, index: tuple[int, ...], value: float) -> dict[str, Any]:
+    array = TENSORS[name].copy()
+    array[index] = value
+    return {name: array}
+
+
+def neighbour(value: np.float32, steps: int = 1) -> np.float32:
+    for _ in range(steps):
+        value = np.nextafter(value, np.float32(np.inf))
+    return value
+
+
+def test_equal_traces_are_identical() -> None:
+    report = compare(trace(), trace())
+    assert report.ok
+    assert report.first_divergence is None
+    assert report.counts == {"identical": 6}
+    assert report.headline == "no divergence in 6 tensors (6 identical)"
+
+
+@pytest.mark.parametrize(
+    ("value", "tolerance", "verdict", "ok"),
+    [
+        (0.0, None, "identical", True),
+        (-0.0, None, "equal", True),
+        (1e-45, None, "similar", False),
+        (1e-45, Tolerance(ulp=1), "ulp<=1", True),
+        (3e-45, Tolerance(ulp=1), "similar", False),
+        (1e-6, 1e-6, "close", True),
+        (1.1e-6, 1e-6, "similar", False),
+        (0.01, None, "similar", False),
+        (9.0, None, "different", False),
+        (9.0, 9.0, "close", True),
+    ],
+)
+def test_the_ladder_of_verdicts(value: float, tolerance: Any, verdict: str, ok: bool) -> None:
+    first = trace(altered(CONV1, (1, 2, 3), 0.0))
+    report = compare(first, trace(altered(CONV1, (1, 2, 3), value)), tolerances=tolerance)
+    row = report.rows[1]
+    assert (row.name, row.words, row.ok, report.ok) == (CONV1, verdict, ok, ok)
+    if not ok:
+        assert report.first_divergence is row
+        assert row.figures is not None
+        assert row.figures.worst is not None
+        assert row.figures.worst.index == (1, 2, 3)
+
+
+def test_an_element_passes_by_ulp_or_by_closeness() -> None:
+    a, b = np.array([1.0, 1e-30], np.float32), np.array([1.0 + 2**-23, 3e-30], np.float32)
+    report = compare(
+        Trace.from_arrays({"x": a}), Trace.from_arrays({"x": b}), tolerances=Tolerance(ulp=1, atol=1e-29)
+    )
+    assert report.rows[0].words == "close"
+
+
+def test_headline_names_the_first_divergence() -> None:
+    changes = altered("pnet/level00/pool1", (0, 0, 0), 7) | altered(CONV1, (2, 4, 5), 8)
+    report = compare(trace(), trace(changes, source="mine"))
+    assert report.headline == (
+        "first divergence: pnet/level00/conv1 (tensor 2 of 6; 2 failed): different: 1 of 90 elements differ"
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_not_finite_in_one_element(bad: float) -> None:
+    for a, b in ((None, bad), (bad, None)):
+        report = compare(
+            trace(altered(CONV1, (1, 0, 2), a) if a else {}),
+            trace(altered(CONV1, (1, 0, 2), b) if b else {}),
+            tolerances=1e30,
+        )
+        assert report.first_divergence is not None
+        assert report.first_divergence.name == CONV1
+        assert "NaN or infinities differ in 1 of 90 elements, first at (1, 0, 2)" in report.headline
+
+
+def test_the_same_nan_on_both_sides_is_identical_and_other_nan_bits_are_equal() -> None:
+    nan = altered(CONV1, (0, 0, 0), np.nan)
+    other = {CONV1: nan[CONV1].copy()}
+    other[CONV1].view(np.uint32)[0, 0, 0] ^= 1
+    assert compare(trace(nan), trace(nan)).rows[1].verdict == "identical"
+    assert compare(trace(nan), trace(other)).rows[1].verdict == "equal"
+    infinite = altered(CONV1, (0, 0, 0), np.inf)
+    opposite = altered(CONV1, (0, 0, 0), -np.inf)
+    assert not compare(trace(infinite), trace(opposite), tolerances=1e9).ok
+
+
+def test_missing_and_extra_tensors_fail() -> None:
+    report = compare(trace(), trace({"pnet/level00/prelu1": None}, source="mine"))
+    assert report.headline.endswith("(tensor 3 of 6; 1 failed): missing: mine lacks it")
+    report = compare(trace({"pnet/level00/prelu1": None}), trace(source="mine"))
+    assert [row.name for row in report.rows] == list(TENSORS)
+    assert report.headline.endswith("prelu1 (tensor 3 of 6; 1 failed): extra: only mine has it")
+
+
+def test_dtype_and_shape_fail_before_values() -> None:
+    double = {CONV1: TENSORS[CONV1].astype(np.float64)}
+    assert "different: dtype float32 against float64" in compare(trace(), trace(double)).headline
+    cut = {CONV1: TENSORS[CONV1][:, 1:]}
+    assert "different: shape (3, 5, 6) against (3, 4, 6)" in compare(trace(), trace(cut)).headline
+
+
+def test_swapped_channels_are_recognised() -> None:
+    name = "pnet/level00/input"
+    report = compare(trace(), trace({name: TENSORS[name][::-1]}))
+    assert report.headline.endswith("b with its channels reversed is a: red and blue are swapped")
+
+
+def test_integers_are_compared_exactly() -> None:
+    report = compare(trace(), trace({"pnet/nms_keep": np.array([3, 2], np.int32)}))
+    assert report.first_divergence is not None
+    assert report.first_divergence.name == "pnet/nms_keep"
+
+
+def test_merged_order() -> None:
+    assert merged("abcd", "abcd") == list("abcd")
+    assert merged("abd", "xabyd") == list("xabyd")
+    assert merged("abc", "") == list("abc")
+    assert merged("", "ab") == list("ab")
+    assert merged("abc", "cxb") == list("abcx")
+
+
+def test_nothing_to_compare() -> None:
+    with pytest.raises(TraceError, match="nothing to compare: neither trace holds a tensor"):
+        compare(Trace.from_arrays({}), Trace.from_arrays({}))
+
+
+def test_the_order_of_the_channels_of_a_picture_does_not_matter() -> None:
+    assert compare(trace(), trace(picture=PICTURE[..., ::-1], color="rgb")).ok
+
+
+def test_order_of_execution_is_noted() -> None:
+    turned = Trace.from_arrays(dict(reversed(TENSORS.items())), picture=PICTURE)
+    report = compare(trace(), turned)
+    assert report.ok
+    assert any(
+        note.startswith("the order of execution differs: where a has pnet/level00/input")
+        for note in report.notes
+    )
+
+
+def test_other_pictures_are_refused() -> None:
+    with pytest.raises(
+        TraceError, match=r"traces are of different pictures: a: \(6, 8, 3\) uint8 SHA-256 \w{16}…, b:"
+    ):
+        compare(trace(source="a"), trace(picture=PICTURE[::-1], source="b"))
+    with pytest.raises(
+        TraceError, match="equal with red and blue swapped: one side was given the wrong `color`"
+    ):
+        compare(trace(), trace(picture=PICTURE[..., ::-1]))
+
+
+def test_notes_on_what_the_sides_do_not_share() -> None:
+    a = trace(options={"min_face": 60.0}, model={"pnet": "1" * 64})
+    b = trace(options={"min_face": 40.0}, model={"pnet": "2" * 64})
+    assert compare(a, b).notes == (
+        "different options: min_face is 60.0 in a, 40.0 in b",
+        "different model: pnet is 111111111111… in a, 222222222222… in b",
+    )
+    unknown = Trace.from_arrays(TENSORS)
+    assert compare(a, unknown).notes == (
+        "a trace names no picture: whether both saw the same one is not known",
+    )
+
+
+@pytest.mark.parametrize("capture", ["hash", "stats"])
+def test_hashes_tell_equal_from_different(capture: Any) -> None:
+    assert compare(trace(), trace(capture=capture)).counts == {"identical": 6}
+    assert compare(trace(capture=capture), trace(capture="hash")).ok
+    report = compare(trace(), trace(altered(CONV1, (0, 0, 0), 7), capture=capture), tolerances=100)
+    assert "conv1 (tensor 2 of 6; 1 failed): different: the SHA-256 differ" in report.headline
+
+
+def test_names_alone_do_not_pass() -> None:
+    report = compare(trace(), trace(capture="names"))
+    assert report.counts == {"unchecked": 6}
+    assert not report.ok
+
+
+def test_fail_fast_stops_at_the_first_failure() -> None:
+    report = compare(trace(), trace(altered(CONV1, (0, 0, 0), 7)), fail_fast=True)
+    assert [row.name for row in report.rows] == ["pnet/level00/input", CONV1]
+    assert "stopped at the first failure: 4 tensors were not compared" in report.notes
+
+
+def test_only_restricts_both_sides() -> None:
+    changed = trace(altered(CONV1, (0, 0, 0), 7))
+    assert compare(trace(), changed, only=["*/input", "*_map"]).counts == {"identical": 2}
+    with pytest.raises(
+        TraceError, match=r"'\*/covn1' matches no tensor name; the nearest: pnet/level\*/conv1"
+    ):
+        compare(trace(), changed, only=["*/covn1"])
+
+
+def test_tolerances_by_pattern_the_last_that_fits_holds() -> None:
+    changed = trace(
+        {name: array + np.float32(0.001) for name, array in TENSORS.items() if array.dtype == np.float32}
+    )
+    rules = {"*": 0, "pnet/*": {"atol": 0.01}, "*/conv1": {"ulp": 1}, "*_keep": 0}
+    report = compare(trace(), changed, tolerances=rules)
+    assert [row.ok for row in report.rows] == [True, False, True, True, True, True]
+    assert report.headline.endswith("elements differ by more than ulp 1")
+
+
+needs_toml = pytest.mark.skipif(
+    find_spec("tomllib") is None and find_spec("tomli") is None, reason="TOML needs Python 3.11 or tomli"
+)
+
+
+@needs_toml
+def test_tolerances_from_toml(tmp_path: Path) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text('"*" = 1e-9\n["*/conv1"]\nulp = 2\n')
+    near = neighbour(TENSORS[CONV1][0, 0, 0], 2)
+    assert compare(trace(), trace(altered(CONV1, (0, 0, 0), near)), tolerances=path).ok
+    near = neighbour(TENSORS[CONV1][0, 0, 0], 3)
+    assert not compare(trace(), trace(altered(CONV1, (0, 0, 0), near)), tolerances=path).ok
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (-1.0, "tolerance atol must be a number >= 0, got -1.0"),
+        (math.nan, "tolerance atol must be a number >= 0, got nan"),
+        (
+            {"pnet/level01/*": 1},
+            r"pattern 'pnet/level01/\*' matches no tensor name; the nearest: pnet/level\*/",
+        ),
+        ({"*": {"ulps": 1}}, r"tolerance of '\*': expected ulp, atol, rtol, got ulps"),
+        ({"*": "1"}, r"tolerance of '\*' must be a number or ulp, atol, rtol, got '1'"),
+        ({"*": True}, "must be a number"),
+        ({"*": {"rtol": "x"}}, "tolerance rtol must be a number >= 0, got 'x'"),
+    ],
+)
+def test_bad_tolerances(given: Any, message: str) -> None:
+    with pytest.raises(TraceError, match=message):
+        compare(trace(), trace(), tolerances=given)
+
+
+@needs_toml
+def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"missing.toml: cannot read the tolerances \(No such file"):
+        compare(trace(), trace(), tolerances=tmp_path / "missing.toml")
+    (tmp_path / "t.toml").write_text("a = ")
+    with pytest.raises(TraceError, match=r"t.toml is not TOML"):
+        compare(trace(), trace(), tolerances=tmp_path / "t.toml")
+
+
+def test_python_3_10_says_what_toml_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tomllib", "tomli"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TraceError, match=r"t.toml: reading TOML needs Python 3.11 or `pip install tomli`"):
+        compare(trace(), trace(), tolerances=tmp_path / "t.toml")
+
+
+def test_to_dict_is_json() -> None:
+    report = compare(trace(), trace(altered(CONV1, (0, 0, 0), 7) | {"pnet/nms_keep": None}))
+    back = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert (back["ok"], back["first_divergence"]) == (False, CONV1)
+    assert back["tensors"][1]["figures"]["worst"]["b"] == 7.0
+    assert back["tensors"][5]["verdict"] == "missing"

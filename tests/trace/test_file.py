@@ -1,0 +1,330 @@
+"""The trace file: what is written is what is read, by anyone; what was damaged is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp.trace import Trace, TraceError
+from mtcnn_cpp.trace.file.npz import NpzWriter, digest
+
+RNG = np.random.default_rng(3)
+PICTURE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
+TENSORS: dict[str, np.ndarray] = {
+    "pnet/level00/input": RNG.standard_normal((3, 4, 5), np.float32),
+    "pnet/level00/conv1": np.array([[[np.nan, -0.0, np.inf]]], np.float32),
+    "pnet/level00/heat_map": RNG.random((4, 5), np.float32),
+    "pnet/boxes": np.zeros((0, 4), np.float32),
+    "pnet/nms_keep": np.array([2, 0], np.int32),
+    "rnet/crop000/fc1": RNG.standard_normal(128).astype(np.float32),
+}
+
+
+def make(**changes: Any) -> Trace:
+    return Trace.from_arrays(TENSORS, **{"picture": PICTURE, "options": {"min_face": 60.0}, **changes})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    make().save(tmp_path / "a.npz")
+    return tmp_path / "a.npz"
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def test_round_trip(path: Path) -> None:
+    back = Trace.load(path)
+    assert back.names == tuple(TENSORS)
+    assert back.manifest == make().manifest
+    for name, array in TENSORS.items():
+        assert same_bits(back[name], array)
+        assert not back[name].flags.writeable
+        assert back.entry(name).sha256 == digest(array)
+    assert same_bits(back.picture, PICTURE)
+    assert back.manifest.options == {"min_face": 60.0}
+
+
+def test_numpy_alone_can_read_it(path: Path) -> None:
+    with np.load(path, allow_pickle=False) as file:
+        assert set(file.files) == {*TENSORS, "manifest", "picture"}
+        for name, array in TENSORS.items():
+            assert same_bits(file[name], array)
+        manifest = json.loads(file["manifest"].tobytes())
+    assert [tensor["name"] for tensor in manifest["tensors"]] == list(TENSORS)
+    assert manifest["tensors"][0] | {"sha256": ""} == {
+        "name": "pnet/level00/input",
+        "shape": [3, 4, 5],
+        "dtype": "float32",
+        "layout": "channel, y, x",
+        "sha256": "",
+    }
+
+
+def test_layouts_name_the_axes() -> None:
+    layouts = {entry.name.rpartition("/")[2]: entry.layout for entry in make().manifest.tensors}
+    assert layouts == {
+        "input": "channel, y, x",
+        "conv1": "channel, y, x",
+        "heat_map": "y, x",
+        "boxes": "box, (x y width height)",
+        "nms_keep": "pick",
+        "fc1": "channel",
+    }
+
+
+def test_any_strides_and_byte_order_give_the_same_file(tmp_path: Path) -> None:
+    big = RNG.standard_normal((700, 1200, 3)).astype(np.float32)  # above the size that is written in pieces
+    for name, array in (("a", big.transpose(2, 0, 1)), ("b", big.transpose(2, 0, 1).copy().astype(">f4"))):
+        Trace.from_arrays({"x": array}).save(tmp_path / name)
+        with NpzWriter(tmp_path / (name + "2")) as writer:
+            writer.add("x", array)
+            writer.commit()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a2").read_bytes() == (tmp_path / "b2").read_bytes()
+    assert np.array_equal(Trace.load(tmp_path / "a")["x"], big.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("capture", ["names", "stats", "hash"])
+def test_levels_without_values(tmp_path: Path, capture: Any) -> None:
+    trace = make(capture=capture)
+    trace.save(tmp_path / "a.npz")
+    back = Trace.load(tmp_path / "a.npz")
+    assert repr(back.manifest) == repr(trace.manifest)  # statistics may be NaN, which equals nothing
+    assert back.names == tuple(TENSORS)
+    entry = back.entry("pnet/level00/conv1")
+    assert entry.shape == (1, 1, 3)
+    assert (entry.sha256 is None) == (capture == "names")
+    assert (entry.statistics is None) == (capture != "stats")
+    with pytest.raises(TraceError, match=f"captured at level '{capture}': it holds no values"):
+        back["pnet/level00/conv1"]
+    with pytest.raises(TraceError, match="holds no picture"):
+        _ = back.picture
+
+
+def test_a_hash_trace_is_small(tmp_path: Path) -> None:
+    many = {f"rnet/crop{i:03d}/conv1": np.full((28, 22, 22), i, np.float32) for i in range(300)}
+    Trace.from_arrays(many, capture="hash").save(tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").stat().st_size < 100 * 300
+
+
+def test_unknown_name_says_the_nearest(path: Path) -> None:
+    with pytest.raises(KeyError, match=r"no tensor 'pnet/level0/conv1'; the nearest: pnet/level00/conv1"):
+        Trace.load(path)["pnet/level0/conv1"]
+    assert "pnet/level0/conv1" not in Trace.load(path)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    with zipfile.ZipFile(path) as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+    change(entries)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in entries.items():
+            file.writestr(name, data)
+
+
+def npy(array: np.ndarray, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def edit_manifest(path: Path, old: str, new: str) -> None:
+    def change(entries: dict[str, bytes]) -> None:
+        text = np.load(io.BytesIO(entries["manifest.npy"])).tobytes().decode()
+        assert old in text
+        entries["manifest.npy"] = npy(np.frombuffer(text.replace(old, new, 1).encode(), np.uint8))
+
+    rewrite(path, change)
+
+
+def read_all(path: Path) -> None:
+    trace = Trace.load(path)
+    for name in trace:
+        trace[name]
+
+
+def test_values_that_were_tampered_with_are_found(path: Path) -> None:
+    changed = TENSORS["rnet/crop000/fc1"].copy()
+    changed[5] = np.nextafter(changed[5], np.float32(9))
+    rewrite(path, lambda entries: entries.update({"rnet/crop000/fc1.npy": npy(changed)}))
+    with pytest.raises(
+        TraceError, match=r"'rnet/crop000/fc1' have SHA-256 .* the manifest says .* changed or dam"
+    ):
+        read_all(path)
+
+
+def test_a_picture_that_was_tampered_with_is_found(path: Path) -> None:
+    rewrite(path, lambda entries: entries.update({"picture.npy": npy(PICTURE[::-1].copy())}))
+    with pytest.raises(TraceError, match="'picture' have SHA-256"):
+        _ = Trace.load(path).picture
+
+
+def test_a_flipped_bit_is_found(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    place = data.index(TENSORS["rnet/crop000/fc1"].tobytes()) + 17
+    data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(TraceError, match=r"'rnet/crop000/fc1' cannot be read .*damaged"):
+        read_all(path)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99, -1])
+def test_truncated_files_are_refused(path: Path, keep: float) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else int(keep)])
+    with pytest.raises(TraceError, match="not a trace, or truncated"):
+        Trace.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.pop("pnet/boxes.npy"), "lists an entry that the file lacks: 'pnet/boxes'"),
+        (lambda e: e.pop("picture.npy"), "lists an entry that the file lacks: 'picture'"),
+        (lambda e: e.update({"a.npy": npy(PICTURE)}), "does not list an entry: 'a'"),
+        (lambda e: e.pop("manifest.npy"), "is not a trace: it has no manifest"),
+        (lambda e: e.update({"manifest.npy": npy(PICTURE)}), "manifest is not JSON"),
+        (lambda e: e.update({"manifest.npy": b"hello"}), "'manifest' is not a NumPy array"),
+        (
+            lambda e: e.update({"pnet/boxes.npy": npy(np.zeros((1, 4), np.float32))}),
+            r"manifest says \(0, 4\) float32",
+        ),
+        (
+            lambda e: e.update({"pnet/boxes.npy": npy(np.array([{}], object), allow_pickle=True)}),
+            "'pnet/boxes' is a pickled array.*refused",
+        ),
+        (
+            lambda e: e.update({"manifest.npy": npy(np.array([{}], object), allow_pickle=True)}),
+            "'manifest' is a pickled array.*refused",
+        ),
+        (
+            lambda e: e.update({"rnet/crop000/fc1.npy": e["rnet/crop000/fc1.npy"][:-4]}),
+            "has 508 bytes of values, its header says 512",
+        ),
+        (
+            lambda e: e.update(
+                {"rnet/crop000/fc1.npy": e["rnet/crop000/fc1.npy"].replace(b"(128,)", b"(9**9)")}
+            ),
+            "'rnet/crop000/fc1' is not a NumPy array",
+        ),
+    ],
+)
+def test_changed_entries_are_refused(path: Path, change: Any, message: str) -> None:
+    rewrite(path, change)
+    with pytest.raises(TraceError, match=message):
+        read_all(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"version": 1',
+            '"version": 2',
+            "trace format version 2, this package reads up to 1; update mtcnn_cpp",
+        ),
+        ('"version": 1', '"version": "x"', "trace format version x"),
+        ('"format": "mtcnn_cpp trace"', '"format": "?"', "is not a trace: its manifest does not say"),
+        (
+            '"capture": "full"',
+            '"capture": "all"',
+            "manifest: capture must be one of names, stats, hash, full",
+        ),
+        ('"dtype": "float32"', '"dtype": "object"', "manifest: dtype of 'pnet/level00/input' is 'object'"),
+        (
+            '"shape": [3, 4, 5]',
+            '"shape": [3, -4, 5]',
+            r"manifest: shape of 'pnet/level00/input' is \[3, -4, 5\]",
+        ),
+        (
+            '"shape": [3, 4, 5]',
+            '"shape": [99999999, 99999999]',
+            "the manifest says .99999999, 99999999. float32",
+        ),
+        ('"name": "pnet/boxes"', '"name": 5', "manifest: name of 5 is 5"),
+        ('"name": "pnet/boxes"', '"name": "pnet/nms_keep"', "a tensor is listed twice"),
+        ('"tensors": [', '"tensor": [', "manifest: tensors is missing"),
+        ('"sha256": "', '"sha256": "0', "changed or damaged"),
+    ],
+)
+def test_changed_manifests_are_refused(path: Path, old: str, new: str, message: str) -> None:
+    edit_manifest(path, old, new)
+    with pytest.raises(TraceError, match=message):
+        _ = [Trace.load(path).picture, read_all(path)]
+
+
+def test_not_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("hello")
+    np.savez(tmp_path / "plain.npz", a=PICTURE)
+    for name, message in {
+        "text.npz": "text.npz is not a trace",
+        "plain.npz": "plain.npz is not a trace: it has no manifest .make one of plain arrays",
+        "none.npz": "none.npz: no such file",
+        ".": "is a folder, expected a trace file",
+    }.items():
+        with pytest.raises(TraceError, match=message):
+            Trace.load(tmp_path / name)
+
+
+def test_names_must_be_unique(tmp_path: Path) -> None:
+    with NpzWriter(tmp_path / "a.npz") as writer:
+        writer.add("a", PICTURE)
+        with pytest.raises(TraceError, match="two tensors have the name 'a'"):
+            writer.add("a", PICTURE)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"the folder .*nowhere does not exist"):
+        make().save(tmp_path / "nowhere" / "a.npz")
+    with pytest.raises(TraceError, match="is a folder; give the name of a file"):
+        make().save(tmp_path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupt_leaves_the_earlier_file_and_nothing_else(
+    path: Path, error: type[BaseException]
+) -> None:
+    before = path.read_bytes()
+    with pytest.raises(error), NpzWriter(path) as writer:  # noqa: PT012
+        writer.add("a", PICTURE)
+        with writer._zip.open("half", "w") as entry:  # in the middle of an entry
+            entry.write(b"half")
+            raise error
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file size limit stands for a full disk: POSIX only")
+@pytest.mark.parametrize("limit", [0, 1000, 4096, 70_000, 399_000])
+def test_a_full_disk_leaves_the_earlier_file_and_nothing_else(path: Path, limit: int) -> None:
+    before = path.read_bytes()
+    code = f"""
+        import resource
+        import numpy as np
+        from mtcnn_cpp.trace import Trace, TraceError
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+        try:
+            Trace.from_arrays({{"a": np.zeros(20_000), "b": np.zeros(30_000)}}).save({str(path)!r})
+        except TraceError as error:
+            print(error)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout, ran.stderr) == (
+        f"{path} could not be written (File too large); nothing was left behind\n",
+        "",
+    )
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
