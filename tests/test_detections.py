@@ -273,3 +273,16 @@ def test_png_refuses_what_it_did_not_write() -> None:
         png.decode(data)
     with pytest.raises(ValueError, match="not a PNG file"):
         png.decode(b"GIF89a")
+
+
+def test_by_name() -> None:
+    faces = Detector(min_face=40).detect(sample_image())
+    x, y, width, height = faces.boxes.T
+    assert np.array_equal(faces.xyxy, np.stack([x, y, x + width, y + height], axis=1))
+    assert np.array_equal(faces[0].xyxy, faces.xyxy[0])
+    names = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
+    for index, name in enumerate(names):
+        assert np.array_equal(getattr(faces, name), faces.landmarks[:, index])
+        assert np.array_equal(getattr(faces[0], name), faces.landmarks[0, index])
+    assert faces[:0].xyxy.shape == (0, 4)
+    assert faces[:0].nose.shape == (0, 2)

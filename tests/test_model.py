@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 
@@ -197,3 +198,20 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
         ValueError, match=r"ONet\.dat: byte 144: expected 4608 bytes of conv1 kernels, found 856 bytes"
     ):
         Model.load(tmp_path)
+
+
+def test_repr_is_one_line() -> None:
+    model = Model.default()
+    assert repr(model) == "Model(pnet 22dfd0a96ec9…, rnet 95e9c4203ca0…, onet 4c853ae5b461…)"
+    assert repr(model.pnet) == "Network(conv1, prelu1, pool1, conv2, prelu2, conv3, prelu3, fc1)"
+    assert repr(model.pnet.layers[0]) == "Conv2d(kernel (10, 3, 3, 3), bias (10,))"
+    assert repr(model.pnet.layers[2]) == "MaxPool(kernel_x 2, kernel_y 2, stride_x 2, stride_y 2)"
+
+
+def test_copies_stay_frozen() -> None:
+    for model in (copy.deepcopy(Model.default()), pickle.loads(pickle.dumps(Model.default()))):
+        for network in model.networks.values():
+            for layer in network.layers:
+                arrays = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
+                assert not any(array.flags.writeable for array in arrays)
+        assert model.hashes() == Model.default().hashes()

@@ -76,6 +76,7 @@ except ImportError as error:
 def test_public_names() -> None:
     for name in mtcnn_cpp.__all__:
         assert getattr(mtcnn_cpp, name).__doc__
+    assert dir(mtcnn_cpp) == sorted(mtcnn_cpp.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         mtcnn_cpp.nonsense  # noqa: B018
 

@@ -11,19 +11,24 @@ from .batch import BatchError
 from .detections import Detection, Detections
 from .detector import Detector
 from .drawing import draw
+from .face_detector_mtcnn import FaceDetectorMTCNN
 from .image import read_image, sample_image
 from .model import Model
 
 if TYPE_CHECKING:
     from .trace import Trace, compare
 
+    __version__: str
+
 __all__ = [
     "BatchError",
     "Detection",
     "Detections",
     "Detector",
+    "FaceDetectorMTCNN",
     "Model",
     "Trace",
+    "__version__",
     "compare",
     "draw",
     "read_image",
@@ -44,3 +49,7 @@ def __getattr__(name: str) -> Any:
         except metadata.PackageNotFoundError:  # run from the source tree
             return "unknown (not installed)"
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float32]
+from . import png
+from .drawing import draw
+from .image import to_bgr8, to_pixels
+from .types import Color, FloatArray
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
+PREVIEW = 1600  # pixels along the longer side of what a notebook shows
+
+
+class _Landmark:
+    """A landmark by name: x, y in pixels, of one face (2,) or of all (N, 2), float32."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._index = LANDMARKS.index(name)
+
+    def __get__(self, faces: Any, owner: type | None = None) -> FloatArray:
+        if faces is None:  # asked of the class
+            return self  # type: ignore[return-value]
+        point: FloatArray = faces.landmarks[..., self._index, :]
+        return point
+
+
+class _Named:
+    """What one face and many have alike: landmarks by name, as seen in the picture."""
+
+    left_eye = _Landmark()
+    right_eye = _Landmark()
+    nose = _Landmark()
+    left_mouth_corner = _Landmark()
+    right_mouth_corner = _Landmark()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Detection:
+class Detection(_Named):
     """One face: `box` (4,) float32 x, y, width, height in pixels; `score` float32 in [0, 1]; `landmarks`
     (5, 2) float32 pixels: left eye, right eye, nose, left and right corner of the mouth, as seen in the
-    picture."""
+    picture. Each by name too: `left_eye`, `right_eye`, `nose`, `left_mouth_corner`, `right_mouth_corner`,
+    (2,)."""
 
     box: FloatArray
     score: np.float32
     landmarks: FloatArray
+
+    @property
+    def xyxy(self) -> FloatArray:
+        """The box as x, y, x + width, y + height, (4,) float32 pixels."""
+        return _corners(self.box)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: box, score, landmarks by name. Each number is the shortest that reads back as its
@@ -52,12 +86,13 @@ class Detection:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Detections:
+class Detections(_Named):
     """The faces of one picture, best first: `boxes` (N, 4) float32 x, y, width, height in pixels; `scores`
     (N,) float32 in [0, 1]; `landmarks` (N, 5, 2) float32 pixels; all read-only. `image_size` is (height,
     width) of the picture.
 
-    A sequence of `Detection`; a slice, a mask or an index array selects faces. Equal if boxes, scores and
+    A sequence of `Detection`; a slice, a mask or an index array selects faces. `xyxy` are the boxes by their
+    corners; `left_eye` and the other landmarks by name are (N, 2). Equal if boxes, scores and
     landmarks are equal in every bit. A notebook shows the faces drawn into the picture as long as there is
     one: `picture` is its path or a weak reference to it, so that results keep no picture alive, and is not
     pickled.
@@ -68,7 +103,7 @@ class Detections:
     landmarks: FloatArray
     image_size: tuple[int, int]
     picture: Path | weakref.ref[Any] | None = field(default=None, kw_only=True)
-    color: str = field(default="bgr", kw_only=True)
+    color: Color = field(default="bgr", kw_only=True)
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -78,6 +113,11 @@ class Detections:
                 raise ValueError(f"{name} must be {shape} float32, got {array.shape} {array.dtype}")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    @property
+    def xyxy(self) -> FloatArray:
+        """The boxes as x, y, x + width, y + height, (N, 4) float32 pixels."""
+        return _corners(self.boxes)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -121,10 +161,28 @@ class Detections:
         return Detections, (self.boxes, self.scores, self.landmarks, self.image_size)
 
     def _repr_png_(self) -> bytes:
-        """For notebooks: the faces drawn into the picture, or on grey where the picture is gone."""
-        from . import drawing, png
+        """For notebooks: the faces drawn into the picture, or on grey where that is gone, thinned out to at
+        most 1600 pixels a side."""
+        step = math.ceil(max(self.image_size) / PREVIEW)
+        picture = self._pixels()[::step, ::step]
+        scale = np.float32(1 / step)
+        shown = Detections(self.boxes * scale, self.scores, self.landmarks * scale, picture.shape[:2])
+        return png.encode(draw(picture, shown))
 
-        return png.encode(drawing.preview(self))
+    def _pixels(self) -> NDArray[np.uint8]:
+        """The picture, (H, W, 3) in the order B, G, R; grey where it has gone or changed since."""
+        source = self.picture() if isinstance(self.picture, weakref.ref) else self.picture
+        if source is not None:
+            with contextlib.suppress(OSError, ValueError, ImportError):
+                pixels = to_bgr8(to_pixels(source, self.color))
+                if pixels.shape[:2] == self.image_size:
+                    return pixels
+        return np.full((*self.image_size, 3), 64, np.uint8)
+
+
+def _corners(boxes: FloatArray) -> FloatArray:
+    """x, y, width, height -> x, y, x + width, y + height; any leading axes."""
+    return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
 
 
 def _plain(array: FloatArray) -> Any:

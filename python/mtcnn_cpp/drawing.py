@@ -8,26 +8,25 @@ poster look alike.
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .detections import Detection, Detections
 from .image import to_bgr8, to_pixels
+from .types import Color, FloatArray, ImageLike
 
 Picture: TypeAlias = NDArray[np.uint8]
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Colour: TypeAlias = tuple[int, int, int]  # B, G, R
-Distance: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+Places: TypeAlias = NDArray[np.floating[Any]]
+# The signed distance of a shape, in pixels, at columns (W,) and rows (H, 1).
+Distance: TypeAlias = Callable[[Places, Places], Places]
 
 GREEN: Colour = (96, 220, 40)
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
-PREVIEW = 1600  # pixels along the longer side
 
 # Digits as strokes on a field 4 wide and 6 high, y down.
 # fmt: off
@@ -53,41 +52,40 @@ _ADVANCE = {".": 2.2}
 _DIGIT_ADVANCE = 5.6
 
 
-def draw(
-    image: object, faces: Detections, *, color: str = "bgr", line: tuple[int, int, int] = GREEN
-) -> Picture:
+class Drawable(Protocol):
+    """What can be drawn: `Detections`, or anything with such arrays."""
+
+    @property
+    def boxes(self) -> FloatArray: ...
+
+    @property
+    def scores(self) -> FloatArray: ...
+
+    @property
+    def landmarks(self) -> FloatArray: ...
+
+
+def draw(image: ImageLike, faces: Drawable, *, color: Color = "bgr", line: Colour = GREEN) -> Picture:
     """A copy of the picture with the faces drawn in, (H, W, 3) uint8 in the order B, G, R.
 
     `image` and `color` are as for `Detector.detect`; `line` is the colour of the boxes as (B, G, R).
     """
     picture = to_bgr8(to_pixels(image, color))
     unit = max(1.0, max(picture.shape[:2]) / 640)
-    for face in reversed(list(faces)):  # the best face on top
-        _draw_face(picture, face, unit, line)
+    for index in reversed(range(len(faces.scores))):  # the best face on top
+        _draw_face(picture, faces.boxes[index], faces.scores[index], faces.landmarks[index], unit, line)
     return picture
 
 
-def preview(faces: Detections) -> Picture:
-    """The faces in their picture, or on grey where that is gone, thinned out to at most 1600 pixels a
-    side."""
-    step = math.ceil(max(faces.image_size) / PREVIEW)
-    source = faces.picture() if isinstance(faces.picture, weakref.ref) else faces.picture
-    picture = np.full((*faces.image_size, 3), 64, np.uint8)[::step, ::step]
-    if source is not None:
-        try:
-            now = to_bgr8(to_pixels(source, faces.color))
-        except (OSError, ValueError, ImportError):  # a file that has gone or changed since
-            now = picture
-        if now.shape[:2] == faces.image_size:
-            picture = now[::step, ::step]
-    scale = np.float32(1 / step)
-    return draw(
-        picture, Detections(faces.boxes * scale, faces.scores, faces.landmarks * scale, picture.shape[:2])
-    )
-
-
-def _draw_face(picture: Picture, face: Detection, unit: float, line: Colour) -> None:
-    x, y, width, height = (float(value) for value in face.box)
+def _draw_face(
+    picture: Picture,
+    box: FloatArray,
+    score: np.float32,
+    landmarks: FloatArray,
+    unit: float,
+    line: Colour,
+) -> None:
+    x, y, width, height = (float(value) for value in box)
     thickness = max(1.2, min(1.8 * unit, width / 40))
     outline = _rounded_box(x, y, width, height, radius=min(4 * unit, width / 4, height / 4))
     bounds = (x, y, x + width, y + height)
@@ -95,12 +93,12 @@ def _draw_face(picture: Picture, face: Detection, unit: float, line: Colour) -> 
     _blend(picture, edge, bounds, margin=3 * unit, colour=BLACK, grow=0.8 * unit, opacity=0.4)
     _blend(picture, edge, bounds, margin=2 * unit, colour=line)
     dot = max(1.2 * unit, min(2.4 * unit, width / 45))
-    for point_x, point_y in face.landmarks.tolist():
+    for point_x, point_y in landmarks.tolist():
         shape, bounds = _dot(point_x, point_y, dot), (point_x, point_y, point_x, point_y)
         _blend(picture, shape, bounds, margin=2 * dot + 1, colour=BLACK, grow=0.8 * unit, opacity=0.6)
         _blend(picture, shape, bounds, margin=2 * dot, colour=WHITE)
     cell = max(1.0, min(1.2 * unit, width / 50))
-    _draw_label(picture, f"{face.score:.3f}", x - thickness / 2, y - thickness / 2, cell, line)
+    _draw_label(picture, f"{score:.3f}", x - thickness / 2, y - thickness / 2, cell, line)
 
 
 def _draw_label(picture: Picture, text: str, left: float, bottom: float, cell: float, fill: Colour) -> None:
@@ -151,11 +149,11 @@ def _blend(
 
 
 def _rounded_box(x: float, y: float, width: float, height: float, radius: float) -> Distance:
-    def distance(u: FloatArray, v: FloatArray) -> FloatArray:
+    def distance(u: Places, v: Places) -> Places:
         out_x = np.abs(u - (x + width / 2)) - (width / 2 - radius)
         out_y = np.abs(v - (y + height / 2)) - (height / 2 - radius)
-        outside: FloatArray = np.hypot(np.maximum(out_x, 0), np.maximum(out_y, 0))
-        inside: FloatArray = np.minimum(np.maximum(out_x, out_y), 0)
+        outside: Places = np.hypot(np.maximum(out_x, 0), np.maximum(out_y, 0))
+        inside: Places = np.minimum(np.maximum(out_x, out_y), 0)
         return outside + inside - np.float32(radius)
 
     return distance
@@ -166,7 +164,7 @@ def _dot(x: float, y: float, radius: float) -> Distance:
 
 
 def _polylines(lines: list[list[tuple[float, float]]], thickness: float) -> Distance:
-    def distance(u: FloatArray, v: FloatArray) -> FloatArray:
+    def distance(u: Places, v: Places) -> Places:
         nearest: Any = np.float32(np.inf)
         for points in lines:
             for (ax, ay), (bx, by) in pairwise(points):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from bad_options import BAD_OPTIONS
 from mtcnn_cpp import Detector, Model, sample_image
-from mtcnn_cpp.types import StageName
+from mtcnn_cpp.types import BackendName, StageName
 from pictures import BACKENDS, OTHER_BACKEND, portrait
 
 
@@ -176,3 +176,50 @@ else:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_frozen() -> None:
+    detector = Detector(min_face=50, thresholds=[0.5, 0.6, 0.7], threads=2)
+    assert detector.min_face == 50.0
+    assert detector.thresholds == (0.5, 0.6, 0.7)
+    assert detector.scale_factor == 0.709
+    assert detector.threads == 2
+    assert detector.providers is None
+    with pytest.raises(
+        AttributeError, match=r"cannot be changed; make another: detector.replace\(min_face=…\)"
+    ):
+        detector.min_face = 200  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        del detector.min_face
+    assert detector.min_face == 50.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_replace(backend: BackendName) -> None:
+    detector = Detector(backend=backend)
+    larger = detector.replace(min_face=100)
+    assert (detector.min_face, larger.min_face) == (60, 100)
+    assert larger.engine.backend is detector.engine.backend  # the networks are not loaded again
+    assert larger.detect(portrait()) == Detector(min_face=100, backend=backend).detect(portrait())
+    assert pickle.loads(pickle.dumps(larger)).min_face == 100
+    assert detector.replace(threads=1).threads == 1
+    assert detector.replace(backend="reference").backend == "reference"
+    with pytest.raises(TypeError, match=r"replace knows model, min_face, .*, got minface"):
+        detector.replace(minface=3)
+    with pytest.raises(ValueError, match=r"min_face must be .* got 0"):
+        detector.replace(min_face=0)
+
+
+def test_a_hook_on_one_is_none_on_its_replacement() -> None:
+    detector = Detector()
+    other = detector.replace(min_face=40)
+    seen: list[str] = []
+    with detector.hook("final/*", lambda name, array: seen.append(name)):
+        other.detect(portrait())
+        assert not seen
+        detector.detect(portrait())
+    assert seen
+
+
+def test_a_detector_can_be_called() -> None:
+    assert Detector()(portrait()) == Detector().detect(portrait())

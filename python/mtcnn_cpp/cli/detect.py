@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import INCOMPLETE, errors_reported, report
-from .formats import Format, writer
+from .writers import Format, writer
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 
