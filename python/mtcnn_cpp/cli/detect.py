@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import INCOMPLETE, errors_reported, report
-from .writers import Format, writer
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
+from .writers import Format, writer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
