@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -72,7 +73,7 @@ public:
 private:
     friend class Run;
     std::unique_ptr<Workspace> borrow() const;
-    void give_back(std::unique_ptr<Workspace> workspace) const;
+    void give_back(std::unique_ptr<Workspace> workspace) const noexcept;
 
     Model model_;
     const Kernels& kernels_;
@@ -80,6 +81,7 @@ private:
     CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
     mutable std::mutex pool_lock_;
     mutable std::vector<std::unique_ptr<Workspace>> pool_;
+    mutable std::size_t workspaces_ = 0;  // how many were made
 };
 
 }  // namespace mtcnn

@@ -25,11 +25,14 @@ std::unique_ptr<Workspace> Detector::borrow() const {
             pool_.pop_back();
             return workspace;
         }
+        // Room for all that were ever made: giving one back takes no memory.
+        pool_.reserve(workspaces_ + 1);
+        ++workspaces_;
     }
     return std::make_unique<Workspace>(kernels_);
 }
 
-void Detector::give_back(std::unique_ptr<Workspace> workspace) const {
+void Detector::give_back(std::unique_ptr<Workspace> workspace) const noexcept {
     workspace->timed = false;
     workspace->resize_seconds = 0;
     const std::scoped_lock lock(pool_lock_);
