@@ -13,10 +13,18 @@
 
 namespace mtcnn {
 
-// Aligned, zero-filled when it grows, never shrinks. Contents do not survive growth.
+// Aligned, zero-filled when it grows, never shrinks. Contents do not survive growth. Empty once it was moved from.
 template <class T>
 class Buffer {
 public:
+    Buffer() = default;
+    Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        data_ = std::move(other.data_);
+        size_ = std::exchange(other.size_, 0);
+        return *this;
+    }
+
     T* reserve(std::size_t count) {
         if (count > size_) {
             data_.reset();
