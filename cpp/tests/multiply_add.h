@@ -1,0 +1,10 @@
+// The expression that compilers like to fuse.
+#pragma once
+
+namespace test {
+
+// a * b + c, two roundings.
+float multiply_add(float a, float b, float c);
+double multiply_add(double a, double b, double c);
+
+}  // namespace test

@@ -1,0 +1,25 @@
+// Code that includes the core's headers is compiled as the core is: a product and a sum are two roundings, not one.
+#include <cmath>
+#include <iostream>
+
+#include "check.h"
+#include "mtcnn/kernels/cpu.h"
+#include "multiply_add.h"
+
+int main() {
+#if defined(__x86_64__) || defined(_M_X64)
+    if (!mtcnn::cpu_has_avx2()) {
+        std::cout << "SKIPPED: this processor has no fused multiply-add\n";
+        return 0;
+    }
+#endif
+    test::run("a product and a sum are rounded each", [] {
+        // (1 + e)^2 = 1 + 2e + e^2: the last term is lost where the product is rounded.
+        const float e = std::ldexp(1.0F, -20);
+        CHECK(test::multiply_add(1 + e, 1 + e, -1 - 2 * e) == 0);
+        CHECK(std::fma(1 + e, 1 + e, -1 - 2 * e) != 0, "these numbers show nothing");
+        const double d = std::ldexp(1.0, -40);
+        CHECK(test::multiply_add(1 + d, 1 + d, -1 - 2 * d) == 0);
+        CHECK(std::fma(1 + d, 1 + d, -1 - 2 * d) != 0, "these numbers show nothing");
+    });
+}
