@@ -15,3 +15,18 @@ else()
     list(APPEND MTCNN_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
   endif()
 endif()
+
+# Adds every kernel file to a target, each with its flags.
+function(mtcnn_add_kernels target)
+  foreach(isa IN LISTS MTCNN_ISAS ITEMS generic)
+    set(source ${PROJECT_SOURCE_DIR}/cpp/mtcnn/kernels/kernels_${isa}.cpp)
+    target_sources(${target} PRIVATE ${source})
+    string(TOUPPER ${isa} upper)
+    target_compile_definitions(${target} PRIVATE MTCNN_HAVE_${upper})
+    set(flags ${MTCNN_FLAGS_${isa}})
+    if(NOT MSVC)
+      list(APPEND flags -Wno-sign-conversion) # tile sizes are plain ints that also count array elements
+    endif()
+    set_property(SOURCE ${source} TARGET_DIRECTORY ${target} PROPERTY COMPILE_OPTIONS ${flags})
+  endforeach()
+endfunction()

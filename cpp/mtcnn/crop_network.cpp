@@ -46,7 +46,7 @@ CropStage make_stage(const Layer& layer, const std::string& name, const CropStag
             stage.flat = true;
             stage.out_height = stage.out_width = 1;
         }
-        stage.weights = pack_dense(*dense, kernels.dense_group(dense->outputs));
+        stage.weights = pack_dense(*dense, kernels.dense_group);
         stage.bias = padded_copy(dense->bias);
     } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
         stage.kind = Kind::kPRelu;
@@ -125,6 +125,7 @@ void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, 
     a.bias = stage.bias.data();
     a.slopes = stage.fused ? stage.slopes.data() : nullptr;
     a.out = out;
+    a.out_pixel_stride = padded(stage.out_maps);
     a.items = items;
     a.in_maps = stage.in_maps;
     a.out_maps = stage.out_maps;

@@ -116,7 +116,6 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     const auto weights = mtcnn::pack_convolution(p.conv, kernels.channel_group(s.out_maps));
     const auto bias = mtcnn::padded_copy(p.conv.bias);
     const auto slopes = mtcnn::padded_copy(p.slopes);
-    const int out_channels = mtcnn::padded(s.out_maps);
     mtcnn::ChannelConvolution a{};
     a.pixel_stride = planar ? 1 : mtcnn::padded(s.in_maps);
     a.map_stride = planar ? mtcnn::padded(s.in_width()) : 1;
@@ -134,8 +133,9 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
             }
         }
     }
-    a.out_item_stride = s.height * s.width * out_channels;
-    std::vector<float> out(static_cast<std::size_t>(s.items * a.out_item_stride));
+    a.out_pixel_stride = mtcnn::padded(s.out_maps);
+    const std::ptrdiff_t out_size = s.height * s.width * a.out_pixel_stride;
+    std::vector<float> out(static_cast<std::size_t>(s.items * out_size));
     a.in = in.data();
     a.weights = weights.data();
     a.bias = bias.data();
@@ -153,7 +153,7 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     for (int i = 0; i < s.items; ++i) {
         std::vector<float> result(static_cast<std::size_t>(s.out_maps * s.height * s.width));
         for (int pixel = 0; pixel < s.height * s.width; ++pixel) {
-            const float* from = out.data() + i * a.out_item_stride + pixel * out_channels;
+            const float* from = out.data() + i * out_size + pixel * a.out_pixel_stride;
             for (int o = 0; o < s.out_maps; ++o) {
                 result[static_cast<std::size_t>(o * s.height * s.width + pixel)] = from[o];
             }

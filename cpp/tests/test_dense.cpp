@@ -56,7 +56,7 @@ void check_flat(int inputs, int outputs, int items, test::Random& random) {
     const auto padded_slopes = mtcnn::padded_copy(slopes);
     const auto stride = static_cast<std::size_t>(mtcnn::padded(outputs));
     for (const Kernels* kernels : test::variants()) {
-        const auto weights = mtcnn::pack_dense(layer, kernels->dense_group(outputs));
+        const auto weights = mtcnn::pack_dense(layer, kernels->dense_group);
         std::vector<float> out(static_cast<std::size_t>(items) * stride);
         mtcnn::Dense a{};
         a.in = features.data();

@@ -97,7 +97,6 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
 
 template <int kVectors, int kPixels, int kSize>
 void channel_tiles(const ChannelConvolution& a) {
-    const int out_channels = mtcnn::padded(a.out_maps);
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
     const int total = a.items * a.height * a.width;
     PixelWalk walk(a, 0);
@@ -114,7 +113,7 @@ void channel_tiles(const ChannelConvolution& a) {
             // With fewer pixels than a tile has, the last one is computed several times.
             pixels[p] = walk.in;
             const int pixel = from + p < total ? from + p : total - 1;
-            outputs[p] = a.out + std::ptrdiff_t{pixel} * out_channels;
+            outputs[p] = a.out + pixel * a.out_pixel_stride;
             if (pixel + 1 < total) walk.next(a);
         }
         const float* weights = a.weights;
@@ -192,68 +191,53 @@ void pool_channels(const ChannelPooling& a) {
 // Many items to few outputs: every weight is widened to double, which costs as much as two products.
 constexpr int kDenseVectors = 2;
 constexpr int kDenseItems = kRegisters == 32 ? 10 : 5;
+constexpr int kDenseOutputs = kDenseVectors * kDoubleLanes;
+static_assert(mtcnn::kPad % kDenseOutputs == 0, "whole groups of outputs are written");
 
-// Outputs are padded to kPad and whole groups are written, so a large group must divide that.
-int dense_group(int out_count) {
-    constexpr int kLarge = kDenseVectors * kDoubleLanes;
-    return mtcnn::padded(out_count) % kLarge == 0 ? kLarge : kDoubleLanes;
-}
-
-template <int kVectors, int kItems>
+template <int kItems>
 MTCNN_INLINE void dense_tile(const Dense& a, const float* weights, int item, int first) {
-    Doubles sum[kItems][kVectors];
+    Doubles sum[kItems][kDenseVectors];
     MTCNN_UNROLL
     for (int n = 0; n < kItems; ++n) {
         MTCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[n][v] = double_zero();
+        for (int v = 0; v < kDenseVectors; ++v) sum[n][v] = double_zero();
     }
     const double* in = a.in + item * a.item_stride;
-    for (int i = 0; i < a.in_count; ++i, ++in, weights += kVectors * kDoubleLanes) {
-        Doubles weight[kVectors];
+    for (int i = 0; i < a.in_count; ++i, ++in, weights += kDenseOutputs) {
+        Doubles weight[kDenseVectors];
         MTCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) weight[v] = double_load(weights + v * kDoubleLanes);
+        for (int v = 0; v < kDenseVectors; ++v) weight[v] = double_load(weights + v * kDoubleLanes);
         MTCNN_UNROLL
         for (int n = 0; n < kItems; ++n) {
             const Doubles feature = double_broadcast(in[n * a.item_stride]);
             MTCNN_UNROLL
-            for (int v = 0; v < kVectors; ++v) sum[n][v] = double_fma(feature, weight[v], sum[n][v]);
+            for (int v = 0; v < kDenseVectors; ++v) sum[n][v] = double_fma(feature, weight[v], sum[n][v]);
         }
     }
     MTCNN_UNROLL
     for (int n = 0; n < kItems; ++n) {
         float* out = a.out + (item + n) * a.out_item_stride + first;
         MTCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
+        for (int v = 0; v < kDenseVectors; ++v) {
             const Doubles bias = double_load(a.bias + first + v * kDoubleLanes);
             double_store(out + v * kDoubleLanes, double_add(sum[n][v], bias));
         }
     }
 }
 
-template <int kVectors>
-void dense_any(const Dense& a) {
-    constexpr int kOutputs = kVectors * kDoubleLanes;
+void dense(const Dense& a) {
     const float* weights = a.weights;
-    for (int o = 0; o < a.out_count; o += kOutputs, weights += std::ptrdiff_t{a.in_count} * kOutputs) {
+    for (int o = 0; o < a.out_count; o += kDenseOutputs, weights += std::ptrdiff_t{a.in_count} * kDenseOutputs) {
         int item = 0;
-        for (; item + kDenseItems <= a.items; item += kDenseItems)
-            dense_tile<kVectors, kDenseItems>(a, weights, item, o);
-        for (; item + 5 <= a.items; item += 5) dense_tile<kVectors, 5>(a, weights, item, o);
-        for (; item + 2 <= a.items; item += 2) dense_tile<kVectors, 2>(a, weights, item, o);
-        for (; item < a.items; ++item) dense_tile<kVectors, 1>(a, weights, item, o);
+        for (; item + kDenseItems <= a.items; item += kDenseItems) dense_tile<kDenseItems>(a, weights, item, o);
+        for (; item + 5 <= a.items; item += 5) dense_tile<5>(a, weights, item, o);
+        for (; item + 2 <= a.items; item += 2) dense_tile<2>(a, weights, item, o);
+        for (; item < a.items; ++item) dense_tile<1>(a, weights, item, o);
     }
     if (!a.slopes) return;
     for (int item = 0; item < a.items; ++item) {
         float* out = a.out + item * a.out_item_stride;
         for (int o = 0; o < a.out_count; o += kLanes) store(out + o, prelu(load(out + o), load(a.slopes + o)));
-    }
-}
-
-void dense(const Dense& a) {
-    if (dense_group(a.out_count) == kDoubleLanes) {
-        dense_any<1>(a);
-    } else {
-        dense_any<kDenseVectors>(a);
     }
 }
 

@@ -19,7 +19,7 @@ constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
 struct PlanarConvolution {
     const float* const* rows;   // kernel_y pointers: row y + ky of input map 0
     std::ptrdiff_t map_stride;  // from an input map to the next, the same row
-    const float* weights;       // packed by pack_planar
+    const float* weights;       // packed by pack_convolution, in groups of planar_group()
     const float* bias;          // out_maps
     const float* slopes;        // out_maps, or null: no PReLU
     float* out;                 // row of output map 0; padded(width) floats are written
@@ -53,11 +53,11 @@ struct PlanarDense {
 struct ChannelConvolution {
     const float* in;
     std::ptrdiff_t item_stride, row_stride, pixel_stride, map_stride;
-    const float* weights;  // packed by pack_channels
+    const float* weights;  // packed by pack_convolution, in groups of channel_group()
     const float* bias;     // padded(out_maps)
     const float* slopes;   // padded(out_maps), or null
     float* out;
-    std::ptrdiff_t out_item_stride;                                   // rows and pixels are dense
+    std::ptrdiff_t out_pixel_stride;                                  // padded(out_maps); items, rows, pixels are dense
     int items, in_maps, out_maps, kernel_y, kernel_x, height, width;  // height, width of the output
 };
 
@@ -72,7 +72,7 @@ struct ChannelPooling {
 struct Dense {
     const double* in;
     std::ptrdiff_t item_stride;
-    const float* weights;  // packed by pack_dense
+    const float* weights;  // packed by pack_dense, in groups of dense_group
     const float* bias;     // padded(out)
     const float* slopes;   // padded(out), or null
     float* out;
@@ -99,10 +99,10 @@ struct Kernels {
     const char* name;
     const char* description;
     bool (*supported)();
-    // How many output maps one tile computes: weights are packed in groups of as many.
+    // How many output maps (of a dense layer: outputs) one tile computes: weights are packed in groups of as many.
     int (*planar_group)(int out_maps);
     int (*channel_group)(int out_maps);
-    int (*dense_group)(int out_count);
+    int dense_group;
     void (*convolve_planar)(const PlanarConvolution&);
     void (*pool_planar)(const PlanarPooling&);
     void (*dense_planar)(const PlanarDense&);

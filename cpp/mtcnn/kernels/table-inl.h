@@ -6,7 +6,7 @@
 #include "planar-inl.h"
 #include "resample-inl.h"
 
-#define MTCNN_KERNELS(name, description, supported)                                                             \
-    {name,         description,  supported,         planar_group,  channel_group, dense_group, convolve_planar, \
-     pool_planar,  dense_planar, convolve_channels, pool_channels, dense,         prelu_row,   resample_u8,     \
+#define MTCNN_KERNELS(name, description, supported)                                                               \
+    {name,         description,  supported,         planar_group,  channel_group, kDenseOutputs, convolve_planar, \
+     pool_planar,  dense_planar, convolve_channels, pool_channels, dense,         prelu_row,     resample_u8,     \
      resample_f32, blend,        find_below,        burn}

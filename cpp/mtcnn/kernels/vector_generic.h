@@ -1,8 +1,8 @@
 // Four floats in an array: the operations that the loops are written against, in plain C++. The compiler makes
-// vector instructions of it where the target has a fused multiply-add (Arm); elsewhere std::fma does it in software.
+// vector instructions of it where the target has a fused multiply-add (Arm); elsewhere fmaf does it in software.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 #include <cstdint>
 #include <cstring>
 
@@ -53,8 +53,9 @@ MTCNN_INLINE void store(float* p, Vector v) { std::memcpy(p, v.at, sizeof v.at);
 MTCNN_INLINE Vector broadcast(float v) {
     return lanes([=](int) { return v; });
 }
+// fmaf, because std::fma is an inline function: a build without optimisation would keep a copy that is shared.
 MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) {
-    return lanes([=](int i) { return std::fma(a.at[i], b.at[i], c.at[i]); });
+    return lanes([=](int i) { return fmaf(a.at[i], b.at[i], c.at[i]); });
 }
 MTCNN_INLINE Vector add(Vector a, Vector b) {
     return lanes([=](int i) { return a.at[i] + b.at[i]; });
