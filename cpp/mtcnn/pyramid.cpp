@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kCell = 12;  // PNet's field of view in pixels
 
-constexpr double kLevelsAtMost = 10000;
+constexpr int kLevelsAtMost = 10000;
 constexpr double kSideAtMost = 1 << 27;
 
 std::string whole_number(double value) {
@@ -21,17 +21,41 @@ std::string whole_number(double value) {
     return text;
 }
 
-// base^exponent, the exact power of the double rounded once: a running product in two doubles, good to 100 bits.
-double power(double base, int exponent) {
-    double high = 1;
-    double low = 0;
-    for (int i = 0; i < exponent; ++i) {
-        const double product = high * base;
-        const double rest = std::fma(high, base, -product) + low * base;
-        high = product + rest;
-        low = rest - (high - product);
+// The powers of a number between 0 and 1, one after the other: a running product in two doubles, good to 100 bits.
+class Power {
+public:
+    explicit Power(double base) : base_(base) {}
+
+    void next() {
+        const double product = high_ * base_;
+        const double rest = std::fma(high_, base_, -product) + low_ * base_;
+        high_ = product + rest;
+        low_ = rest - (high_ - product);
     }
-    return high;
+
+    // The exact power, rounded once.
+    double rounded() const { return high_; }
+
+    bool at_least(double value) const { return high_ > value || (high_ == value && low_ >= 0); }
+
+private:
+    double base_;
+    double high_ = 1, low_ = 0;
+};
+
+// As many as powers of the scale factor, from number 0 on, are at least min_face / shorter.
+int count_levels(int shorter, const Options& options) {
+    const double smallest = options.min_face / shorter;
+    Power power(options.scale_factor);
+    int count = 0;
+    for (; power.at_least(smallest); power.next()) {
+        if (count == kLevelsAtMost) {
+            throw std::invalid_argument("scale_factor is too close to 1: the pyramid would have more than " +
+                                        std::to_string(kLevelsAtMost) + " levels");
+        }
+        ++count;
+    }
+    return count;
 }
 
 }  // namespace
@@ -54,15 +78,10 @@ void Options::check() const {
 
 std::vector<Level> pyramid(int height, int width, const Options& options) {
     std::vector<Level> levels;
-    const int shorter = std::min(height, width);
-    if (shorter < options.min_face) return levels;
-    const double count = std::floor(std::log(options.min_face / shorter) / std::log(options.scale_factor)) + 1;
-    if (count > kLevelsAtMost) {
-        throw std::invalid_argument("scale_factor is too close to 1: the pyramid would have " + whole_number(count) +
-                                    " levels");
-    }
-    for (int i = 0; i < static_cast<int>(count); ++i) {
-        const double scale = kCell / options.min_face * power(options.scale_factor, i);
+    const int count = count_levels(std::min(height, width), options);
+    Power power(options.scale_factor);
+    for (int i = 0; i < count; ++i, power.next()) {
+        const double scale = kCell / options.min_face * power.rounded();
         const double level_height = std::ceil(height * scale);
         const double level_width = std::ceil(width * scale);
         if (std::max(level_height, level_width) > kSideAtMost) {

@@ -100,9 +100,8 @@ def test_options_of_another_type(detector: Any, option: str, value: Any) -> None
 
 def test_a_pyramid_without_end(detector: Any) -> None:
     """As the reference: an error, not minutes."""
-    with pytest.raises(
-        ValueError, match=r"^scale_factor is too close to 1: the pyramid would have \d+ levels$"
-    ):
+    message = "^scale_factor is too close to 1: the pyramid would have more than 10000 levels$"
+    with pytest.raises(ValueError, match=message):
         detector.detect(**detector_arguments(PIXELS, scale_factor=1 - 1e-9))
 
 
