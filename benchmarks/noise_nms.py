@@ -41,7 +41,7 @@ if __name__ == "__main__":
     chosen = parser.parse_args()
     width, height = map(int, chosen.size.split("x"))
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
-    suppress = import_core().non_maximum_suppression
+    suppress = import_core().rooms.non_maximum_suppression
     for threshold in map(float, chosen.thresholds.split(",")):
         detector = Detector(min_face=12, thresholds=(threshold, 1, 1), threads=1)
         lists = caught(detector, image)

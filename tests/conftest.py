@@ -49,7 +49,7 @@ def core_rooms(isa: str, lanes: str) -> SimpleNamespace:
     for layer in ("conv2d", "prelu", "max_pool", "fully_connected"):
         variants[layer] = {"isa": isa, "lanes": lanes}
     return SimpleNamespace(
-        **{name: partial(getattr(_core, name), **variants.get(name, {})) for name in vars(REFERENCE)}
+        **{name: partial(getattr(_core.rooms, name), **variants.get(name, {})) for name in vars(REFERENCE)}
     )
 
 

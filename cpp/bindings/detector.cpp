@@ -122,23 +122,6 @@ py::array_t<float> forward(const mtcnn::Detector& detector, const std::string& s
                            : forward_crops(detector.onet(), *mtcnn::kONet.input_size, maps);
 }
 
-// The original's detector: empty until a model has been read.
-struct FaceDetectorMTCNN {
-    std::shared_ptr<const mtcnn::Detector> detector;
-
-    void read(const std::string& path) {
-        const py::gil_scoped_release unlocked;
-        detector = std::make_shared<mtcnn::Detector>(mtcnn::read_model(path), mtcnn::select_kernels());
-    }
-
-    py::tuple detect_faces(const py::array& image, double min_face, double t1, double t2, double t3) const {
-        const auto held = detector;
-        if (!held) throw py::value_error("no model has been read yet: call read(path to MTCNN_detector.txt) first");
-        const py::tuple found = detect(*held, image, false, make_options(min_face, {t1, t2, t3}, 0.709, 1), py::none());
-        return py::make_tuple(found[0], found[1]);
-    }
-};
-
 }  // namespace
 
 void register_detector(py::module_& m) {
@@ -177,19 +160,6 @@ void register_detector(py::module_& m) {
              "Output of one layer alone, for maps (C, H, W) or (C,).")
         .def("forward", forward, py::arg("stage"), py::arg("maps").noconvert(),
              "Outputs of a network for maps (N, 3, H, W): (N, 6, h, w), (N, 6) or (N, 16).");
-    py::class_<FaceDetectorMTCNN>(m, "FaceDetectorMTCNN", "The detector under the original's name.")
-        .def(py::init<>())
-        .def(py::init([](const std::string& path) {
-                 FaceDetectorMTCNN d;
-                 d.read(path);
-                 return d;
-             }),
-             py::arg("path"))
-        .def("read", &FaceDetectorMTCNN::read, py::arg("path"), "Reads the networks that MTCNN_detector.txt names.")
-        .def("empty", [](const FaceDetectorMTCNN& d) { return d.detector == nullptr; })
-        .def("detect_faces", &FaceDetectorMTCNN::detect_faces, py::arg("image").noconvert(), py::arg("min_face") = 60.0,
-             py::arg("t1") = 0.6, py::arg("t2") = 0.7, py::arg("t3") = 0.7,
-             "Regions (N, 4) and confidences (N,) float32 of a BGR image.");
 }
 
 }  // namespace bindings

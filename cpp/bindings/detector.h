@@ -1,4 +1,4 @@
-// The detector, under Python's conventions and under the original's name.
+// The detector.
 #pragma once
 
 #include "array_view.h"

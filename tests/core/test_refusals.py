@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from core_strategies import F, detector_arguments
-from gold_figures import same_bits
-from mtcnn_cpp import Model, sample_image
+from mtcnn_cpp import Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, Network
-from pictures import ROOT
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
@@ -50,9 +47,9 @@ def detector() -> Any:
 def test_images(detector: Any, image: np.ndarray, found: str) -> None:
     for call in (
         lambda: detector.detect(**detector_arguments(image)),
-        lambda: _core.resize(image, 5, 5),
-        lambda: _core.cut(image, np.zeros(4, F)),
-        lambda: _core.cut_resize(image, np.zeros(4, F), 24),
+        lambda: _core.rooms.resize(image, 5, 5),
+        lambda: _core.rooms.cut(image, np.zeros(4, F)),
+        lambda: _core.rooms.cut_resize(image, np.zeros(4, F), 24),
     ):
         with pytest.raises(ValueError, match=IMAGE) as raised:
             call()
@@ -132,7 +129,7 @@ def test_no_networks(thing: Any) -> None:
     with pytest.raises((TypeError, AttributeError)):
         _core.Detector(thing, MODEL.rnet, MODEL.onet)
     with pytest.raises((TypeError, AttributeError)):
-        _core.write_network(thing)
+        _core.rooms.write_network(thing)
 
 
 def test_maps(detector: Any) -> None:
@@ -179,7 +176,7 @@ def test_maps(detector: Any) -> None:
 )
 def test_rooms(name: str, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        getattr(_core, name)(*arguments)
+        getattr(_core.rooms, name)(*arguments)
 
 
 def test_layers_that_hold_what_no_network_may(detector: Any) -> None:
@@ -189,23 +186,3 @@ def test_layers_that_hold_what_no_network_may(detector: Any) -> None:
     dense = FullyConnected(np.ones((1, 6), F), np.ones(6, F))
     with pytest.raises(ValueError, match=r"^bias must be C-contiguous float32 \(1,\), got float32 \(5,\)$"):
         _core.Detector(Network((conv, dense)), MODEL.rnet, MODEL.onet)
-
-
-def test_the_original_by_name(tmp_path: Path) -> None:
-    empty = _core.FaceDetectorMTCNN()
-    assert empty.empty()
-    with pytest.raises(ValueError, match="no model has been read yet"):
-        empty.detect_faces(PIXELS)
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        empty.read(str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="a folder"):
-        _core.FaceDetectorMTCNN(str(tmp_path))
-    assert empty.empty()
-    empty.read(str(ROOT / "third_party" / "weights" / "MTCNN_detector.txt"))
-    assert not empty.empty()
-    regions, confidences = empty.detect_faces(sample_image())
-    core = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet)
-    boxes, scores, _ = core.detect(**detector_arguments(sample_image()))
-    assert same_bits(regions, boxes)
-    assert same_bits(confidences, scores)
-    assert len(boxes) == 1

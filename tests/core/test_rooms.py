@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def check_layer(name: str, *arguments: Any) -> None:
         for lanes in ("pixels", "channels"):
 
             def core(*given: Any, isa: str = isa, lanes: str = lanes) -> np.ndarray:
-                result: np.ndarray = getattr(_core, name)(*given, isa=isa, lanes=lanes)
+                result: np.ndarray = getattr(_core.rooms, name)(*given, isa=isa, lanes=lanes)
                 return result
 
             check(core, getattr(layers, name), *arguments)
@@ -133,14 +134,14 @@ def test_fully_connected(seed: int, how: str, shape: list[int], outputs: int, ki
 @thorough(40)
 def test_sigmoid(seed: int, how: str, shape: list[int]) -> None:
     maps = fill(np.random.default_rng(seed), how, *shape) * F(20)
-    check(_core.sigmoid, layers.sigmoid, maps)
-    check(_core.sigmoid, layers.sigmoid, maps.ravel())
+    check(_core.rooms.sigmoid, layers.sigmoid, maps)
+    check(_core.rooms.sigmoid, layers.sigmoid, maps.ravel())
 
 
 @given(bits=st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=50))
 @thorough(200)
 def test_exp(bits: list[int]) -> None:
-    check(_core.exp, exp.exp, np.array(bits, np.uint32).view(F))
+    check(_core.rooms.exp, exp.exp, np.array(bits, np.uint32).view(F))
 
 
 @st.composite
@@ -162,7 +163,7 @@ def test_resize(image: np.ndarray, height: int, width: int, relation: int) -> No
         height, width = (max(1, side // relation) for side in image.shape[:2])
         image = image[: relation * height, : relation * width]
     for isa in SUPPORTED:
-        check(lambda *given, isa=isa: _core.resize(*given, isa=isa), resize.resize, image, height, width)
+        check(partial(_core.rooms.resize, isa=isa), resize.resize, image, height, width)
 
 
 @given(
@@ -175,9 +176,9 @@ def test_resize(image: np.ndarray, height: int, width: int, relation: int) -> No
 @thorough(150)
 def test_cut_and_cut_resize(image: np.ndarray, x: int, y: int, side: int, size: int) -> None:
     box = np.array([x, y, side, side], F)
-    check(_core.cut, resize.cut, image, box)
+    check(_core.rooms.cut, resize.cut, image, box)
     for isa in SUPPORTED:
-        check(lambda *given, isa=isa: _core.cut_resize(*given, isa=isa), resize.cut_resize, image, box, size)
+        check(partial(_core.rooms.cut_resize, isa=isa), resize.cut_resize, image, box, size)
 
 
 @st.composite
@@ -200,7 +201,7 @@ thresholds = st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])
 @given(box_set=box_sets(), threshold=thresholds, mode=st.sampled_from(["union", "minimum"]))
 @thorough(250)
 def test_non_maximum_suppression(box_set: tuple[np.ndarray, np.ndarray], threshold: float, mode: str) -> None:
-    check(_core.non_maximum_suppression, boxes.non_maximum_suppression, *box_set, threshold, mode)
+    check(_core.rooms.non_maximum_suppression, boxes.non_maximum_suppression, *box_set, threshold, mode)
 
 
 @given(box_set=box_sets(), seed=seeds, how=fills, add_one=st.booleans())
@@ -209,16 +210,16 @@ def test_apply_offsets_and_make_square(
     box_set: tuple[np.ndarray, np.ndarray], seed: int, how: str, add_one: bool
 ) -> None:
     offsets = fill(np.random.default_rng(seed), how, len(box_set[0]), 4)
-    check(_core.apply_offsets, boxes.apply_offsets, box_set[0], offsets, add_one)
-    check(_core.make_square, boxes.make_square, box_set[0])
+    check(_core.rooms.apply_offsets, boxes.apply_offsets, box_set[0], offsets, add_one)
+    check(_core.rooms.make_square, boxes.make_square, box_set[0])
 
 
 @given(network=st.one_of(planar_networks(), crop_networks(24, 6)))
 @thorough(40)
 def test_networks_written_and_read(network: Network) -> None:
     data = dat.write_network(network)
-    assert _core.write_network(network) == data
-    assert dat.write_network(_core.read_network(data, "x.dat")) == data
+    assert _core.rooms.write_network(network) == data
+    assert dat.write_network(_core.rooms.read_network(data, "x.dat")) == data
 
 
 @given(
@@ -240,4 +241,4 @@ def test_damaged_files_are_refused_alike(
         found = module.read_network(damaged, "x.dat", **purpose)
         return np.frombuffer(dat.write_network(found), np.uint8)
 
-    check(lambda: rewritten(_core), lambda: rewritten(model))
+    check(lambda: rewritten(_core.rooms), lambda: rewritten(dat))

@@ -1,4 +1,4 @@
-"""`_core.pyi` has the names and arguments of `_core`.
+"""The stubs `_core/__init__.pyi` and `_core/rooms.pyi` have the names and arguments of the compiled modules.
 
 mypy.stubtest sees the names only: compiled functions keep their arguments in their docstrings.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from pictures import ROOT
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
-STUB = ast.parse((ROOT / "python" / "mtcnn_cpp" / "_core.pyi").read_text())
+MODULES = {"__init__": _core, "rooms": _core.rooms}
+CLASSES = {"__init__": {"Detector", "Detector.isa"}, "rooms": set()}
 
 
-def functions_of_stub() -> dict[str, ast.FunctionDef]:
+def functions_of_stub(module: str) -> dict[str, ast.FunctionDef]:
     found = {}
-    for node in STUB.body:
+    stub = ROOT / "python" / "mtcnn_cpp" / "_core" / f"{module}.pyi"
+    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
             found[node.name] = node
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
@@ -46,18 +49,22 @@ def signature_at_run_time(function: Any) -> list[tuple[str, bool]]:
     return [(part.split(":")[0], " = " in part) for part in parts]
 
 
-@pytest.mark.parametrize("name", functions_of_stub())
-def test_arguments(name: str) -> None:
-    target: Any = _core
-    for part in name.split("."):
-        target = getattr(target, part)
-    assert signature_of(functions_of_stub()[name]) == signature_at_run_time(target)
+@pytest.mark.parametrize(("module", "name"), [(m, name) for m in MODULES for name in functions_of_stub(m)])
+def test_arguments(module: str, name: str) -> None:
+    function = attrgetter(name)(MODULES[module])
+    assert signature_of(functions_of_stub(module)[name]) == signature_at_run_time(function)
 
 
-def test_nothing_is_missing() -> None:
-    runtime = {name for name in dir(_core) if not name.startswith("_")}
-    for kind in ("Detector", "FaceDetectorMTCNN"):
-        methods = vars(getattr(_core, kind))
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_missing(module: str) -> None:
+    runtime = {name for name in dir(MODULES[module]) if not name.startswith("_")} - {"rooms"}
+    for kind in runtime & CLASSES[module]:
+        methods = vars(getattr(MODULES[module], kind))
         runtime |= {f"{kind}.{name}" for name in methods if not name.startswith("_")}
-    classes = {"Detector", "FaceDetectorMTCNN", "Detector.isa"}
-    assert runtime == {*functions_of_stub(), *classes}
+    assert runtime == {*functions_of_stub(module), *CLASSES[module]}
+
+
+def test_the_product_and_what_tests_need_are_apart() -> None:
+    """Functions that exist for tests are in `_core.rooms`, and nothing of the product is."""
+    product = {"Detector", "active_isa", "build_info", "burn", "isa_variants", "rooms"}
+    assert {name for name in dir(_core) if not name.startswith("_")} == product
