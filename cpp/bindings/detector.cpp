@@ -31,11 +31,14 @@ mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresh
     return options;
 }
 
+// As Python's repr() writes it.
+std::string quoted(const std::string& text) { return py::repr(py::str(text)).cast<std::string>(); }
+
 const mtcnn::Network& network_of(const mtcnn::Detector& detector, const std::string& stage) {
     if (stage == "pnet") return detector.model().pnet;
     if (stage == "rnet") return detector.model().rnet;
     if (stage == "onet") return detector.model().onet;
-    throw py::value_error("stage must be \"pnet\", \"rnet\" or \"onet\", got \"" + stage + "\"");
+    throw py::value_error("no network " + quoted(stage) + ", expected pnet, rnet or onet");
 }
 
 py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& stage, const std::string& name,
@@ -46,7 +49,7 @@ py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& sta
     if (found == names.end()) {
         std::string known;
         for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-        throw py::value_error("name must be a layer of " + stage + " (" + known + "), got \"" + name + "\"");
+        throw py::value_error(stage + " has no layer " + quoted(name) + ", it has " + known);
     }
     return run_layer(network.layers[static_cast<std::size_t>(found - names.begin())], maps, detector.kernels(),
                      stage == "pnet");

@@ -140,10 +140,13 @@ def test_maps(detector: Any) -> None:
     for wrong in (maps[:, ::-1], maps.astype(np.float64), maps.transpose(0, 1, 3, 2)[:, :, ::2]):
         with pytest.raises(ValueError, match=r"^maps must be C-contiguous float32 "):
             detector.forward("rnet", wrong)
-    with pytest.raises(ValueError, match=r"^stage must be .* got \"qnet\"$"):
-        detector.forward("qnet", maps)
-    with pytest.raises(ValueError, match=r"^name must be a layer of rnet \(conv1, .*\), got \"conv9\"$"):
-        detector.layer("rnet", "conv9", maps[0])
+    for call in (lambda: detector.forward("qnet", maps), lambda: detector.layer("qnet", "conv1", maps[0])):
+        with pytest.raises(ValueError, match=r"^no network 'qnet', expected pnet, rnet or onet$"):
+            call()
+    names = ", ".join(MODEL.rnet.names)
+    for name in ("conv9", "", 'it\'s "7"\n'):
+        with pytest.raises(ValueError, match=f"^{re.escape(f'rnet has no layer {name!r}, it has {names}')}$"):
+            detector.layer("rnet", name, maps[0])
     assert detector.forward("rnet", maps[:0]).shape == (0, 6)
     assert detector.forward("onet", np.zeros((0, 3, 48, 48), F)).shape == (0, 16)
 
