@@ -122,8 +122,8 @@ private:
     const std::vector<IntegerBox>& boxes_;
     float threshold_;
     Overlap overlap_;
-    bool bounded_;  // boxes that do not touch can not drop each other
-    std::vector<std::int32_t> next_;
+    bool bounded_;                    // only boxes that intersect can drop each other; where not, no grid is of use
+    std::vector<std::int32_t> next_;  // of each box, the next one in its cell; -1: none
     std::vector<std::int32_t> all_;
     std::vector<Grid> grids_;
     std::int64_t left_ = INT64_MAX, top_ = INT64_MAX, right_ = INT64_MIN, bottom_ = INT64_MIN;

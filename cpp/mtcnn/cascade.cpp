@@ -15,8 +15,8 @@ namespace mtcnn {
 namespace {
 
 constexpr int kThreadsAtMost = 1024;
-// Work that pays for starting a thread: some 0.1 ms of it.
-constexpr double kPixelsPerThread = 4096;  // of the pyramid, for PNet
+// How much work makes one more thread worth starting: some 0.1 ms of it.
+constexpr double kPixelsPerThread = 4096;  // PNet: pixels of the pyramid
 constexpr int kRNetCropsPerThread = 4;
 constexpr int kONetCropsPerThread = 1;
 constexpr int kBandRows = 32;  // rows of a heat map that are worth a task of their own

@@ -45,7 +45,8 @@ struct Level {
 // The levels of the pyramid; none when the image is smaller than the smallest face.
 std::vector<Level> pyramid(int height, int width, const Options& options);
 
-// Seconds that one detection spent where, as far as one thread can tell: the sum over all threads.
+// Seconds of one detection. `proposals` is a part of `pnet`. `resize` is a part of the three networks' time, added up
+// over all threads.
 struct Profile {
     double resize = 0, pnet = 0, proposals = 0, rnet = 0, onet = 0, total = 0;
     int boxes_into_rnet = 0, boxes_into_onet = 0;

@@ -9,9 +9,10 @@ namespace {
 
 using Kind = CropStage::Kind;
 
-// Maps of more pixels than this are computed crop by crop: they fill a tile by themselves, and the cache too.
+// Maps of more pixels than this are computed crop by crop: one crop's pixels are enough for full tiles, and the maps of
+// several crops would not fit the cache.
 constexpr int kLargeArea = 200;
-// Floats of all crops' maps after the split that may be in memory at a time.
+// How many floats one stage's maps of a whole group of crops may have, so that they stay in the cache.
 constexpr std::ptrdiff_t kGroupFloats = 80 * 1024;
 
 CropStage make_stage(const Layer& layer, const std::string& name, const CropStage& before, const Kernels& kernels) {

@@ -36,7 +36,8 @@ struct CropScratch {
 
 class CropNetwork {
 public:
-    // A network with fused stages, or with one stage a layer for those who watch. The kernels must outlive it.
+    // fuse: a layer and the PReLU after it are one stage; otherwise every layer is a stage, to be watched one by one.
+    // The kernels must outlive the network.
     // The network must fit maps in_maps x height x width, or with `flat` a vector of in_maps values.
     CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
                 bool flat = false);
@@ -45,7 +46,7 @@ public:
     int row_size() const { return padded(width_); }
     std::ptrdiff_t input_size() const { return std::ptrdiff_t{height_} * in_maps_ * row_size(); }
 
-    // Crops that are computed together at best.
+    // How many crops are best computed together.
     int group_size() const { return group_size_; }
 
     using Source = std::function<void(int crop, float* input)>;
@@ -69,7 +70,7 @@ private:
     const Kernels& kernels_;
     int in_maps_, height_, width_;
     std::vector<CropStage> stages_;
-    std::size_t split_ = 0;  // stages before this one run crop by crop: their maps are large
+    std::size_t split_ = 0;  // stages before this one have large maps and run crop by crop; the others run on a group
     int group_size_ = 1;
 };
 

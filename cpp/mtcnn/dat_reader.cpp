@@ -8,7 +8,7 @@
 namespace mtcnn {
 namespace {
 
-// A position in the bytes of a file. Complaints have one form; sizes are checked before they are used.
+// A position in the bytes of a file. All errors have one form; sizes are checked before they are used.
 class Reader {
 public:
     Reader(std::span<const std::byte> data, const std::string& source) : data_(data), source_(source) {}

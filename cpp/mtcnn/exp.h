@@ -1,4 +1,4 @@
-// exp for floats, correctly rounded, and what the detector makes of it.
+// exp for floats, correctly rounded, and the probabilities that are computed with it.
 #pragma once
 
 namespace mtcnn {
@@ -9,10 +9,10 @@ float exp(float x);
 // 1 / (1 + exp(-v)), in float.
 inline float sigmoid(float v) { return 1.0F / (1.0F + exp(-v)); }
 
-// Probability of a face from the two logits: PNet's is computed in float throughout, ...
+// The probability of a face from the two logits, as PNet has it: computed in float throughout.
 inline float probability(float not_face, float face) { return 1.0F / (1.0F + exp(not_face - face)); }
 
-// ... RNet's and ONet's in double after the exponential, rounded at the end.
+// The same as RNet and ONet have it: computed in double after the exponential, rounded to float at the end.
 inline float probability_in_double(float not_face, float face) {
     return static_cast<float>(1.0 / (1.0 + static_cast<double>(exp(not_face - face))));
 }

@@ -47,8 +47,8 @@ struct Network {
     std::vector<std::string> names() const;
 };
 
-// What a network is for. With an input size: maps 3 x size x size, one value per output. With outputs alone: maps
-// 3 x H x W of any size. With neither: anything.
+// What a network must be able to do. With an input size: take maps 3 x size x size and give one value per output. With
+// outputs alone: take maps 3 x H x W of any size and give so many maps. With neither: anything.
 struct Purpose {
     std::optional<int> input_size;
     std::optional<int> outputs;

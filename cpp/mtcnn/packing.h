@@ -7,10 +7,12 @@
 
 namespace mtcnn {
 
-// For every group of output maps: input map, kernel x, kernel y, the group's maps. Missing maps are zero.
+// Loops from outside to inside: groups of output maps, input maps, kernel x, kernel y, maps of the group. The last
+// group is filled up with zeros.
 Buffer<float> pack_convolution(const Conv2d& conv, int group);
 
-// For every group of outputs: input, the group's outputs. Missing outputs are zero.
+// Loops from outside to inside: groups of outputs, inputs, outputs of the group. The last group is filled up with
+// zeros.
 Buffer<float> pack_dense(const FullyConnected& dense, int group);
 
 // (in, out) as doubles.

@@ -11,7 +11,8 @@
 namespace mtcnn {
 namespace {
 
-// What lies between two rounds is shorter than waking a thread takes, so waiting begins with a look now and then.
+// A waiting thread looks this often before it sleeps: the time between two rounds is shorter than the time that waking
+// a thread takes.
 constexpr int kLooks = 4000;
 constexpr int kEnd = -1;
 
@@ -52,7 +53,7 @@ void Team::start_helpers(int count) {
     }
 }
 
-// seen: the round that was the present one when the helper was started, or that it took part in last.
+// A helper's life. seen: the round when the helper was started, then the last round that it took part in.
 void Team::help(int worker, int seen) {
     for (;;) {
         seen = changed(round_, seen);

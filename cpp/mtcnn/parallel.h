@@ -11,8 +11,8 @@
 
 namespace mtcnn {
 
-// The threads of one detection. They are started when there is first work for them, wait for more of it, and end with
-// the team.
+// The threads of one detection. They start with the first work that needs them, wait for the next, and end with the
+// team. One call of run() is a round.
 class Team {
 public:
     Team() = default;
@@ -31,8 +31,8 @@ private:
     void work(int worker);
 
     std::vector<std::thread> helpers_;
-    std::atomic<int> round_{0};  // counts the calls that helpers take part in; -1: end
-    // Of the present round.
+    std::atomic<int> round_{0};  // counts the rounds that helpers take part in; -1: the team ends
+    // Of the present round:
     const std::function<void(int, int)>* task_ = nullptr;
     int count_ = 0;
     int workers_ = 0;

@@ -62,7 +62,7 @@ void RowRing::prepare(int rows, int map_count, int width, int first) {
     capacity = rows;
     maps = map_count;
     next = first;
-    // A kernel reads whole vectors: the last one may begin at the last pixel.
+    // A kernel reads whole vectors, and the last vector may begin at the last pixel.
     map_stride = padded(width + kPad - 1);
     memory.reserve(static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) *
                    static_cast<std::size_t>(map_stride));

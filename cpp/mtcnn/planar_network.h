@@ -46,7 +46,8 @@ struct PlanarScratch {
 
 class PlanarNetwork {
 public:
-    // A network with fused stages, or with one stage a layer for those who watch. The kernels must outlive it.
+    // fuse: a layer and the PReLU after it are one stage; otherwise every layer is a stage, to be watched one by one.
+    // The kernels must outlive the network.
     PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse);
 
     // Writes row y of the input: its maps map_stride apart.

@@ -34,8 +34,8 @@ inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& 
     return {picked(from.boxes, indices), picked(from.scores, indices), picked(from.offsets, indices)};
 }
 
-// The largest difference of logits (not-face minus face) whose probability reaches the threshold; the probability
-// falls with the difference, step by step. Minus infinity may be the answer; NaN when not even that reaches it.
+// The largest difference of logits (not-face minus face) whose probability reaches the threshold: the probability never
+// rises where the difference does. It may be minus infinity; NaN where no difference reaches the threshold.
 float logit_limit(float threshold);
 
 // The candidates of one level, in the order of its heat map walked column by column, with their boxes in the image.

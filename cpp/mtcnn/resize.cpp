@@ -115,7 +115,7 @@ const float* Resampler::source_row(std::int64_t y) {
         return out;
     }
     const std::uint8_t* row = image_.data + image_y * image_.row_stride;
-    // Past the end of a row lies the next one; past the last row nothing is ours.
+    // The bytes after a row are those of the next row; after the last row there are none that may be read.
     const bool may_overread = collect_ || (image_y + 1 < image_.height && image_.row_stride >= kOverread);
     if (collect_) row = gather_columns(row);
     const auto resample = image_.floats ? kernels_.resample_f32 : kernels_.resample_u8;

@@ -33,7 +33,7 @@ Patch cut(const Box& box);
 // Whether any pixel of the patch lies inside the image.
 bool touches(const Patch& patch, const Image& image);
 
-// What follows the resampling of each value: (v - centre) * scale.
+// Each resampled value v becomes (v - centre) * scale.
 struct Normalisation {
     float centre = 127.5F, scale = 0.0078125F;
 };

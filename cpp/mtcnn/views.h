@@ -1,4 +1,4 @@
-// What a detection shows to a tap, from the vectors in which it holds it.
+// Views of a detection's results, for a tap.
 #pragma once
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// What one thread of a detection needs, kept from one detection to the next; and how time is taken.
+// The scratch memory of one thread, kept from one detection to the next; and a stopwatch.
 #pragma once
 
 #include <chrono>

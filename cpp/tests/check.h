@@ -51,7 +51,7 @@ bool throws(const Action& action, std::string* message = nullptr) {
     return false;
 }
 
-// The variants that this processor can run; of the others it says so.
+// The variants that this processor can run; it prints which it cannot.
 inline const std::vector<const mtcnn::Kernels*>& variants() {
     static const std::vector<const mtcnn::Kernels*> all = [] {
         std::vector<const mtcnn::Kernels*> supported;

@@ -1,5 +1,5 @@
-// Memory that ends where a page ends, before one that must not be touched: sanitizers do not see what vector
-// instructions such as gathers read.
+// Memory next to a page that must not be touched, so that reading one byte too many ends the program. Sanitizers do not
+// see what vector instructions such as gathers read.
 #pragma once
 
 #include <cstddef>

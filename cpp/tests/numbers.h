@@ -12,7 +12,7 @@
 namespace test {
 
 enum class Fill {
-    kSmallIntegers,  // every sum of products is exact: what is wrong then is an index
+    kSmallIntegers,  // every sum of products is exact: a difference means a wrong index
     kUniform,        // in [-1, 1]
     kWild,           // zeros of both signs, subnormals, large and small
 };

@@ -1,4 +1,4 @@
-// exp against one of more bits, over samples of all floats. (tests/test_rooms.py --slow takes every one of them.)
+// exp against the library's in long double, on samples of all floats. (tests/test_rooms.py --slow tries every float.)
 #include "mtcnn/exp.h"
 
 #include <cfloat>

@@ -77,8 +77,8 @@ void check_find_below(int n, test::Random& random) {
     }
 }
 
-// Pixels of `colours` values each; the last one ends where the readable memory ends, or as many bytes before as a
-// kernel may read too far.
+// Pixels of `colours` values each. The readable memory ends with the last one, or as many bytes later as a kernel may
+// read too far.
 template <class T>
 void check_resample(int width, int count, int colours, bool red_first, bool may_overread, test::Random& random) {
     const auto pixel = static_cast<std::ptrdiff_t>(sizeof(T)) * colours;

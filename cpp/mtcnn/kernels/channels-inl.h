@@ -26,8 +26,8 @@ int channel_vectors(int out_maps) {
 
 int channel_group(int out_maps) { return channel_vectors(out_maps) * kLanes; }
 
-// The pixels of the output, numbered through rows and items alike, so that a tile need not end with a row: where
-// each one's input begins.
+// Walks over the pixels of the output and knows where the input of each begins. Pixels are numbered on from row to row
+// and from item to item, so that a tile may go on in the next row.
 struct PixelWalk {
     PixelWalk(const ChannelConvolution& a, int pixel)
         : in(a.in + pixel / (a.height * a.width) * a.item_stride +
@@ -188,7 +188,8 @@ void pool_channels(const ChannelPooling& a) {
     }
 }
 
-// Many items to few outputs: every weight is widened to double, which costs as much as two products.
+// A tile has many items and few outputs: widening a weight to double costs as much as two products, and all items of
+// the tile share it.
 constexpr int kDenseVectors = 2;
 constexpr int kDenseItems = kRegisters == 32 ? 10 : 5;
 constexpr int kDenseOutputs = kDenseVectors * kDoubleLanes;

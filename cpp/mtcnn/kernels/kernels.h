@@ -1,7 +1,8 @@
 // The loops that take the time, as tables of functions, one table per instruction set.
 //
-// Every table computes the same bits: lanes run over outputs (pixels, channels or crops), never along a sum, and each
-// multiply-add is one fused rounding. Only raw pointers cross this border. Lengths in elements unless "bytes" is said.
+// Every table computes the same bits: the lanes of a vector are different outputs (pixels, channels or crops), never
+// terms of one sum, and each multiply-add is rounded once. Kernels take raw pointers only. Lengths are in elements
+// where no other unit is named.
 #pragma once
 
 #include <cstddef>

@@ -12,7 +12,7 @@ using mtcnn::PlanarPooling;
 // A tile is `maps` output maps by `vectors` vectors of pixels, all in registers.
 constexpr int kPlanarVectors = 3;
 constexpr int kPlanarMaps = kRegisters == 32 ? 8 : 4;
-// The same number of accumulators for a count of maps that these do not divide: PNet's ten.
+// Another shape with as many registers, for a number of maps that is no multiple of kPlanarMaps: PNet's ten.
 constexpr int kPlanarTallVectors = 2;
 constexpr int kPlanarTallMaps = kRegisters == 32 ? 10 : 5;
 

@@ -13,8 +13,8 @@ MTCNN_INLINE Vector across(Vector left, Vector right, Vector w0, Vector w1) {
     return add(multiply(left, w0), multiply(right, w1));
 }
 
-// Three bytes of the left pixel and three of the right one. The gathers of four bytes overlap into the gap or the
-// neighbour between them, never past the right pixel.
+// Three bytes of the left pixel and three of the right one. Each gather reads four bytes: the left pixel and the byte
+// after it; the right pixel and the byte before it. So no byte after the right pixel is read.
 struct PixelPairs {
     Vector left[3], right[3];
 };

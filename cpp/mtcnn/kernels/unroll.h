@@ -1,5 +1,5 @@
-// Words of compiler dialect: inline for certain; unroll the loop that follows in full, or as far as a common kernel's
-// side goes.
+// What each compiler calls these: MTCNN_INLINE, always inline; MTCNN_UNROLL, unroll the next loop completely;
+// MTCNN_UNROLL_SIDE, unroll it three times, which is the side of the usual convolution kernel.
 #pragma once
 
 #if defined(__clang__)
