@@ -1,4 +1,4 @@
-"""Many pictures: each whole on one thread, several at a time, results in the order of the pictures."""
+"""Many pictures at a time, each on one thread; results come in the order of the pictures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Detections | Exception
 
-AHEAD = (
-    2  # pictures a thread that may be waiting, computed or not, so that none is idle and memory stays flat
-)
+# Pictures a thread that are read ahead or wait to be taken: no thread is idle, and memory stays flat.
+AHEAD = 2
 
 
 class BatchError(ValueError):
@@ -35,7 +34,7 @@ class BatchError(ValueError):
 def stream(
     detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], *, workers: int, on_error: str
 ) -> Iterator[Outcome]:
-    """The result of `detect` for each picture, in order; threads live as long as the iterator is read.
+    """The result of `detect` for each picture, in order; its threads end with the iterator.
 
     on_error: "raise" ends with a BatchError at the first picture that fails, "skip" gives its exception in
     its place. Raises ValueError for anything else, at once.
@@ -78,7 +77,7 @@ def _in_parallel(
 
 
 def _raising(outcomes: Generator[Outcome, None, None]) -> Iterator[Outcome]:
-    # Closed here and now: the traceback of the error would keep it, and its threads, alive.
+    # Closed at once: the error's traceback would keep the threads alive.
     with closing(outcomes):
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Exception):

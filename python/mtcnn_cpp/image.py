@@ -1,4 +1,4 @@
-"""From whatever a user holds as a picture to the pixels that a backend takes."""
+"""Pictures of any kind in, checked pixels out."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def opencv(purpose: str) -> ModuleType:
 
 
 def is_pil(image: object) -> bool:
-    """Whether `image` is a PIL image; PIL itself is imported by who made one, not here."""
+    """Whether `image` is a PIL image; Does not import PIL."""
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(image, pil.Image)
 

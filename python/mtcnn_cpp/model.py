@@ -117,8 +117,7 @@ class Model:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.ArrayLike]) -> Model:
-        """The model whose `arrays()` these are; also of an opened `.npz`. Layers are in the order of the
-        mapping.
+        """The reverse of `arrays()`; takes an opened `.npz` too. Layers are in the order of the mapping.
 
         Arrays may have any real dtype and are rounded to float32. Raises ValueError naming the entry.
         """

@@ -12,7 +12,7 @@ from core_strategies import FILLS, F, crop_networks, fill, planar_networks, same
 from hypothesis import given
 from hypothesis import strategies as st
 from mtcnn_cpp.model import Network
-from mtcnn_cpp.reference import boxes, dat, exp, layers, model, resize
+from mtcnn_cpp.reference import boxes, dat, exp, layers, resize
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 

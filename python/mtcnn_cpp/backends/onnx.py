@@ -22,7 +22,7 @@ class OnnxRunner:
     """One network whose tensors have the names of a trace, as `export_onnx` writes it.
 
     `source`: a path or a ModelProto. `providers`: ONNX Runtime's execution providers, best first (default:
-    the CPU); those that this installation lacks raise ValueError, unless a later one of the list is there.
+    the CPU); those that are not installed are passed over; ValueError if none is left.
     `threads`: 0 lets ONNX Runtime choose. Raises PortError for a file that is not such a network,
     MissingExtra without onnx or onnxruntime.
     """
@@ -52,15 +52,15 @@ class OnnxRunner:
         self._sessions: dict[tuple[str, ...], Any] = {}
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """See `Runner.run`; PortError for layers that do not fit each other. Each pair of input and outputs
-        gets a session of its own, made when first asked for."""
+        """See `Runner.run`; PortError for layers that do not fit each other. A session is made once
+        for each pair of input and outputs."""
         given, batch, asked = split_run(self.names, inputs, outputs)
         key = (given, *asked)
         try:
             if key not in self._sessions:
                 self._sessions[key] = self._session(given, asked)
             found = self._sessions[key].run(asked, {given: batch})
-        except Exception as error:  # onnxruntime's own classes, which have no common name of their own
+        except Exception as error:  # onnxruntime's classes have no common base
             reason = str(error).strip().partition("\n")[0]
             raise PortError(
                 f"ONNX Runtime cannot run the layers from {given} to {asked[-1]}: {reason}"

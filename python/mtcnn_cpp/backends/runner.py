@@ -27,10 +27,11 @@ class Runner(Protocol):
     names: tuple[str, ...]
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """Outputs by layer name, in execution order: those asked for, or of all layers after what is given.
+        """Outputs by layer name, in execution order: the `outputs`, or those of all layers after the input.
 
-        `inputs` holds one batch: "input" (N, 3, H, W), or under a layer's name that layer's output, from
-        which the run goes on: so a single layer can be fed alone. float32; maps (N, C, h, w), values (N,
+        `inputs` holds one batch: "input" (N, 3, H, W), or the output of a layer under its name; the
+        run goes on
+        from there, so that a single layer can be fed alone. float32; maps (N, C, h, w), values (N,
         C).
         """
         ...
@@ -89,7 +90,8 @@ class RunnerBackend:
     def detect(
         self, image: Array, *, red_first: bool, options: Options, threads: int, tap: Tap | None = None
     ) -> Faces:
-        """As every backend; `threads` is the runtime's own affair and was given when it was made."""
+        """As every backend. `threads` has no effect: the runtime got its number of threads when it
+        was made."""
         return detect(self, image, red_first=red_first, options=options, tap=tap)
 
     def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None:

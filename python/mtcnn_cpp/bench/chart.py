@@ -26,7 +26,7 @@ def check_chart(path: Path) -> None:
 
 
 def draw_chart(results: dict[str, Any], path: Path) -> None:
-    """Draw what `results` (the JSON of `mtcnn-cpp bench`) hold of the largest picture that was measured.
+    """Draw the figures of the largest picture in `results` (the JSON of `mtcnn-cpp bench`).
 
     Raises what `check_chart` raises.
     """
@@ -86,7 +86,7 @@ def _bars(picture: dict[str, Any]) -> list[Bar]:
 
 
 def _draw_times(axes: Axes, bars: list[Bar]) -> None:
-    """For each bar one line a number of threads, the least in full colour."""
+    """A group of bars for each way, a bar for each number of threads, the smallest number in full colour."""
     counts = sorted({count for bar in bars for count in bar.ms})
     height = 0.76 / len(counts)
     for place, bar in enumerate(bars):

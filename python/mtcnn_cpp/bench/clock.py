@@ -1,4 +1,4 @@
-"""Times and medians. Ways are measured in turn, A B A B, so that a machine that slows down slows all."""
+"""Times and medians. Ways are measured in turn, A B A B: if the machine slows down, all slow down."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Times:
 
 
 def in_turn(ways: Mapping[str, Callable[[], Any]], runs: int, *, warm_up: int = 2) -> dict[str, Times]:
-    """Every way `runs` times, one after the other, again and again."""
+    """Runs all ways in turn, `runs` times."""
     for way in ways.values():
         for _ in range(warm_up):
             way()

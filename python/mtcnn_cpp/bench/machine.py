@@ -36,7 +36,7 @@ def title(found: dict[str, Any]) -> str:
 
 
 def cpu_model(info: Path = Path("/proc/cpuinfo")) -> str:
-    """As the system names it; with family and model where the name alone says little."""
+    """The processor's name as the system gives it, with family, model and stepping if it gives them."""
     try:
         lines = [line.partition(":") for line in info.read_text().split("\n\n")[0].splitlines()]
     except OSError:

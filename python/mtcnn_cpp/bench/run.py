@@ -32,8 +32,8 @@ def run(
     model: Model,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """pictures: uint8 BGR by name, None for the packaged ones. The batch and the comparison with peers use
-    each picture, all but the first table the first `isa`."""
+    """pictures: uint8 BGR by name, None for the packaged ones. The batch and the peers
+    run on every picture. Only the first table has every `isa`; the others have the first one."""
     settings: dict[str, Any] = {"runs": runs, "options": options, "model": model}
     results: dict[str, Any] = {
         "machine": machine(),

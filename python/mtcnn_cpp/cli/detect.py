@@ -77,7 +77,8 @@ def detect(
 
 
 def _expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as they are; a folder as its image files in the order of their names (itself if it has none)."""
+    """Files as they are; for a folder its image files, sorted by name, or the folder itself if it has
+    none."""
     for path in paths:
         if not path.is_dir():
             yield path
@@ -87,7 +88,7 @@ def _expand(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _with_progress(names: list[str], hidden: bool) -> Iterable[str]:
-    """The names, with a bar on stderr when there are several and someone is watching."""
+    """The names; with a progress bar on stderr if there are several and stderr is a terminal."""
     if len(names) < 2 or hidden or not sys.stderr.isatty():
         return names
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""exp of float32, correctly rounded: a fixed sequence of double operations, none of them fused.
+"""exp of float32, correctly rounded, by a fixed sequence of double operations, none of them fused.
 
     x = k ln2 + r, |r| <= 0.3466       k = rint(x * INVERSE_LN2)
     exp(x) = 2^k * exp(r)              exp(r) = 1 + r + r^2/2 + r^3 * (1/3! + r/4! + … + r^12/15!)

@@ -26,7 +26,7 @@ def fma(a: npt.NDArray[Any], b: npt.NDArray[Any], c: npt.NDArray[Any]) -> FloatA
         product = np.multiply(a, b, dtype=np.float64)
         total = np.asarray(product + c)
         half_way = (total.view(np.int64) & EXTRA_BITS) == HALF_WAY
-        half_way |= np.abs(total) < SMALLEST_NORMAL  # floats are spaced otherwise there, so take them all
+        half_way |= np.abs(total) < SMALLEST_NORMAL  # subnormal floats are spaced otherwise: take them all
         if half_way.any():
             c = np.broadcast_to(c, total.shape)[half_way].astype(np.float64)
             total[half_way] = sum_to_odd(np.broadcast_to(product, total.shape)[half_way], c)
@@ -36,7 +36,7 @@ def fma(a: npt.NDArray[Any], b: npt.NDArray[Any], c: npt.NDArray[Any]) -> FloatA
 def sum_to_odd(a: DoubleArray, b: DoubleArray) -> DoubleArray:
     """a + b rounded to odd: where inexact, the neighbouring double whose last bit is 1.
 
-    So 53 bits hold all that a later rounding to 51 bits or fewer needs to know about the exact sum.
+    A later rounding to 51 bits or fewer then gives what rounding the exact sum would give.
     """
     total = a + b
     back = total - a
