@@ -29,7 +29,7 @@ def conv2d(maps: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray
         raise ValueError(f"conv2d: expected {expected}, found ({channels}, {height}, {width})")
     count = math.prod(leading)
 
-    # starts: where each output pixel's window begins in the flat input; steps: how far from there a term lies.
+    # starts: where each output pixel's window begins in the flat input; steps: how far from there.
     n, y, x = np.ix_(np.arange(count), np.arange(h), np.arange(w))
     starts = (n * (maps_in * height * width) + y * width + x).ravel()
     c, kx, ky = np.ix_(np.arange(maps_in), np.arange(kernel_x), np.arange(kernel_y))
