@@ -108,7 +108,7 @@ def opencv(purpose: str) -> ModuleType:
 
 
 def is_pil(image: object) -> bool:
-    """Whether `image` is a PIL image; Does not import PIL."""
+    """Whether `image` is a PIL image. Does not import PIL."""
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(image, pil.Image)
 

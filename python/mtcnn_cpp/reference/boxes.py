@@ -43,8 +43,8 @@ def non_maximum_suppression(
     right, bottom, area = x + width, y + height, width * height
     limit = np.float32(threshold)
 
-    # Boxes that do not touch cannot drop each other (unless the threshold is negative). So only those boxes are
-    # looked at whose left side is in reach: that is quick even with very many boxes.
+    # Boxes that do not touch cannot drop each other (unless the threshold is negative). So only those boxes
+    # are looked at whose left side is in reach: that is quick even with very many boxes.
     by_left = np.argsort(x, kind="stable")
     widest = width.max(initial=0)
     first = np.searchsorted(x[by_left], x - widest) if limit >= 0 else np.zeros_like(x)
