@@ -6,13 +6,15 @@ from __future__ import annotations
 import functools
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from mtcnn_cpp import Detections, Detector, read_image, sample_image
+from mtcnn_cpp import Detections, Detector, png, read_image, sample_image
 from mtcnn_cpp.image import to_bgr8, to_pixels
 from pictures import BACKENDS, portrait
 
@@ -373,3 +375,58 @@ def test_file_that_may_not_be_read(files: Path) -> None:
     (files / "face.png").chmod(0)
     with pytest.raises(PermissionError, match=r"face\.png"):
         read_image(files / "face.png")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+def test_a_turned_file_and_its_pil_image_are_one_picture(suffix: str, tmp_path: Path) -> None:
+    """Whatever its Exif orientation: both are read upright."""
+    upright = PIL.Image.fromarray(np.ascontiguousarray(portrait()[:90, :100, ::-1]))
+    shapes = set()
+    for orientation in range(1, 9):
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        file = tmp_path / f"{orientation}.{suffix}"
+        upright.save(file, exif=exif, **({"lossless": True} if suffix == "webp" else {}))
+        of_file, of_pil = to_pixels(file), to_pixels(PIL.Image.open(file))
+        assert np.array_equal(of_file.array, of_pil.array[..., ::-1])
+        assert of_pil.red_first is not of_file.red_first
+        shapes.add(of_file.array.shape)
+    assert shapes == {(90, 100, 3), (100, 90, 3)}
+
+
+def test_errors_about_a_file_name_it_and_give_no_advice_for_arrays(tmp_path: Path) -> None:
+    import cv2
+
+    dark = tmp_path / "dark.hdr"
+    cv2.imwrite(str(dark), np.full((9, 9, 3), 0.5, np.float32))
+    message = r"dark.hdr: float image must have values in 0…255, .* save it with 8 or 16 bits a channel"
+    with pytest.raises(ValueError, match=message) as caught:
+        Detector().detect(dark)
+    assert "multiply" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match=r"pipe.png is a special file, expected an image file"):
+        Detector().detect(tmp_path / "pipe.png")
+
+
+def test_opencv_prints_nothing_and_keeps_its_level(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(png.encode(portrait())[:60] + b"IEND")
+    code = f"""
+import cv2
+from mtcnn_cpp import read_image
+before = cv2.utils.logging.getLogLevel()
+try:
+    read_image({str(bad)!r})
+except ValueError as error:
+    pass
+assert cv2.utils.logging.getLogLevel() == before != cv2.utils.logging.LOG_LEVEL_SILENT
+cv2.imread("nowhere.png")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()  # the user's own call still speaks
+    assert "nowhere.png" in line

@@ -207,6 +207,7 @@ class Detector:
         return self._stream(images, color, on_error)
 
     def _stream(self, images: Iterable[ImageLike], color: Color, on_error: str) -> Iterator[Outcome]:
+        _check_many(images)
         engine, tap = self._engine, tap_for(self._engine)
         count = len(images) if isinstance(images, Sized) else engine.threads
         workers = 1 if tap else min(engine.threads, max(count, 1))
@@ -270,6 +271,16 @@ def _check_threads(threads: SupportsIndex) -> int:
     if not 0 <= count <= MAX_THREADS:
         raise ValueError(f"threads must be from 1 to {MAX_THREADS}, or 0 for all usable CPUs, got {count}")
     return count
+
+
+def _check_many(images: object) -> None:
+    """Refuse one picture in place of many."""
+    one = isinstance(images, (str, os.PathLike, bytes)) or is_pil(images)
+    if one or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise TypeError(
+            "images must be a sequence of pictures, got one picture "
+            f"({type(images).__name__}); use detect(image), or [image]"
+        )
 
 
 def _check_model(model: Model | str | os.PathLike[str] | None) -> Model:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -35,8 +38,8 @@ def to_pixels(image: object, color: str = "bgr") -> Pixels:
     if color not in ("bgr", "rgb"):
         raise ValueError(f"color must be 'bgr' or 'rgb', got {color!r}")
     if isinstance(image, (str, os.PathLike)):
-        image, color = read_image(image), "bgr"
-    elif is_pil(image):
+        return _pixels_of_file(Path(image))
+    if is_pil(image):
         image, color = _from_pil(image), "rgb"
     if not isinstance(image, np.ndarray):
         raise TypeError(
@@ -51,6 +54,17 @@ def to_pixels(image: object, color: str = "bgr") -> Pixels:
     if array.shape[2] == 1:
         return Pixels(np.repeat(array, 3, axis=2), red_first=False)
     return _with_positive_strides(array, color == "rgb")
+
+
+def _pixels_of_file(file: Path) -> Pixels:
+    """What the file holds; an error names the file and gives no advice for arrays."""
+    try:
+        return to_pixels(read_image(file))
+    except (TypeError, ValueError) as error:
+        if str(file) in str(error):
+            raise
+        found = str(error).partition(";")[0]
+        raise ValueError(f"{file}: {found}; save it with 8 or 16 bits a channel") from error
 
 
 def to_bgr8(pixels: Pixels) -> NDArray[np.uint8]:
@@ -70,6 +84,8 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder, expected an image file")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is a special file, expected an image file")
     try:
         data = file.read_bytes()
     except FileNotFoundError:
@@ -80,9 +96,12 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
         raise ValueError(f"{file} is truncated: the image breaks off before its end, after {len(data)} bytes")
     cv2 = opencv(f"reading the image file {file}")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        with _silence(cv2):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
-        raise ValueError(f"{file}: OpenCV cannot decode this image ({error})") from error
+        raise ValueError(
+            f"{file}: OpenCV cannot decode this image ({' '.join(str(error).split())})"
+        ) from error
     if image is None:
         raise ValueError(f"{file} is not an image that OpenCV can read, or it is truncated or damaged")
     return np.asarray(image)
@@ -107,6 +126,37 @@ def opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+class _Silence:
+    """Keeps OpenCV from printing what it thinks of a file, while any thread is inside.
+
+    The last thread to leave puts the caller's level of logging back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._level = 0
+
+    @contextlib.contextmanager
+    def __call__(self, cv2: Any) -> Iterator[None]:
+        logging = cv2.utils.logging
+        with self._lock:
+            if self._inside == 0:
+                self._level = logging.getLogLevel()
+                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    logging.setLogLevel(self._level)
+
+
+_silence = _Silence()
+
+
 def is_pil(image: object) -> bool:
     """Whether `image` is a PIL image. Does not import PIL."""
     pil = sys.modules.get("PIL.Image")
@@ -114,6 +164,10 @@ def is_pil(image: object) -> bool:
 
 
 def _from_pil(image: Any) -> NDArray[Any]:
+    """Its pixels, upright as its Exif orientation says: the same as of the file that it was opened from."""
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
     mode = image.mode
     if mode in ("L", "RGB", "RGBA", "RGBX", "F") or mode.startswith("I;16"):
         return np.asarray(image)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_8_BIT = bytes([8, 2, 0, 0, 0])  # bits, RGB, deflate, the five filters, not interlaced
 _SUB = 1
+_MARK = b"Software\0mtcnn_cpp drawing"
+_MARK_AT = len(_SIGNATURE) + 25 + 8  # behind the signature, IHDR, and the chunk's length and kind
 
 
-def encode(image: NDArray[np.uint8]) -> bytes:
-    """The PNG file of `image`, (H, W, 3) uint8 in the order B, G, R."""
+def encode(image: NDArray[np.uint8], *, mark: bool = False) -> bytes:
+    """The PNG file of `image`, (H, W, 3) uint8 in the order B, G, R. `mark`: see `is_marked`."""
     height, width, _ = image.shape
     rgb = image[..., ::-1]
     rows = np.empty((height, 1 + 3 * width), np.uint8)
@@ -30,9 +33,19 @@ def encode(image: NDArray[np.uint8]) -> bytes:
     return (
         _SIGNATURE
         + _chunk(b"IHDR", header)
+        + (_chunk(b"tEXt", _MARK) if mark else b"")
         + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
         + _chunk(b"IEND", b"")
     )
+
+
+def is_marked(path: Path) -> bool:
+    """Whether the file is a PNG that `encode` made with `mark`; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+    except OSError:
+        return False
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:

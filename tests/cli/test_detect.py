@@ -280,3 +280,86 @@ def test_jpeg_in_png_out(tmp_path: Path) -> None:
         expected(tmp_path / "p.jpg", np.asarray(read_image(tmp_path / "p.jpg")))
     ]
     assert (tmp_path / "out" / "p_faces.png").exists()
+
+
+def test_no_picture_of_the_users_is_replaced(tmp_path: Path) -> None:
+    """The drawing of a.png would have the name of another picture: neither it nor anything else is lost."""
+    face, plain = png.encode(portrait()), png.encode(portrait()[:70, :80])
+    (tmp_path / "a.png").write_bytes(face)
+    (tmp_path / "a_faces.png").write_bytes(plain)
+    for options in ([], ["--overwrite"]):
+        result = run("detect", tmp_path, "--format", "json", "--save-dir", tmp_path, *options)
+        assert result.exit_code == 1
+        assert "error: " in result.stderr
+        assert f"{tmp_path / 'a_faces.png'} is one of the pictures to look at; it is kept" in result.stderr
+        assert json.loads(result.stdout) == [
+            expected(tmp_path / "a.png", portrait()),
+            expected(tmp_path / "a_faces.png", portrait()[:70, :80]),
+        ]
+        assert (tmp_path / "a.png").read_bytes() == face
+        assert (tmp_path / "a_faces.png").read_bytes() == plain
+        assert sorted(os.listdir(tmp_path)) == ["a.png", "a_faces.png", "a_faces_faces.png"]
+
+
+def test_other_files_are_replaced_only_if_allowed(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a_faces.png").write_text("thesis")
+    result = run("detect", folder / "a.png", folder / "b.PNG", "--save-dir", out)
+    assert result.exit_code == 1
+    assert "a_faces.png exists and is no drawing of this program; it is kept" in result.stderr
+    assert (out / "a_faces.png").read_text() == "thesis"
+    assert (out / "b_faces.png").exists()  # the rest went on
+    assert "written to" in result.stderr
+    assert run("detect", folder / "a.png", "--save-dir", out, "--overwrite").exit_code == 0
+    assert (out / "a_faces.png").read_bytes().startswith(b"\x89PNG")
+    assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0  # its own, again
+
+
+def test_own_drawings_are_no_inputs(folder: Path) -> None:
+    first = run("detect", folder, "--format", "jsonl", "--save-dir", folder)
+    second = run("detect", folder, "--format", "jsonl", "--save-dir", folder)
+    assert first.exit_code == second.exit_code == 0
+    assert first.stdout == second.stdout
+    assert f"passed over in {folder}, 2 drawings of this program: a_faces.png, b_faces.png" in second.stderr
+
+
+def test_what_is_passed_over_is_said(folder: Path) -> None:
+    (folder / "c.heic").write_bytes(b"")
+    (folder / "clip.mp4").write_bytes(b"")
+    result = run("detect", folder, "--format", "jsonl")
+    assert result.exit_code == 0
+    assert result.stderr == f"passed over in {folder}, 3 not named as pictures: c.heic, clip.mp4, notes.txt\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
+def test_a_link_in_the_folder_of_drawings_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    out, precious = tmp_path / "out", tmp_path / "precious.png"
+    out.mkdir()
+    precious.write_bytes(png.encode(portrait(), mark=True))
+    before = precious.read_bytes()
+    (out / "a_faces.png").symlink_to(precious)
+    assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0
+    assert precious.read_bytes() == before
+    assert not (out / "a_faces.png").is_symlink()
+
+
+@pytest.mark.parametrize("format", ["table", "json", "jsonl", "csv"])
+def test_what_was_found_is_printed_when_interrupted(
+    folder: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detect = Detector.detect
+
+    def interrupted(self: Detector, image: Any) -> Any:
+        if Path(image).name == "b.PNG":
+            raise KeyboardInterrupt
+        return detect(self, image)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Detector, "detect", interrupted)
+        result = run("detect", folder, "--format", format)
+    assert result.exit_code == 130
+    assert "error: interrupted" in result.stderr
+    assert "a.png" in result.stdout
+    if format == "json":
+        assert json.loads(result.stdout) == [expected(folder / "a.png", portrait())]

@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mtcnn_cpp
 import numpy as np
+import PIL.Image
 import pytest
 from mtcnn_cpp import BatchError, Detector
+from pictures import portrait
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,18 @@ def test_hooks_see_a_batch_in_order_on_the_calling_thread(images: list[Any]) -> 
     with detector.hook("final/scores", lambda name, array: seen.append((threading.get_ident(), len(array)))):
         results = detector.detect_batch(images)
     assert seen == [(threading.get_ident(), len(result)) for result in results]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [portrait(), portrait()[..., 0], "face.png", Path("face.png"), b"face.png", PIL.Image.new("RGB", (9, 9))],
+    ids=lambda one: type(one).__name__,
+)
+def test_one_picture_is_no_batch(one: Any) -> None:
+    for many in (Detector().detect_batch, Detector().detect_stream):
+        with pytest.raises(TypeError, match=r"got one picture \(\w+\); use detect\(image\), or \[image\]"):
+            many(one)
+
+
+def test_an_array_of_pictures_is_a_batch() -> None:
+    assert Detector().detect_batch(np.stack([portrait(), portrait()])) == [Detector().detect(portrait())] * 2

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import bench, compare, detect, diff, doctor, dump, explain, export, info, inspect, validate, verify
+from .errors import end_in_order
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -30,8 +31,9 @@ def main(
     """OpenFace's MTCNN face detector, bit for bit.
 
     Exit codes: 0 all done; 1 done, but something was not as it should be (such as a file that cannot be
-    read); 2 could not start or had to stop.
+    read); 2 could not start or had to stop; 130 ended by Ctrl-C; 143 ended by SIGTERM.
     """
+    end_in_order()
     for stream in (sys.stdout, sys.stderr):  # a file name that the terminal cannot show is no reason to stop
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

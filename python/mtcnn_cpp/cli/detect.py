@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from .drawings import Drawings
 from .errors import INCOMPLETE, errors_reported, report
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 from .writers import Format, writer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from ..detections import Detections
 
 SAMPLE = "astronaut.png"
 SUFFIXES = {".avif", ".bmp", ".exr", ".gif", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
@@ -35,6 +32,9 @@ def detect(
     save_dir: Annotated[
         Path | None, typer.Option(help="Write each picture with its faces drawn in, NAME_faces.png, here.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let drawings replace other files (never the pictures).")
+    ] = False,
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
@@ -42,49 +42,70 @@ def detect(
 ) -> None:
     """Find the faces in pictures: boxes, scores, landmarks.
 
-    A file that cannot be read is reported, the others are done, and the exit code is 1.
+    A file that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
+    exit code is 1.
     """
-    from ..image import read_image, sample_image
+    from ..image import sample_image
 
-    paths = list(_expand(images or []))
+    paths, passed_over = _expand(images or [])
     names = [SAMPLE] * sample + [str(path) for path in paths]
     if not names:
         raise typer.BadParameter("no picture given: name image files or folders, or use --sample")
+    for words in passed_over:
+        typer.echo(words, err=True)
     with errors_reported():
         detector = make_detector(model, cascade, threads=threads, backend=backend)
-        pictures = _Saver(save_dir) if save_dir else None
+        drawings = Drawings(save_dir, paths, overwrite=overwrite) if save_dir else None
         out = writer(format, sys.stdout)
         failed = 0
-        for number, name in enumerate(_with_progress(names, hidden=out.streams and sys.stdout.isatty())):
-            try:
-                if Path(name).is_dir():
-                    raise ValueError(f"{name} is a folder without image files")
-                image = sample_image() if sample and number == 0 else read_image(name)
-                faces = detector.detect(image)
-            except (OSError, ValueError, TypeError) as error:
-                failed += 1
-                report(error)
-                out.failed(name, str(error))
-                continue
-            out.found(name, faces)
-            if pictures:
-                pictures.save(name, image, faces)
-        out.close()
-        if pictures:
-            typer.echo(f"pictures written to {save_dir}: {pictures.count}", err=True)
+        with contextlib.closing(out):  # what was found is printed, even if the rest is interrupted
+            for number, name in enumerate(_with_progress(names, hidden=out.streams and sys.stdout.isatty())):
+                image = sample_image() if sample and number == 0 else Path(name)
+                try:
+                    if Path(name).is_dir():
+                        raise ValueError(f"{name} is a folder without image files")
+                    faces = detector.detect(image)
+                except (OSError, ValueError, TypeError) as error:
+                    failed += 1
+                    report(error)
+                    out.failed(name, str(error))
+                    continue
+                out.found(name, faces)
+                if drawings:
+                    try:
+                        drawings.save(name, image, faces)
+                    except (OSError, ValueError) as error:
+                        failed += 1
+                        report(error)
+        if drawings:
+            typer.echo(f"pictures written to {save_dir}: {drawings.count}", err=True)
     if failed:
         raise typer.Exit(INCOMPLETE)
 
 
-def _expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as they are; for a folder its image files, sorted by name, or the folder itself if it has
-    none."""
+def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """Files as they are; for a folder its image files, sorted by name, or the folder itself if it has none.
+
+    Also, in words, what was passed over in a folder: files with other endings, and drawings of this program.
+    """
+    from .. import png
+
+    files: list[Path] = []
+    passed_over = []
     for path in paths:
         if not path.is_dir():
-            yield path
+            files.append(path)
             continue
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-        yield from inside or [path]
+        inside = sorted(file for file in path.iterdir() if file.is_file())
+        pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
+        drawn = [file for file in pictures if png.is_marked(file)]
+        others = [file for file in inside if file not in pictures]
+        files += [file for file in pictures if file not in drawn] or [path]
+        for some, why in ((others, "not named as pictures"), (drawn, "drawings of this program")):
+            if some:
+                shown = ", ".join(file.name for file in some[:5]) + (", …" if len(some) > 5 else "")
+                passed_over.append(f"passed over in {path}, {len(some)} {why}: {shown}")
+    return files, passed_over
 
 
 def _with_progress(names: list[str], hidden: bool) -> Iterable[str]:
@@ -95,22 +116,3 @@ def _with_progress(names: list[str], hidden: bool) -> Iterable[str]:
     from rich.progress import track
 
     return track(names, "detecting", console=Console(stderr=True), transient=True)
-
-
-class _Saver:
-    """Writes NAME_faces.png into a folder; a name that came before in this run gets a number."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._seen: dict[str, int] = {}
-        self.count = 0
-
-    def save(self, name: str, image: NDArray[Any], faces: Detections) -> None:
-        from .. import drawing, png
-
-        stem = Path(name).stem
-        seen = self._seen[stem.casefold()] = self._seen.get(stem.casefold(), 0) + 1
-        number = f"_{seen}" if seen > 1 else ""
-        (self._folder / f"{stem}_faces{number}.png").write_bytes(png.encode(drawing.draw(image, faces)))
-        self.count += 1

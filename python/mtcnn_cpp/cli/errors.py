@@ -1,23 +1,29 @@
-"""From exceptions to a line on stderr and an exit code."""
+"""From exceptions and signals to a line on stderr and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
 INCOMPLETE = 1  # done, but not everything was as it should be
 FAILED = 2  # could not start or had to stop; also what wrong usage gives
+INTERRUPTED = 130  # ended by Ctrl-C; 143 by SIGTERM
 
 
 def report(error: BaseException | str) -> None:
-    typer.echo(f"error: {error}", err=True)
+    """A line on stderr; an exception without words is told by its name."""
+    typer.echo(f"error: {str(error) or type(error).__name__}", err=True)
 
 
 @contextlib.contextmanager
 def errors_reported() -> Iterator[None]:
-    """Turn what the library raises on purpose into a line on stderr and exit code 2."""
+    """Turn what the library raises on purpose into a line on stderr and exit code 2, Ctrl-C into 130."""
     try:
         yield
     except BrokenPipeError:  # the reader of our output has gone: typer ends quietly
@@ -25,3 +31,17 @@ def errors_reported() -> Iterator[None]:
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         report(error)
         raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt as error:
+        report("interrupted; files that were not complete were not written")
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def end_in_order() -> None:
+    """Let SIGTERM end the command as an exception does, so that temporary files are removed."""
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if on_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

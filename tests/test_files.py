@@ -1,0 +1,122 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from mtcnn_cpp.files import write_whole, writing
+
+
+def test_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_whole(path, b"one")
+    assert path.read_bytes() == b"one"
+    write_whole(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_what_is_interrupted_leaves_the_earlier_file(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"earlier")
+
+    def interrupted() -> None:
+        with writing(path) as file:
+            file.write(b"half of i")
+            assert path.read_bytes() == b"earlier"
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert path.read_bytes() == b"earlier"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
+def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    target, link = tmp_path / "precious", tmp_path / "link"
+    target.write_bytes(b"precious")
+    link.symlink_to(target)
+    write_whole(link, b"new")
+    assert target.read_bytes() == b"precious"
+    assert not link.is_symlink()
+    assert link.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_permissions_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"")
+    path.chmod(0o640)
+    write_whole(path, b"x")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"a.bin: the folder .*nowhere does not exist"):
+        write_whole(tmp_path / "nowhere" / "a.bin", b"")
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+        write_whole(tmp_path, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file system that can be filled")
+def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"earlier")
+    code = f"""
+        import resource, signal
+        from mtcnn_cpp.files import write_whole
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            write_whole({str(path)!r}, bytes(100_000))
+        except OSError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{path} could not be written (File too large); nothing was left behind\n"
+    assert path.read_bytes() == b"earlier"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can catch")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_ended_leaves_nothing_half(tmp_path: Path, ending: signal.Signals) -> None:
+    """`dump` with a hook-like pause: the signal comes while its file is open."""
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"earlier")
+    code = f"""
+        import sys
+        from mtcnn_cpp import cli
+        from mtcnn_cpp.trace.file import npz
+        add = npz.NpzWriter.add
+        def slow(self, name, array, **kind):
+            add(self, name, array, **kind)
+            print(name, flush=True)
+            sys.stdin.readline()
+        npz.NpzWriter.add = slow
+        cli.app(["dump", "--sample", "-o", {str(path)!r}, "--backend", "reference"])
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline() == "picture\n"
+    assert len(os.listdir(tmp_path)) == 2
+    process.send_signal(ending)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + ending
+    assert path.read_bytes() == b"earlier"
+    assert os.listdir(tmp_path) == ["a.npz"]
