@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from mtcnn_cpp.files import write_whole, writing
+from pictures import ROOT
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
@@ -88,6 +90,31 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
     assert done.stdout == f"{path} could not be written (File too large); nothing was left behind\n"
     assert path.read_bytes() == b"earlier"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+# Calls that write, and the places that may have them.
+WRITES = {"write_bytes", "write_text", "savez", "savez_compressed", "savefig", "save", "imwrite"}
+ALLOWED = {
+    "files.py: open",
+    "bench/chart.py: savefig",  # into a file of `writing`
+    "bench/memory.py: save",  # into a temporary folder
+    "bench/memory.py: write_text",  # to the kernel, in /proc
+    "bench/peers.py: save",  # into a temporary folder
+}
+
+
+def test_nothing_else_writes_files() -> None:
+    found = set()
+    for file in (ROOT / "python" / "mtcnn_cpp").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            mode = [getattr(argument, "value", "") for argument in node.args[:2]]
+            opens = name == "open" and any(isinstance(word, str) and set("wxa") & set(word) for word in mode)
+            if opens or (name in WRITES and node.args):
+                found.add(f"{file.relative_to(ROOT / 'python' / 'mtcnn_cpp').as_posix()}: {name}")
+    assert found == ALLOWED
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can catch")

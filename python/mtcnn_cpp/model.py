@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .files import write_whole
 from .reference.dat import read_network, write_network
 from .reference.model import (
     SIZE_LIMIT,
@@ -96,9 +97,9 @@ class Model:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for stage in STAGES.values():
-            (folder / f"{stage.file_name}.dat").write_bytes(write_network(self.networks[stage.name]))
+            write_whole(folder / f"{stage.file_name}.dat", write_network(self.networks[stage.name]))
         index = "".join(f"{name} {name}.dat\n" for name in FILE_NAMES)
-        (folder / INDEX).write_text(index, encoding="utf-8", newline="\n")
+        write_whole(folder / INDEX, index.encode())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All numbers by name, layers in order: `pnet/conv1/kernel`, `pnet/conv1/bias`,

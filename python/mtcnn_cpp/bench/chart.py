@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..files import writing
 from .machine import title
 from .peers import OURS
 
@@ -56,8 +57,10 @@ def draw_chart(results: dict[str, Any], path: Path) -> None:
             ha="left",
         )
         figure.supxlabel(_footer(results, picture), fontsize=7.5, color=QUIET, x=0.01, ha="left")
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-        figure.savefig(path, dpi=160, facecolor="white", metadata=metadata)
+        kind = path.suffix.lower()[1:]
+        metadata = {"Date": None} if kind == "svg" else None
+        with writing(path) as file:
+            figure.savefig(file, format=kind, dpi=160, facecolor="white", metadata=metadata)
 
 
 class Bar(NamedTuple):

@@ -50,6 +50,7 @@ def bench(
     """
     from ..bench import measure, run, tables
     from ..bench.chart import check_chart, draw_chart
+    from ..files import write_whole
     from ..image import read_image
     from ..model import Model
 
@@ -75,7 +76,7 @@ def bench(
         for part in tables.tables(results):
             console().print(part)
         if save:
-            save.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            write_whole(save, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
         if chart:
             draw_chart(results, chart)
 
