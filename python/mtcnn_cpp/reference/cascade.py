@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .boxes import apply_offsets, are_inside, are_usable, make_square, non_maximum_suppression
 from .exp import exp
+from .float_mode import require_default_mode
 from .network import BatchTap
 from .options import Options
 from .plan import CELL, ONET, RNET, STRIDE, Level, Stage, pyramid
@@ -32,8 +33,10 @@ def detect(
 ) -> Faces:
     """Faces of an image (H, W, C >= 3), uint8 or float32, best first.
 
-    Gives boxes (N, 4) `x, y, width, height`, scores (N,) and landmarks (N, 5, 2), float32, in pixels.
+    Gives boxes (N, 4) `x, y, width, height`, scores (N,) and landmarks (N, 5, 2), float32, in pixels. Raises
+    RuntimeError where the thread's floating-point mode is not the default.
     """
+    require_default_mode()
     return Cascade(networks, image, red_first, options, tap).run()
 
 

@@ -1,0 +1,43 @@
+"""Other floating-point modes than the default: the reference says so."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import platform
+from collections.abc import Iterator
+
+import pytest
+from mtcnn_cpp import Detector
+from mtcnn_cpp.reference.float_mode import require_default_mode
+from pictures import portrait
+
+# FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO
+DIRECTIONS = {
+    "x86_64": (0x400, 0x800, 0xC00),
+    "AMD64": (0x100, 0x200, 0x300),
+    "aarch64": (0x800000, 0x400000, 0xC00000),
+    "arm64": (0x800000, 0x400000, 0xC00000),
+}
+LIBRARY = ctypes.util.find_library("m")
+
+
+@pytest.fixture(params=range(3), ids=["downward", "upward", "toward zero"])
+def direction(request: pytest.FixtureRequest) -> Iterator[int]:
+    if platform.machine() not in DIRECTIONS or LIBRARY is None:
+        pytest.skip(f"fesetround is not known on {platform.system()} {platform.machine()}")
+    library = ctypes.CDLL(LIBRARY)
+    before = library.fegetround()
+    mode = DIRECTIONS[platform.machine()][request.param]
+    assert library.fesetround(mode) == 0
+    yield mode
+    library.fesetround(before)
+
+
+def test_default_mode_passes() -> None:
+    require_default_mode()
+
+
+def test_other_directions_are_refused(direction: int) -> None:
+    with pytest.raises(RuntimeError, match="does not round to nearest .* use backend 'core'"):
+        Detector(backend="reference").detect(portrait())
