@@ -39,5 +39,5 @@ def test_default_mode_passes() -> None:
 
 
 def test_other_directions_are_refused(direction: int) -> None:
-    with pytest.raises(RuntimeError, match="does not round to nearest .* use backend 'core'"):
+    with pytest.raises(RuntimeError, match=r"does not round to nearest .* use backend 'core'"):
         Detector(backend="reference").detect(portrait())
