@@ -23,7 +23,7 @@ from planted import MISTAKES, Mistake, change, correct, head, kernel, on, quanti
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
-from mtcnn_cpp.formats.onnx.graph import found_from_onnx  # noqa: E402
+from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
 
 STAGES = ("pnet", "rnet", "onet")
 HEADLINE = "this is OpenFace's model, exactly"

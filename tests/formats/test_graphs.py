@@ -14,7 +14,7 @@ from planted import MAPS, correct, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
-from mtcnn_cpp.formats.onnx.graph import found_from_onnx  # noqa: E402
+from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 STAGES = ("pnet", "rnet", "onet")
@@ -302,6 +302,16 @@ def test_heads_joined_in_another_order(stage: str) -> None:
     assert "heads in the order box, class" in finding.text
 
 
+def test_two_outputs_that_are_no_heads() -> None:
+    """Logits and probabilities of one layer: the network does not divide."""
+    graph = Graph("rnet")
+    last = graph.nodes[-1].output[0]
+    for operator, name in (("Identity", "logits"), ("Softmax", "probabilities")):
+        graph.model.graph.node.append(helper.make_node(operator, [last], [name], name))
+    graph.outputs("logits", "probabilities")
+    assert graph.diagnosis().exact
+
+
 def test_quantised_constants() -> None:
     """int8 weights behind a DequantizeLinear."""
     graph = Graph("rnet")
@@ -369,6 +379,16 @@ def wrong_prelu(graph: Graph) -> None:
     graph.find("Sub")[0].op_type = "Mul"
 
 
+def padded_vector(graph: Graph) -> None:
+    """A Pad made for maps, between two dense layers."""
+    pads = graph.hold("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    prelu = graph.find("PRelu")[-1]
+    graph.find("Gemm")[-1].input[0] = "wider"
+    graph.model.graph.node.append(helper.make_node("Pad", [prelu.output[0], pads], ["wider"], "their/pad"))
+    graph.replace(graph.find("Gemm")[-1], [graph.nodes[-1], graph.find("Gemm")[-1]])
+    del graph.model.graph.node[-1]
+
+
 def multiplied(graph: Graph) -> None:
     node = graph.find("PRelu")[0]
     two = graph.hold("two", np.float32(2))
@@ -385,11 +405,12 @@ def multiplied(graph: Graph) -> None:
             r"node 'their/conv2' \(Conv\): expected its input 1 to be constant, found 'picture'",
         ),
         (wrong_prelu, "expected these operators to be a PReLU"),
+        (padded_vector, r"node 'their/pad' \(Pad\): expected padding of y and x only"),
         (multiplied, r"'their/mul' \(Mul\): expected arithmetic only before the first layer"),
     ],
 )
 def test_what_cannot_be_read(edit: Edit, message: str) -> None:
-    graph = Graph("pnet")
+    graph = Graph("rnet" if edit is padded_vector else "pnet")
     edit(graph)
     with pytest.raises(PortError, match=message):
         graph.diagnosis()

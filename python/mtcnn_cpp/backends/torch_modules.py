@@ -9,18 +9,18 @@ import torch
 from torch import nn
 
 from ..formats import flat
+from ..formats.pooling import end_padding
 from ..reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
 from ..reference.plan import Step, walk
 
 
 class Pool(nn.Module):
-    """Max pooling whose number of windows is round((n - k) / s) + 1, half away from zero: see
-    `pool_attributes`."""
+    """Max pooling with as many windows as ours: it rounds down, after padding at the end."""
 
     def __init__(self, layer: MaxPool) -> None:
         super().__init__()
         self.kernel, self.stride = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
-        self.end = [min(s // 2, k - 1) for k, s in zip(self.kernel, self.stride, strict=True)]
+        self.end = end_padding(layer)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         padded = nn.functional.pad(maps, (0, self.end[1], 0, self.end[0]), value=-torch.inf)

@@ -7,18 +7,17 @@ import math
 import numpy as np
 
 from ..reference.model import Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU, Sigmoid
-from ..reference.plan import STAGES, Maps, Size, after, find_misfit, pooled_size
+from ..reference.plan import STAGES, Maps, Size, after, find_misfit
 from ..types import StageName
 from . import flat
 from .errors import PortError
 from .found import NO_PADS, FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
-
-ANY_SIZE = 96  # sizes up to which a pooling layer of a network for any size is compared with ours
+from .pooling import other_windows
 
 
 def assemble(found: FoundNetwork, stage: StageName) -> Network:
-    """The same layers, dense inputs in OpenFace's order. PortError, naming the layer, for what a `.dat`
-    cannot say."""
+    """The same layers, the inputs of dense ones in OpenFace's order. PortError naming the layer that a `.dat`
+    cannot hold."""
     if found.scale is not None or found.shift is not None:
         raise PortError(
             f"{found.source}: the graph normalises its input itself, a .dat cannot; take that out first"
@@ -50,7 +49,7 @@ def _bias(layer: FoundConv | FoundDense, outputs: int) -> np.ndarray:
 
 
 def _conv(layer: FoundConv, where: str, size: Size | None, *, head: bool) -> Layer:
-    """A convolution that covers its whole maps, or the 1x1 head, is a dense layer in a `.dat`."""
+    """A Conv2d; or a dense layer, where the kernel covers its whole maps or is the 1x1 head."""
     if layer.pads != NO_PADS or layer.strides != (1, 1):
         raise PortError(
             f"{where}: a .dat has convolutions with stride 1 and no padding only, found stride "
@@ -63,15 +62,12 @@ def _conv(layer: FoundConv, where: str, size: Size | None, *, head: bool) -> Lay
 
 
 def _pool(layer: FoundPool, where: str, size: Size | None) -> MaxPool:
-    for axis, name in enumerate("yx"):
-        kernel, stride = layer.kernel[axis], layer.strides[axis]
-        for n in range(kernel, ANY_SIZE) if size is None else [size[axis]]:
-            (begin, found), ours = layer.windows(n, axis), pooled_size(n, kernel, stride)
-            if (begin, found) != (0, ours):
-                raise PortError(
-                    f"{where}: pools {n} values along {name} into {found}, with padding of {begin} before; "
-                    f"a .dat pools them into {ours} without; mtcnn-cpp doctor tells whether that is a mistake"
-                )
+    for other in other_windows(layer, size):
+        raise PortError(
+            f"{where}: pools {other.size} values along {other.axis} into {other.found}, with padding of "
+            f"{other.begin} before; a .dat pools them into {other.expected} without; mtcnn-cpp doctor tells "
+            "whether that is a mistake"
+        )
     return MaxPool(layer.kernel[1], layer.kernel[0], layer.strides[1], layer.strides[0])
 
 

@@ -10,6 +10,10 @@ class PortError(ValueError):
     """A file or a graph that cannot be read as one of the three networks; the message names the cause."""
 
 
+class Unsupported(Exception):
+    """Why a node of an ONNX graph cannot be read; the reader makes a PortError of it that names the node."""
+
+
 class MissingExtra(ImportError):
     """A package is needed that is not installed; the message says which one and how to get it."""
 

@@ -1,6 +1,6 @@
 """facenet-pytorch's names and shapes for the three networks: our numbers as their state_dict.
 
-The way back is `tables.from_state_dict`. Dense inputs lie (x, y, channel); the heads are separate layers.
+The way back is `state_dict.from_state_dict`. Dense inputs lie (x, y, channel); the heads are separate layers.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from ..reference.model import Conv2d, FullyConnected, Network, PReLU
 from ..reference.plan import STAGES, walk
 from ..types import StageName
 from . import flat
+from .heads import HEADS
 
-# Their names of the dense layers in order, and of the heads: class, box, landmarks.
+# Their names of the dense layers before the heads, and of the heads: class, box, landmarks.
 DENSE = {"pnet": (), "rnet": ("dense4",), "onet": ("dense5",)}
-HEADS = {
+HEAD_NAMES = {
     "pnet": ("conv4_1", "conv4_2"),
     "rnet": ("dense5_1", "dense5_2"),
     "onet": ("dense6_1", "dense6_2", "dense6_3"),
 }
-CUTS = (0, 2, 6, 16)
 
 
 def to_state_dict(network: Network, stage: StageName) -> dict[str, npt.NDArray[np.float32]]:
@@ -42,6 +42,7 @@ def to_state_dict(network: Network, stage: StageName) -> dict[str, npt.NDArray[n
                 result |= {f"{name}.weight": weights.T, f"{name}.bias": layer.bias}
                 continue
             spread = weights.T if step.entering.flat else weights.T[:, :, None, None]
-            for name, start, stop in zip(HEADS[stage], CUTS, CUTS[1:], strict=False):
-                result |= {f"{name}.weight": spread[start:stop], f"{name}.bias": layer.bias[start:stop]}
+            for name, columns in zip(HEAD_NAMES[stage], HEADS.values(), strict=False):
+                part = slice(columns.start, columns.stop)
+                result |= {f"{name}.weight": spread[part], f"{name}.bias": layer.bias[part]}
     return {name: np.ascontiguousarray(array) for name, array in result.items()}

@@ -1,8 +1,8 @@
-"""The order in which maps are laid flat before a dense layer: the commonest thing that ports get wrong.
+"""The order in which maps are laid flat before a dense layer: what ports get wrong most often.
 
-An order is three letters, slowest first: "cxy" is OpenFace's (channel, x, y), "cyx" what ONNX and PyTorch
-do with NCHW maps, "yxc" what TensorFlow does with NHWC maps, "xyc" that of the `mtcnn` package and of
-facenet.
+An order is three letters, the one that changes slowest first. "cxy" (channel, x, y) is OpenFace's, "cyx"
+that of ONNX and PyTorch, whose maps are NCHW, "yxc" that of TensorFlow, whose maps are NHWC, "xyc" that of
+the `mtcnn` package and of facenet.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ORDERS = tuple("".join(letters) for letters in itertools.permutations("cyx"))
 
 
 def to_kernel(weights: npt.NDArray[Any], maps: tuple[int, ...], order: str) -> npt.NDArray[Any]:
-    """Dense weights (in, out), whose inputs are maps (channels, height, width) in `order`, as the kernel
-    (out, channels, height, width) that covers these maps."""
+    """Dense weights (in, out) as the kernel (out, channels, height, width) that covers the `maps` (channels,
+    height, width), which the weights expect laid flat in `order`."""
     sizes = dict(zip("cyx", maps, strict=True))
     spread = weights.reshape(*[sizes[letter] for letter in order], -1)
     return spread.transpose(3, *[order.index(letter) for letter in "cyx"])
@@ -32,5 +32,6 @@ def from_kernel(kernel: npt.NDArray[Any], order: str) -> npt.NDArray[Any]:
 
 
 def reorder(weights: npt.NDArray[Any], maps: tuple[int, ...], order: str, new_order: str) -> npt.NDArray[Any]:
-    """Dense weights (in, out) with their inputs brought from one order into another."""
+    """Dense weights (in, out) with their inputs brought from one order into another. `maps` (channels,
+    height, width) are what is laid flat."""
     return from_kernel(to_kernel(weights, maps, order), new_order)

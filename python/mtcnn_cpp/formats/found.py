@@ -1,8 +1,7 @@
 """A network as it was found in somebody's file: what it really computes, mistakes and all.
 
-Every reader (ONNX, state_dict, lists of arrays) gives this; `assemble` makes a Network of it, `diagnose`
-says what is wrong with it. Kernels are always (out, in, kernel_y, kernel_x), dense weights (in, out),
-float32.
+Every reader gives this. `assemble` makes a Network of it; the doctor says what is wrong with it. Kernels are
+(out, in, kernel_y, kernel_x), dense weights (in, out), biases and slopes (channels,), all float32.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..reference.plan import pooled_size
-from ..types import FloatArray
+from ..types import FloatArray, StageName
 
 Pads: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right
 NO_PADS: Pads = (0, 0, 0, 0)
@@ -30,8 +29,8 @@ class FoundConv:
 
 @dataclass(frozen=True, eq=False)
 class FoundDense:
-    """A dense layer. `order`: how its input is laid flat, if maps enter (see `flat`); None: not known or a
-    vector."""
+    """A dense layer. `order`: how the maps that enter are laid flat (see `flat`); None where a vector enters
+    or the order is not known."""
 
     name: str
     weights: FloatArray
@@ -41,8 +40,11 @@ class FoundDense:
 
 @dataclass(frozen=True)
 class FoundPool:
-    """Max pooling, (y, x). `mode`: how the number of windows is found: "ceil", "floor", "same" (one window
-    per stride, padding as needed), or "unknown": the file does not say, so as OpenFace."""
+    """Max pooling; kernel and strides as (y, x).
+
+    `mode` says how many windows there are: "ceil" and "floor" round their number up and down, "same" makes
+    one for every stride and pads as needed. "unknown": the file does not say; taken as OpenFace's rule.
+    """
 
     name: str
     kernel: tuple[int, int]
@@ -51,7 +53,8 @@ class FoundPool:
     mode: str = "ceil"
 
     def windows(self, size: int, axis: int) -> tuple[int, int]:
-        """Padding before the first value and number of windows, along an axis (0 y, 1 x) of `size` values."""
+        """Padding before the first value, and number of windows, along an axis (0: y, 1: x) of `size`
+        values."""
         kernel, stride = self.kernel[axis], self.strides[axis]
         if self.mode == "same":
             count = -(-size // stride)
@@ -68,11 +71,11 @@ class FoundPool:
 
 @dataclass(frozen=True, eq=False)
 class FoundActivation:
-    """`v >= 0 ? v : v * slope`; slopes (channels,), or (1,) where one slope serves all. `kind`: the
-    operator."""
+    """`v >= 0 ? v : v * slope`, or a sigmoid. `kind`: "PRelu", "LeakyRelu", "Relu" or "Sigmoid". slopes
+    (channels,), or (1,) for all channels; a sigmoid does not use them."""
 
     name: str
-    kind: str  # "PRelu", "LeakyRelu", "Relu", "Sigmoid"
+    kind: str
     slopes: FloatArray
 
 
@@ -81,12 +84,11 @@ FoundLayer: TypeAlias = FoundConv | FoundDense | FoundPool | FoundActivation
 
 @dataclass(frozen=True, eq=False)
 class FoundNetwork:
-    """`layers` in execution order. The heads are joined into the last one: where they were separate, as
-    class, box, landmarks; else as they stood.
+    """One network: `layers` in execution order, the heads joined into the last one.
 
-    `complete`: the file states pooling and padding (a graph does, a table of weights does not). `scale`,
-    `shift`: what the graph itself does to its input first, `v * scale + shift`, per map or one for all.
-    `notes`: what was seen on the way and is no mistake.
+    `source`: the file, for errors and reports. `complete`: the file states pooling and padding; a graph does,
+    a table of weights does not. `scale`, `shift`: what a graph itself does to the picture first, `v * scale +
+    shift`, of shape (1,), or (3,) for one value a map. `notes`: what was seen and is no mistake.
     """
 
     source: str
@@ -98,4 +100,8 @@ class FoundNetwork:
 
     @property
     def weighted(self) -> tuple[FoundConv | FoundDense, ...]:
+        """The convolutions and dense layers."""
         return tuple(layer for layer in self.layers if isinstance(layer, (FoundConv, FoundDense)))
+
+
+FoundNetworks: TypeAlias = dict[StageName, FoundNetwork]

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,15 @@ from ..model import INDEX, Model, read_file, read_index
 from ..reference.dat import read_network
 from ..reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
 from ..reference.plan import STAGES
-from ..types import StageName
 from . import flat
 from .assemble import assemble
 from .errors import PortError
-from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool
-from .onnx.graph import read_onnx
+from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundNetworks, FoundPool
+from .onnx.read import read_onnx
 from .pickles import read_joblib, read_npy_object
 from .recognise import recognise
 from .state_dict import read_state_dict
 from .tables import as_float, from_caffe_table, from_package_list, from_state_dict
-
-FoundNetworks: TypeAlias = dict[StageName, FoundNetwork]
 
 
 def read_found(path: str | Path) -> FoundNetworks:

@@ -18,9 +18,9 @@ def official(stage: StageName) -> Network:
 
 
 def recognise(layers: Sequence[FoundConv | FoundDense], source: str) -> StageName:
-    """The stage whose weighted layers have as many outputs each; PortError naming both sides where none
-    has."""
-    found = [outputs(layer) for layer in layers]
+    """The stage whose weighted layers have the same numbers of outputs. PortError, naming what was expected
+    and what was found, where there is none."""
+    found = [output_count(layer) for layer in layers]
     for stage in STAGES:
         if found == expected(stage):
             return stage
@@ -31,7 +31,8 @@ def recognise(layers: Sequence[FoundConv | FoundDense], source: str) -> StageNam
     )
 
 
-def outputs(layer: FoundConv | FoundDense) -> int:
+def output_count(layer: FoundConv | FoundDense) -> int:
+    """How many maps or values a weighted layer gives."""
     return int(layer.kernel.shape[0] if isinstance(layer, FoundConv) else layer.weights.shape[1])
 
 

@@ -8,7 +8,6 @@ convention of whoever writes such tables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -20,10 +19,8 @@ from ..types import FloatArray
 from . import flat
 from .errors import PortError
 from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool
-from .recognise import official, outputs, recognise
-
-HEAD_SIZES = {2: "class", 4: "box", 10: "landmarks"}
-
+from .heads import join_heads
+from .recognise import official, recognise
 
 Row: TypeAlias = FoundConv | FoundDense | FoundActivation
 
@@ -52,39 +49,6 @@ def found_from_table(layers: Iterable[Row], source: str, note: str) -> FoundNetw
         else:
             result.append(next(queue))
     return FoundNetwork(source, tuple(result), complete=False, notes=(note,) if note else ())
-
-
-def join_heads(layers: Sequence[FoundConv | FoundDense]) -> list[FoundConv | FoundDense]:
-    """The separate heads at the end (2, 4 and 10 outputs) as one layer: class, box, landmarks."""
-    count = 0
-    while count < len(layers) and count < len(HEAD_SIZES) and outputs(layers[-1 - count]) in HEAD_SIZES:
-        count += 1
-    if count < 2:
-        return list(layers)
-    heads = sorted(layers[-count:], key=outputs)
-    first = heads[0]
-    for head in heads[1:]:
-        first = join(first, head)
-    return [*layers[:-count], first]
-
-
-def join(first: FoundConv | FoundDense, second: FoundConv | FoundDense) -> FoundConv | FoundDense:
-    """Two layers on the same input as one, outputs of the first first."""
-    biases = [
-        np.zeros(outputs(layer), np.float32) if layer.bias is None else layer.bias
-        for layer in (first, second)
-    ]
-    bias = None if first.bias is None and second.bias is None else np.concatenate(biases)
-    name = f"{first.name}+{second.name}"
-    if isinstance(first, FoundConv) and isinstance(second, FoundConv):
-        return replace(first, name=name, kernel=np.concatenate([first.kernel, second.kernel]), bias=bias)
-    if isinstance(first, FoundDense) and isinstance(second, FoundDense):
-        return replace(
-            first, name=name, weights=np.concatenate([first.weights, second.weights], 1), bias=bias
-        )
-    raise PortError(
-        f"{first.name}, {second.name}: expected two heads of one kind, found a convolution and a dense one"
-    )
 
 
 def from_state_dict(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> FoundNetwork:

@@ -18,10 +18,11 @@ import numpy.typing as npt
 from ...model import Model
 from ...reference.dat import write_network
 from ...reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
-from ...reference.plan import STAGES, Step, walk
+from ...reference.plan import ONET, RNET, STAGES, Step, walk
 from ...types import StageName
 from .. import flat
 from ..errors import need
+from ..pooling import end_padding
 
 if TYPE_CHECKING:
     import onnx
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
 INPUT = "input"
 CONVENTION = "float32 (N, 3, H, W), maps R, G, B, values (v - 127.5) / 128 of 8-bit pixels v"
-HEADS = {
-    6: "not-face logit, face logit, dx1, dy1, dx2, dy2",
-    16: "not-face logit, face logit, dx1, dy1, dx2, dy2, x1..x5, y1..y5",
+COLUMNS = {
+    RNET.outputs: "not-face logit, face logit, dx1, dy1, dx2, dy2",
+    ONET.outputs: "not-face logit, face logit, dx1, dy1, dx2, dy2, x1..x5, y1..y5",
 }
 LICENCE = "MIT, copyright 2016 Kaipeng Zhang (weights)"
 
@@ -91,7 +92,7 @@ def onnx_model(
             "source": _source(title, digest),
             "sha256": digest,
             "input": CONVENTION,
-            "output": HEADS.get(outputs or 0, f"{outputs} values"),
+            "output": COLUMNS.get(outputs or 0, f"{outputs} values"),
             "licence": LICENCE,
         },
     )
@@ -106,7 +107,7 @@ def _source(title: str, digest: str) -> str:
 
 
 class _Graph:
-    """Nodes and constants of a graph that grows by a layer at a time."""
+    """The nodes and constants of a graph; every layer adds its own."""
 
     def __init__(self, onnx: Any) -> None:
         self.onnx = onnx
@@ -114,7 +115,7 @@ class _Graph:
         self.constants: list[Any] = []
 
     def add(self, step: Step, tensor: str) -> str:
-        """Append the layer and return its output, which has the layer's name."""
+        """Add a layer that takes `tensor`; the name of its output, which is the layer's."""
         layer = step.layer
         if isinstance(layer, Conv2d):
             self.node("Conv", step, [tensor, *self.hold(step, kernel=layer.kernel, bias=layer.bias)])
@@ -130,14 +131,13 @@ class _Graph:
         return step.name
 
     def dense(self, layer: FullyConnected, step: Step, tensor: str) -> None:
-        """A 1x1 Conv on maps; on a vector a Gemm, whose weights follow ONNX's (channel, y, x) after a
-        Flatten."""
+        """A 1x1 Conv where maps leave the layer; else a Gemm, after a Flatten where maps enter it."""
         weights = layer.weights
         if not step.leaving.flat:
             kernel = weights.T[:, :, None, None]
             self.node("Conv", step, [tensor, *self.hold(step, kernel=kernel, bias=layer.bias)])
             return
-        if step.flattens:
+        if step.flattens:  # ONNX's Flatten gives (channel, y, x)
             weights = flat.reorder(weights, step.entering.shape, flat.OPENFACE, flat.NCHW)
             flattened = f"{step.name}.flat"
             self.nodes.append(self.onnx.helper.make_node("Flatten", [tensor], [flattened], flattened, axis=1))
@@ -149,6 +149,7 @@ class _Graph:
         self.nodes.append(node)
 
     def hold(self, step: Step, **arrays: npt.NDArray[np.float32]) -> Iterator[str]:
+        """Add constants; their names in the graph."""
         for field, array in arrays.items():
             name = f"{step.name}.{field}"
             self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -156,16 +157,13 @@ class _Graph:
 
 
 def pool_attributes(layer: MaxPool) -> dict[str, Any]:
-    """MaxPool's attributes for sizes round((n - k) / s) + 1, half away from zero, without windows that
-    start outside.
+    """MaxPool's attributes for as many windows as ours: round((n - k) / s) + 1, half away from zero.
 
-    That is `ceil_mode` wherever s = 1, or s = 2 <= k: a remainder of 1/2 goes up. From s = 3 on a remainder
-    below half goes down, which neither mode does; flooring after min(s // 2, k - 1) rows and columns of
-    padding at the end does.
+    `ceil_mode` gives that where s = 1, and where s = 2 <= k: the only remainder, 1/2, is rounded up. For a
+    larger s a smaller remainder is rounded down; then padding at the end and rounding down give it.
     """
     kernel, stride = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
     window = {"kernel_shape": kernel, "strides": stride}
     if all(s == 1 or s == 2 <= k for k, s in zip(kernel, stride, strict=True)):
         return window | {"ceil_mode": 1}
-    end = [min(s // 2, k - 1) for k, s in zip(kernel, stride, strict=True)]
-    return window | {"pads": [0, 0, *end]}
+    return window | {"pads": [0, 0, *end_padding(layer)]}

@@ -1,4 +1,4 @@
-"""Opening an ONNX file, with one clear error for each way in which it can be none."""
+"""Opening an ONNX file, with a clear error where it is none."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def read_model(path: str | Path) -> onnx.ModelProto:
     """The graph with all its weights. Raises FileNotFoundError, PortError (not ONNX; external data
     missing), MissingExtra."""
-    onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
     path = Path(path)
     data = read_file(path)
+    onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, whose class depends on protobuf's version

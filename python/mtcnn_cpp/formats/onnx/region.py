@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..found import FoundActivation, FoundConv, FoundDense
-from ..recognise import outputs
-from .state import State, Unsupported
-
-if TYPE_CHECKING:
-    from .graph import Graph
+from ..errors import Unsupported
+from ..found import FoundActivation
+from .graph import Graph
+from .tensor import Tensor
 
 ELEMENTWISE = {
     "Relu",
@@ -29,15 +25,16 @@ ELEMENTWISE = {
 }
 
 
-def activation_of_region(graph: Graph, state: State) -> State | None:
-    """PReLU written with other operators (`relu(v) - slope * relu(-v)` and the like), from which one tensor
-    leads out.
+def find_prelu(graph: Graph, tensor: Tensor, channels: int) -> FoundActivation | None:
+    """The PReLU of so many channels that starts at `tensor` and is written with several operators, such as
+    relu(v) - slope * relu(-v). It has the name of the tensor that leaves it.
 
-    None where the users of the tensor are no such region. It is computed for -2, -1, 1 and 2, which tells
-    the slopes.
+    None where the operators after `tensor` are none that work value by value and end in one tensor. The
+    region is computed for -2, -1, 1 and 2, which tells the slopes. Raises Unsupported where it computes
+    anything but a PReLU.
     """
-    inside, nodes = {state.tensor}, []
-    for node in graph.model.graph.node:
+    inside, nodes = {tensor.name}, []
+    for node in graph.nodes:
         dynamic = [name for name in node.input if name and name not in graph.constants]
         if node.op_type in ELEMENTWISE and dynamic and all(name in inside for name in dynamic):
             nodes.append(node)
@@ -47,20 +44,15 @@ def activation_of_region(graph: Graph, state: State) -> State | None:
         for name in inside
         if name in graph.outputs or any(node not in nodes for node in graph.users.get(name, []))
     }
-    if len(exits) != 1 or state.tensor in exits or not nodes:
+    if len(exits) != 1 or tensor.name in exits or not nodes:
         return None
     (end,) = exits
-    weighted = [layer for layer in state.layers if isinstance(layer, (FoundConv, FoundDense))]
-    if not weighted:
-        return None
-    shape = [1] * (2 if state.flat else 4)
-    shape[1 if state.flat else state.axes.index("c")] = outputs(weighted[-1])
+    shape = [1] * (2 if tensor.flat else 4)
+    shape[1 if tensor.flat else tensor.axes.index("c")] = channels
     minus2, minus1, plus1, plus2 = (
-        graph.evaluate(nodes, {state.tensor: np.full(shape, value, np.float32)}, end).ravel()
+        graph.evaluate(nodes, {tensor.name: np.full(shape, value, np.float32)}, end).ravel()
         for value in (-2, -1, 1, 2)
     )
     if not (np.all(plus1 == 1) and np.all(plus2 == 2) and np.allclose(minus2, 2 * minus1)):
         raise Unsupported("expected these operators to be a PReLU")
-    state.layers.append(FoundActivation(end, "PRelu", -minus1))
-    state.tensor = end
-    return state
+    return FoundActivation(end, "PRelu", -minus1)
