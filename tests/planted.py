@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from mtcnn_cpp.formats import flat
+from mtcnn_cpp.formats.dat import from_network
 from mtcnn_cpp.formats.found import (
     FoundActivation,
     FoundConv,
@@ -16,7 +17,6 @@ from mtcnn_cpp.formats.found import (
     FoundNetwork,
     FoundPool,
 )
-from mtcnn_cpp.formats.read import from_network
 from mtcnn_cpp.formats.recognise import official
 
 MAPS = {"rnet": (64, 3, 3), "onet": (128, 3, 3)}  # what the first dense layer lays flat

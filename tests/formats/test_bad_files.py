@@ -140,6 +140,31 @@ def test_another_architecture(tmp_path: Path) -> None:
         read_found(tmp_path / "resnet.npz")
 
 
+@pytest.mark.parametrize(("ending", "module"), [("onnx", "onnx"), ("pt", "torch"), ("lz4", "lz4")])
+def test_missing_file_where_the_extra_is_missing_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, module: str
+) -> None:
+    """What helps first is said first: installing a package brings no file."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(FileNotFoundError, match=f"nowhere.{ending}: expected a file, found nothing there"):
+        read_found(tmp_path / f"nowhere.{ending}")
+
+
+def test_two_networks_of_one_stage(tmp_path: Path) -> None:
+    """An index that names one file twice, and an archive with PNet in RNet's place."""
+    Model.default().save(tmp_path)
+    index = tmp_path / "MTCNN_detector.txt"
+    index.write_text(index.read_text().replace("RNet.dat", "PNet.dat"))
+    with pytest.raises(PortError, match=r"PNet.dat: a second pnet, after .*PNet.dat"):
+        read_found(index)
+    arrays = Model.default().arrays()
+    twice = {key.replace("pnet", "rnet"): array for key, array in arrays.items() if key.startswith("pnet")}
+    pnet = {key: array for key, array in arrays.items() if key.startswith("pnet")}
+    np.savez(tmp_path / "twice.npz", **pnet, **twice)  # type: ignore[arg-type]
+    with pytest.raises(PortError, match=r"twice.npz: rnet: a second pnet, after .*twice.npz: pnet"):
+        read_found(tmp_path / "twice.npz")
+
+
 def test_names_of_files(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
     with pytest.raises(FileNotFoundError, match=r"nowhere.onnx: expected a file, found nothing there"):

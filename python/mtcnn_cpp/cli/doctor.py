@@ -76,7 +76,7 @@ def doctor(
 def examine(file: Path | None, outputs: Path | None, pictures: list[Path], stage: str) -> list[Diagnosis]:
     from ..doctor import diagnose_file
     from ..doctor.outputs import diagnose_outputs
-    from ..formats.read import read_arrays
+    from ..formats.npz import read_arrays
     from ..image import read_image
     from ..reference.plan import stage_name
 

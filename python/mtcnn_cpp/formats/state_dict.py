@@ -1,18 +1,23 @@
-"""state_dict files: written for facenet-pytorch, read with weights_only."""
+"""state_dict files of PyTorch: written for facenet-pytorch, read without running code from them."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..model import Model
+from ..model import Model, read_file
 from ..reference.plan import STAGES
 from ..types import StageName
+from . import flat
 from .errors import PortError, need
 from .facenet import to_state_dict
+from .found import FoundActivation, FoundConv, FoundDense, FoundNetwork
+from .tables import Row, as_float, found_from_table
 
 
 def export_torch(model: Model, folder: str | Path) -> dict[StageName, Path]:
@@ -32,18 +37,19 @@ def export_torch(model: Model, folder: str | Path) -> dict[StageName, Path]:
     return paths
 
 
+def read_torch(path: Path) -> list[FoundNetwork]:
+    """The networks of a state_dict: one, or a whole detector's. Raises as `read_state_dict`."""
+    return from_state_dicts(read_state_dict(path), str(path))
+
+
 def read_state_dict(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
-    """A file of tensors, in order, as arrays. A file that wants to run code is refused. Raises PortError,
-    MissingExtra."""
+    """A file of tensors as arrays, in its order. Raises FileNotFoundError; PortError for anything but
+    tensors, such as a file that wants to run code; MissingExtra without torch."""
+    data = read_file(Path(path))
     torch = need("torch", "'mtcnn-cpp[torch]'", "reading PyTorch files")
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a file, found nothing there")
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # UnpicklingError, RuntimeError, EOFError, by what is wrong and torch's version
+        held = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # its class depends on what is wrong, and on torch's version
         reason = str(error).partition("\n")[0]
         raise PortError(f"{path}: refused: not a file of tensors alone ({reason})") from error
     if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
@@ -51,3 +57,45 @@ def read_state_dict(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
     if not isinstance(held, Mapping) or not all(isinstance(value, torch.Tensor) for value in held.values()):
         raise PortError(f"{path}: expected a state_dict (names → tensors), found {type(held).__name__}")
     return {str(name): value.float().numpy() for name, value in held.items()}
+
+
+def from_state_dicts(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[FoundNetwork]:
+    """The one network of a state_dict; or three, where all names start with pnet., rnet. or onet."""
+    parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        stage, _, rest = name.partition(".")
+        if stage not in STAGES:
+            return [from_state_dict(arrays, source)]
+        parts.setdefault(stage, {})[rest] = array
+    return [from_state_dict(part, f"{source}: {stage}") for stage, part in parts.items()]
+
+
+def from_state_dict(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> FoundNetwork:
+    """The network of one state_dict, as arrays. `NAME.weight` of rank 4 is a convolution, of rank 2 a dense
+    layer (out, in), of rank 1 slopes. PortError for other names and ranks.
+
+    The input of a dense layer named `dense…` is laid flat (x, y, channel), as facenet-pytorch does; that of
+    any other (channel, y, x), as PyTorch does by itself.
+    """
+    rows: list[Row] = []
+    orders = set()
+    for key, array in arrays.items():
+        name, _, field = key.rpartition(".")
+        if field != "weight":
+            if field != "bias" or f"{name}.weight" not in arrays:
+                raise PortError(f"{source}: {key}: expected a weight, or a bias beside a weight")
+            continue
+        bias = as_float(arrays[f"{name}.bias"]) if f"{name}.bias" in arrays else None
+        values = as_float(array)
+        if values.ndim == 4:
+            rows.append(FoundConv(name, values, bias))
+        elif values.ndim == 2:
+            order = flat.FACENET if name.rpartition(".")[2].startswith("dense") else flat.NCHW
+            rows.append(FoundDense(name, values.T, bias, order))
+            orders.add(order)
+        elif values.ndim == 1:
+            rows.append(FoundActivation(name, "PRelu", values))
+        else:
+            raise PortError(f"{source}: {key}: expected rank 4, 2 or 1, found shape {values.shape}")
+    note = f"dense layers read as laid flat ({', '.join(orders.pop())})" if len(orders) == 1 else ""
+    return found_from_table(rows, source, note)

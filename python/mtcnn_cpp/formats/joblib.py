@@ -1,0 +1,52 @@
+"""The lists of the `mtcnn` package: `.lz4` and `.joblib` files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model import read_file
+from . import flat
+from .errors import PortError, need
+from .found import FoundActivation, FoundNetwork
+from .pickles import unpickle
+from .tables import Row, as_float, found_from_table, weighted_row
+
+LZ4 = b"\x04\x22\x4d\x18"  # how such a file begins
+
+
+def read_joblib(path: Path) -> list[FoundNetwork]:
+    """The one network of a list. Raises FileNotFoundError, PortError, MissingExtra without the package
+    lz4."""
+    data = read_file(path)
+    if data.startswith(LZ4):
+        lz4 = need("lz4.frame", "lz4", "reading an LZ4 file")
+        try:
+            data = lz4.decompress(data)
+        except RuntimeError as error:
+            raise PortError(f"{path}: damaged LZ4 data ({error})") from error
+    held = unpickle(data, str(path))
+    if not isinstance(held, list) or not all(isinstance(item, np.ndarray) for item in held):
+        raise PortError(f"{path}: expected a list of arrays, found {type(held).__name__}")
+    return [from_list(held, str(path))]
+
+
+def from_list(arrays: Sequence[npt.NDArray[Any]], source: str) -> FoundNetwork:
+    """The network of a list: kernel (y, x, in, out), bias, slopes, …; dense weights (in, out), the input
+    laid flat (x, y, channel); at the end the heads box, [landmarks,] class. PortError for other ranks."""
+    rows: list[Row] = []
+    values = [as_float(array) for array in arrays]
+    index = 0
+    while index < len(values):
+        weights = values[index]
+        bias = values[index + 1].ravel() if index + 1 < len(values) else None
+        rows.append(weighted_row(source, f"array {index}", weights, bias, (3, 2, 0, 1), flat.FACENET))
+        index += 2
+        if index < len(values) and values[index].size == weights.shape[-1]:
+            rows.append(FoundActivation(f"array {index}", "PRelu", values[index].ravel()))
+            index += 1
+    return found_from_table(rows, source, "read as the `mtcnn` package's list")

@@ -1,0 +1,75 @@
+"""`.npz` files: the arrays of a Model, or a state_dict as arrays."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model import read_file
+from ..reference.plan import STAGES
+from . import flat
+from .errors import PortError
+from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool
+from .state_dict import from_state_dicts
+from .tables import as_float
+
+
+def read_npz(path: Path) -> list[FoundNetwork]:
+    """The networks of an `.npz`. Raises as `read_arrays`, and PortError for arrays of other names or
+    shapes."""
+    arrays = read_arrays(path)
+    if arrays and all(name.endswith((".weight", ".bias")) for name in arrays):
+        return from_state_dicts(arrays, str(path))
+    return from_arrays(arrays, str(path))
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """An `.npz` of plain arrays. Raises FileNotFoundError, PortError (pickles are refused)."""
+    file = io.BytesIO(read_file(path))
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise PortError(f"{path}: expected an .npz of plain arrays ({error})") from error
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[FoundNetwork]:
+    """The networks of `Model.arrays()`, changed by somebody or not: `pnet/conv1/kernel`, …; a bias may be
+    missing. PortError for other names and shapes."""
+    named: dict[str, dict[str, dict[str, npt.NDArray[Any]]]] = {}
+    for key, array in arrays.items():
+        stage, layer, field = (*key.split("/"), "", "")[:3]
+        if stage not in STAGES or not field:
+            raise PortError(
+                f"{source}: {key}: expected a name like pnet/conv1/kernel (pnet, rnet or onet first)"
+            )
+        named.setdefault(stage, {}).setdefault(layer, {})[field] = array
+    if not named:
+        raise PortError(f"{source}: expected arrays named pnet/conv1/kernel, …, found none")
+    result = []
+    for stage, layers in named.items():
+        rows = tuple(from_fields(name, fields, source) for name, fields in layers.items())
+        result.append(FoundNetwork(f"{source}: {stage}", rows, complete=True))
+    return result
+
+
+def from_fields(name: str, fields: Mapping[str, npt.NDArray[Any]], source: str) -> FoundLayer:
+    """One layer of its arrays, in the shapes that `Model.arrays` states."""
+    bias = as_float(fields["bias"]).ravel() if "bias" in fields else None
+    if "kernel" in fields and fields["kernel"].ndim == 4:
+        return FoundConv(name, as_float(fields["kernel"]), bias)
+    if "weights" in fields and fields["weights"].ndim == 2:
+        return FoundDense(name, as_float(fields["weights"]), bias, flat.OPENFACE)
+    if "slopes" in fields:
+        return FoundActivation(name, "PRelu", as_float(fields["slopes"]).ravel())
+    if "window" in fields and fields["window"].shape == (4,):
+        kernel_x, kernel_y, stride_x, stride_y = fields["window"].tolist()
+        return FoundPool(name, (kernel_y, kernel_x), (stride_y, stride_x), mode="unknown")
+    there = ", ".join(f"{field} {array.shape}" for field, array in fields.items())
+    raise PortError(f"{source}: {name}: expected kernel, weights, slopes or window, found {there}")
