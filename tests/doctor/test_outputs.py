@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.doctor import Diagnosis
-from mtcnn_cpp.doctor.outputs import NORMALISATIONS, diagnose_outputs
-from mtcnn_cpp.doctor.story import dense_inputs, floored, swapped_channels, transposed_kernels
+from mtcnn_cpp.doctor.outputs import diagnose_outputs
+from mtcnn_cpp.doctor.pools import floored
+from mtcnn_cpp.doctor.preparations import NORMALISATIONS
+from mtcnn_cpp.doctor.story import dense_inputs, swapped_channels, transposed_kernels
 from mtcnn_cpp.formats.errors import PortError
 from mtcnn_cpp.reference import network as reference
 from pictures import portrait
@@ -94,6 +96,12 @@ def test_shapes_tell_of_pooling_and_padding() -> None:
     padded = np.pad(right(picture("rnet").astype(np.float32)), ((1, 1), (1, 1), (0, 0))).transpose(2, 0, 1)
     output = reference.run(network.layers[0], np.ascontiguousarray(padded, np.float32))
     assert kinds(diagnose_outputs("rnet", picture("rnet"), {"conv1": output})) == {"padding"}
+
+
+def test_another_number_of_values() -> None:
+    """A dense layer of another width, where no maps tell why."""
+    (finding,) = diagnose_outputs("rnet", picture("rnet"), {"fc1": np.zeros((1, 100))}).findings
+    assert (finding.kind, finding.text) == ("shape", "shape (100,), expected (128,)")
 
 
 def test_something_else() -> None:

@@ -1,28 +1,38 @@
-"""The doctor: what a port of one of the networks got wrong, layer by layer, by name and with figures."""
+"""The doctor: what a port of one of the networks got wrong, layer by layer, by name and with figures.
+
+From a file: `examine` lays its network beside OpenFace's, cut into `segments`. The structure is looked at in
+`weighted`, `orders` and `pools`, the numbers in `arrange`, `normalisation`, `vectors` and `values`; `fix`
+writes what can be put right. From what a port computed on a picture: `outputs`, with the `preparations` of
+the picture that are tried. `story` makes the three well-known errors again.
+
+The names below are imported when first used.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from ..formats.found import FoundNetwork
-from ..formats.read import read_found
-from .examine import Examination
-from .findings import KINDS, Diagnosis, Finding
+if TYPE_CHECKING:
+    from .examine import diagnose, diagnose_file
+    from .findings import KINDS, Diagnosis, Finding
 
 __all__ = ["KINDS", "Diagnosis", "Finding", "diagnose", "diagnose_file"]
 
+_HOMES = {
+    "KINDS": "findings",
+    "Diagnosis": "findings",
+    "Finding": "findings",
+    "diagnose": "examine",
+    "diagnose_file": "examine",
+}
 
-def diagnose_file(path: str | Path) -> list[Diagnosis]:
-    """A diagnosis of each network in a file or folder; raises as `read_found`."""
-    return [diagnose(found) for found in read_found(path).values()]
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
-def diagnose(found: FoundNetwork | str | Path) -> Diagnosis:
-    """Compare one network (or the only one of a file) with OpenFace's. PortError where it is none of the
-    three."""
-    if not isinstance(found, FoundNetwork):
-        networks = list(read_found(found).values())
-        if len(networks) != 1:
-            raise ValueError(f"{found}: expected one network, found {len(networks)}; use diagnose_file")
-        found = networks[0]
-    return Examination(found).result()
+def __dir__() -> list[str]:
+    return sorted(__all__)

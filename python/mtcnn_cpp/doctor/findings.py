@@ -36,7 +36,7 @@ class Finding:
     """One mistake: `layer` (our name), `kind` (a key of KINDS), what it is in words, and the figures that
     show it.
 
-    `exact`: undone, it leaves OpenFace's numbers, bit for bit; so it can be fixed.
+    `exact`: undoing it gives OpenFace's numbers back, bit for bit.
     """
 
     layer: str
@@ -48,22 +48,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One network's. `repaired`: the network with its rearrangements undone, where that gives OpenFace's
-    numbers."""
+    """What was found in one network. `notes`: what was seen and is no mistake. `layers`: their names by ours.
+    `repaired`: the network with its mistakes undone; None where one cannot be."""
 
     source: str
     stage: StageName
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
-    layers: dict[str, str]  # our names → theirs
+    layers: dict[str, str]
     repaired: Network | None
 
     @property
     def exact(self) -> bool:
+        """Whether it is OpenFace's network, without a mistake."""
         return not self.findings
 
     @property
     def headline(self) -> str:
+        """The verdict in one line."""
         if self.exact:
             return "this is OpenFace's model, exactly"
         count, places = len(self.findings), len({finding.layer for finding in self.findings})
@@ -71,6 +73,7 @@ class Diagnosis:
         return mistakes if self.repaired is None else f"{mistakes}; all its numbers are OpenFace's"
 
     def to_dict(self) -> dict[str, Any]:
+        """All of it but the repaired network; for JSON through `trace.judge.plain`."""
         return {
             "source": self.source,
             "stage": self.stage,

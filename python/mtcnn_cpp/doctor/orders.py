@@ -1,19 +1,20 @@
-"""Orders of maps in words, and whether one layer's inputs follow the outputs of the one before."""
+"""Orders of maps, in words: of the picture's channels, from one layer to the next, and of the heads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..formats.heads import HEADS
 from .arrange import Order, is_identity
 from .findings import Finding
 
-BLOCKS = {"class": range(0, 2), "box": range(2, 6), "landmarks": range(6, 16)}
 BOX_NAMES = ("not-face", "face", "dx1", "dy1", "dx2", "dy2")
 NAMES = (*BOX_NAMES, *(f"{axis}{number}" for axis in "xy" for number in range(1, 6)))
 
 
 def check_inputs(layer: str, inputs: Order, before: Order | None, before_name: str) -> Iterator[Finding]:
-    """`before`: the order of the maps that come in; None for the picture, R, G, B."""
+    """The order in which a layer expects its input. `before`: the order in which the maps come from the layer
+    `before_name`; None for the picture, R, G, B."""
     if before is None and not is_identity(inputs):
         letters = "".join("RGB"[index] for index in inputs)
         how = "reversed" if inputs == (2, 1, 0) else "in another order"
@@ -26,7 +27,8 @@ def check_inputs(layer: str, inputs: Order, before: Order | None, before_name: s
 
 
 def check_outputs(layer: str, outputs: Order, following: Order | None) -> Iterator[Finding]:
-    """`following`: the order that the next layer expects its input in."""
+    """The order of a layer's outputs. `following`: the order in which the next layer expects them; None: not
+    known."""
     if is_identity(outputs):
         return
     own = tuple(range(len(outputs)))
@@ -37,7 +39,7 @@ def check_outputs(layer: str, outputs: Order, following: Order | None) -> Iterat
 
 
 def moved(order: Order, expected: Order) -> dict[str, str]:
-    """Evidence: how many, and the first of them."""
+    """The evidence: how many maps stand elsewhere, and the order itself, or its beginning."""
     count = sum(a != b for a, b in zip(order, expected, strict=True))
     shown = " ".join(map(str, order[:12])) + (" …" if len(order) > 12 else "")
     return {"moved": f"{count} of {len(order)}", "order": shown}
@@ -47,7 +49,7 @@ def check_heads(layer: str, outputs: Order) -> Iterator[Finding]:
     """The last layer's outputs: blocks in another order, the two classes swapped, or single values moved."""
     if is_identity(outputs):
         return
-    blocks = {name: [index for index in outputs if index in members] for name, members in BLOCKS.items()}
+    blocks = {name: [index for index in outputs if index in members] for name, members in HEADS.items()}
     blocks = {name: members for name, members in blocks.items() if members}
     order = sorted(blocks, key=lambda name: min(outputs.index(index) for index in blocks[name]))
     whole = [index for name in order for index in blocks[name]] == list(outputs)

@@ -5,45 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..formats.found import NO_PADS, FoundConv, FoundPool
+from ..formats.pooling import Windows, found_pool, other_windows
+from ..formats.recognise import official
 from ..reference.model import MaxPool
-from ..reference.plan import Step, pooled_size
+from ..reference.plan import STAGES, Maps, Pooled, Step, pooled_size, walk
+from ..types import StageName
 from .findings import Finding
 
-ANY_SIZE = 64  # sizes up to which the pooling of a network for any size is tried
+
+def floored(size: int, kernel: int, stride: int) -> int:
+    """How many windows a pooling makes that rounds down: the mistake that ports make most often."""
+    return (size - kernel) // stride + 1
+
+
+def entering(stage: StageName, name: str, pooled: Pooled = pooled_size) -> Maps:
+    """The maps that enter a layer of OpenFace's network, if every pooling makes that many windows."""
+    steps = walk(official(stage), STAGES[stage].size, pooled=pooled)
+    return next(step.entering for step in steps if step.name == name)
 
 
 def check_pool(ours: Step, theirs: FoundPool) -> Iterator[Finding]:
-    """Window, step and number of windows, for the sizes that can occur here."""
-    layer = ours.layer
-    assert isinstance(layer, MaxPool)
-    size = ours.entering.size
-    expected = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
-    if (theirs.kernel, theirs.strides) != expected:
-        text = f"windows of {window(theirs.kernel, theirs.strides)}, expected {window(*expected)}"
+    """Kernel and strides; then the number of windows, for every size that can come up."""
+    assert isinstance(ours.layer, MaxPool)
+    expected = found_pool(ours.name, ours.layer)
+    if (theirs.kernel, theirs.strides) != (expected.kernel, expected.strides):
+        text = f"windows of {window(theirs)}, expected {window(expected)}"
         yield Finding(ours.name, "pool-size", text, exact=True)
         return
-    wrong: dict[tuple[str, str, str, str], str] = {}  # what, and how it shows → along which axes
-    for axis, name in enumerate("yx"):
-        kernel, stride = theirs.kernel[axis], theirs.strides[axis]
-        for n in range(kernel, ANY_SIZE) if size is None else [size[axis]]:
-            (begin, found), right = theirs.windows(n, axis), pooled_size(n, kernel, stride)
-            if (begin, found) != (0, right):
-                kind, text = describe(begin, found, right, theirs.mode)
-                key = kind, text, f"{n} → {found}", f"{n} → {right}"
-                wrong[key] = f"{wrong[key]} and {name}" if key in wrong else name
-                break
-    for (kind, text, size_found, expected_size), axes in wrong.items():
-        evidence = {"size": size_found, "expected": expected_size}
-        yield Finding(ours.name, kind, f"{text} along {axes}", evidence, exact=True)
+    axes: dict[tuple[str, str, str, str], list[str]] = {}  # what is said once for both axes
+    for other in other_windows(theirs, ours.entering.size):
+        there, expected_there = (f"{other.size} → {count}" for count in (other.found, other.expected))
+        axes.setdefault((*describe(other, theirs.mode), there, expected_there), []).append(other.axis)
+    for (kind, text, there, expected_there), names in axes.items():
+        evidence = {"size": there, "expected": expected_there}
+        yield Finding(ours.name, kind, f"{text} along {' and '.join(names)}", evidence, exact=True)
 
 
-def describe(begin: int, found: int, right: int, mode: str) -> tuple[str, str]:
-    if begin:
-        return "padding", f"padding of {begin} before the first window"
-    return "pool-size", "pooling floored" if found < right and mode == "floor" else "pooling of another size"
+def describe(other: Windows, mode: str) -> tuple[str, str]:
+    """Kind and words."""
+    if other.begin:
+        return "padding", f"padding of {other.begin} before the first window"
+    fewer = other.found < other.expected and mode == "floor"
+    return "pool-size", "pooling floored" if fewer else "pooling of another size"
 
 
 def check_conv(name: str, theirs: FoundConv) -> Iterator[Finding]:
+    """OpenFace's convolutions have no padding and stride 1."""
     if theirs.pads != NO_PADS:
         top, left, bottom, right = theirs.pads
         text = f"padding added: {top} above, {bottom} below, {left} left, {right} right"
@@ -54,5 +61,5 @@ def check_conv(name: str, theirs: FoundConv) -> Iterator[Finding]:
         yield Finding(name, "stride", text, exact=True)
 
 
-def window(kernel: tuple[int, int], strides: tuple[int, int]) -> str:
-    return f"{kernel[0]} x {kernel[1]} every {strides[0]} x {strides[1]}"
+def window(pool: FoundPool) -> str:
+    return f"{pool.kernel[0]} x {pool.kernel[1]} every {pool.strides[0]} x {pool.strides[1]}"

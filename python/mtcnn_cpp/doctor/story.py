@@ -1,28 +1,25 @@
-"""The three errors that ports of this detector are known for, made again, with the figures that give them
-away."""
+"""The three well-known errors of ports, made again, with the figures by which they are recognised."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..detector import Detector
 from ..formats.recognise import official
 from ..reference.layers import conv2d
-from ..reference.model import Conv2d, FullyConnected
-from ..reference.plan import STAGES, Pooled, pooled_size, walk
+from ..reference.model import Conv2d
+from ..reference.plan import Pooled, pooled_size
 from ..types import ImageLike, StageName
-
-if TYPE_CHECKING:
-    from ..detector import Detector
+from .pools import entering
 
 
 @dataclass(frozen=True)
 class SwappedChannels:
-    """PNet's first layer on a picture whose red and blue are swapped, against the right one: largest and
-    mean difference; then of the first four channels the mean difference and the correlation."""
+    """How far PNet's first layer is off when the picture's red and blue are swapped: the largest and the mean
+    difference; of each of the first four channels the mean difference, and the correlation."""
 
     maximum: float
     mean: float
@@ -31,7 +28,7 @@ class SwappedChannels:
 
 
 def swapped_channels(detector: Detector, image: ImageLike) -> SwappedChannels:
-    """On level 0 of the picture's pyramid."""
+    """On level 0 of the picture's pyramid. ValueError for a picture smaller than the detector's min_face."""
     layer = detector.model.pnet.layers[0]
     assert isinstance(layer, Conv2d)
     trace = detector.trace(image, only=["pnet/level00/input", "pnet/level00/conv1"])
@@ -56,13 +53,7 @@ def transposed_kernels() -> float:
     return float(np.abs(layer.kernel - layer.kernel.swapaxes(2, 3)).max())
 
 
-def floored(size: int, kernel: int, stride: int) -> int:
-    """How many windows a pooling makes that rounds down: the commonest mistake of ports."""
-    return (size - kernel) // stride + 1
-
-
 def dense_inputs(stage: StageName, pooled: Pooled = pooled_size) -> str:
-    """How many values reach the first dense layer of rnet or onet, as channels · height · width = count."""
-    walked = walk(official(stage), STAGES[stage].size, pooled=pooled)
-    shape = next(step for step in walked if isinstance(step.layer, FullyConnected)).entering.shape
+    """How many values reach the first dense layer of rnet or onet, as channels·height·width = count."""
+    shape = entering(stage, "fc1", pooled).shape
     return f"{'·'.join(map(str, shape))} = {math.prod(shape)}"

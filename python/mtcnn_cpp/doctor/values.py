@@ -1,4 +1,4 @@
-"""What was done to the numbers themselves, once they lie as OpenFace's do."""
+"""What was done to the numbers themselves: theirs, arranged as OpenFace's, against OpenFace's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..types import FloatArray
 from .arrange import correlation
 from .findings import Finding
 
-COUNTS = np.arange(1.0, 256.0)  # steps that the largest value of 8-bit numbers can be away from 0
+COUNTS = np.arange(1.0, 256.0)  # of 8-bit numbers: how many steps the largest magnitude can be
 
 
 def compare_values(layer: str, what: str, theirs: FloatArray, ours: FloatArray) -> list[Finding]:
-    """Nothing where they are equal, else what was done: half precision, a quantisation step, a factor,
-    other numbers."""
+    """None where they are equal, else what was done: half precision, a quantisation step, a factor, other
+    numbers. Two arrays of one shape; `what` they are, in words."""
     if np.array_equal(theirs, ours):
         return []
     if not np.isfinite(theirs).all():
@@ -47,7 +47,7 @@ def compare_values(layer: str, what: str, theirs: FloatArray, ours: FloatArray) 
 def other_values(
     layer: str, what: str, theirs: FloatArray, ours: FloatArray, figures: dict[str, Any]
 ) -> Finding:
-    """A factor where one explains it, else other numbers."""
+    """Numbers multiplied by a factor, where one explains it; else other numbers."""
     wide = ours.astype(np.float64)
     factor = float((theirs * wide).sum() / max((wide * wide).sum(), 1e-30))
     residue = np.abs(theirs - factor * wide).max()
@@ -59,6 +59,7 @@ def other_values(
 
 
 def describe(what: str, theirs: FloatArray, ours: FloatArray) -> str:
+    """Other numbers, in words: a few, or all of them."""
     changed = int(np.sum(theirs != ours))
     like = correlation(theirs, ours)
     if changed <= max(3, ours.size // 20):
@@ -70,20 +71,21 @@ def describe(what: str, theirs: FloatArray, ours: FloatArray) -> str:
 
 
 def half(values: FloatArray) -> FloatArray:
+    """Rounded to float16."""
     with np.errstate(over="ignore"):
         return values.astype(np.float16).astype(np.float32)
 
 
 def bfloat16(values: FloatArray) -> FloatArray:
-    """Rounded to the upper 16 bits, ties to even."""
+    """Rounded to bfloat16, the upper 16 bits of float32; ties to even."""
     bits = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
     rounded = bits + 0x7FFF + ((bits >> 16) & 1)
     return (rounded & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def quantisation_step(values: FloatArray) -> float | FloatArray | None:
-    """The step of which all numbers are whole multiples (at most 255), one for all or one for each output;
-    None: none."""
+    """The step of which all numbers are whole multiples, 255 at most: one for all, or one for each output
+    (out,). None where there is none."""
     one = step_of(values.ravel())
     if one is not None:
         return one
@@ -94,7 +96,7 @@ def quantisation_step(values: FloatArray) -> float | FloatArray | None:
 
 
 def step_of(values: FloatArray) -> float | None:
-    """The largest step that does: tried are the largest value's whole fractions."""
+    """The largest step that fits: a whole fraction of the largest magnitude."""
     wide = np.abs(values.astype(np.float64))
     largest = wide.max()
     if not largest or values.size < 5:

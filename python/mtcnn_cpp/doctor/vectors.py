@@ -15,7 +15,7 @@ from .values import compare_values
 
 
 def check_bias(layer: str, theirs: FloatArray | None, ours: FloatArray, outputs: Order) -> Iterator[Finding]:
-    """`outputs`: the order that the kernel's output maps were found in; a bias ought to follow it."""
+    """What is wrong with a bias. `outputs`: the order of the kernel's output maps, which it should follow."""
     if theirs is None or not theirs.any():
         yield Finding(layer, "bias", "biases dropped", {"max abs of OpenFace's": float(np.abs(ours).max())})
     elif theirs.size != ours.size:
@@ -27,7 +27,7 @@ def check_bias(layer: str, theirs: FloatArray | None, ours: FloatArray, outputs:
 def check_activation(
     layer: str, theirs: FoundActivation, ours: FloatArray, outputs: Order
 ) -> Iterator[Finding]:
-    """A PReLU where ours has one: whether it is one, and its slopes."""
+    """What is wrong with an activation in the place of a PReLU: its kind, and its slopes."""
     slopes = theirs.slopes
     official = f"{ours.min():.4g} … {ours.max():.4g}"
     if theirs.kind in ("Relu", "Sigmoid"):
@@ -51,7 +51,7 @@ def check_activation(
 def check_vector(
     layer: str, what: str, kind: str, theirs: FloatArray, ours: FloatArray, outputs: Order
 ) -> Iterator[Finding]:
-    """Left behind in the old order, negated, and what is wrong with the numbers then."""
+    """What is wrong with a vector: its order, its sign, or its numbers."""
     straight = straighten(theirs, ours, outputs)
     if straight.left_behind:
         text = f"{what} left in OpenFace's order, while the kernel's outputs stand in another"
@@ -65,7 +65,8 @@ def check_vector(
 
 
 class Straight(NamedTuple):
-    """A vector as OpenFace's lies, and what had to be undone."""
+    """A vector in OpenFace's order and sign, and what was undone for that: it was `left_behind` in OpenFace's
+    order while the kernel's outputs were reordered, or `negated`."""
 
     values: FloatArray
     left_behind: bool
@@ -73,8 +74,8 @@ class Straight(NamedTuple):
 
 
 def straighten(theirs: FloatArray, ours: FloatArray, outputs: Order) -> Straight:
-    """Follow the kernel's order of outputs, or else keep the old one, whichever correlates; and likewise
-    the sign."""
+    """Bring a vector into OpenFace's order. It follows the order of the kernel's outputs, or was left in
+    OpenFace's: what correlates better with ours is taken. The sign likewise."""
     follows = theirs[np.argsort(outputs)]
     left_behind = abs(correlation(theirs, ours)) > abs(correlation(follows, ours))
     values = theirs if left_behind else follows
