@@ -19,13 +19,13 @@ from mtcnn_cpp.formats.errors import PortError
 from mtcnn_cpp.formats.found import FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
 from mtcnn_cpp.formats.read import import_model, read_found
 from mtcnn_cpp.reference.dat import write_network
+from mtcnn_cpp.reference.plan import STAGES
 from planted import MISTAKES, Mistake, change, correct, head, kernel, on, quantise, retrain, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
 from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
 
-STAGES = ("pnet", "rnet", "onet")
 HEADLINE = "this is OpenFace's model, exactly"
 
 
@@ -231,8 +231,13 @@ class TestEvidence:
             values[0, 0, 0, 0] = np.nan
             return values
 
-        (finding,) = diagnose(change(correct("pnet"), "conv2", kernel(spoil))).findings
-        assert "1 of 1440 weights are NaN or infinite" in finding.text
+        for layer, size in (("conv1", 270), ("conv2", 1440)):
+            (finding,) = diagnose(change(correct("pnet"), layer, kernel(spoil))).findings
+            assert (finding.layer, finding.kind) == (layer, "values")
+            assert f"1 of {size} weights are NaN or infinite" in finding.text
+            network = change(correct("pnet"), layer, lambda conv: replace(conv, bias=conv.bias * np.nan))
+            (finding,) = diagnose(network).findings
+            assert "biases are NaN or infinite" in finding.text
 
     def test_unrelated_numbers_are_not_rearrangements(self) -> None:
         random = np.random.default_rng(0)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import gold_figures
 import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model
-from mtcnn_cpp.doctor import Diagnosis
+from mtcnn_cpp.doctor import Diagnosis, Finding
 from mtcnn_cpp.doctor.outputs import diagnose_outputs
 from mtcnn_cpp.doctor.pools import floored
 from mtcnn_cpp.doctor.preparations import NORMALISATIONS
 from mtcnn_cpp.doctor.story import dense_inputs, swapped_channels, transposed_kernels
 from mtcnn_cpp.formats.errors import PortError
 from mtcnn_cpp.reference import network as reference
+from mtcnn_cpp.reference.plan import STAGES
+from mtcnn_cpp.trace.judge.plain import plain
 from pictures import portrait
 
-SIDES = {"pnet": 60, "rnet": 24, "onet": 48}
+SIDES = {name: stage.side or 60 for name, stage in STAGES.items()}
 LAYERS = [
     ("pnet", "conv1"),
     ("pnet", "fc1"),
@@ -102,6 +105,25 @@ def test_another_number_of_values() -> None:
     """A dense layer of another width, where no maps tell why."""
     (finding,) = diagnose_outputs("rnet", picture("rnet"), {"fc1": np.zeros((1, 100))}).findings
     assert (finding.kind, finding.text) == ("shape", "shape (100,), expected (128,)")
+
+
+@pytest.mark.parametrize("layer", ["conv1", "pool1", "fc1"])
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers(layer: str, number: float) -> None:
+    given = outputs("rnet", right, layer)
+    given[layer].flat[[3, 5]] = number
+    found = diagnose_outputs("rnet", picture("rnet"), given)
+    assert kinds(found) == {"values"}
+    assert f"2 of {given[layer].size} outputs are NaN or infinite" in found.findings[0].text
+    assert not found.exact
+
+
+def test_json_of_what_is_not_finite() -> None:
+    finding = Finding("conv1", "values", "", {"there": np.float32("-inf"), "worst at": (1, np.int64(2))})
+    found = Diagnosis("x.onnx", "pnet", (finding,), (), {}, None)
+    (told,) = json.loads(json.dumps(plain(found.to_dict()), allow_nan=False))["findings"]
+    assert told["evidence"] == {"there": "-inf", "worst at": [1, 2]}
+    assert plain([float("nan"), np.float64("inf"), 1.5]) == ["nan", "inf", 1.5]
 
 
 def test_something_else() -> None:

@@ -27,6 +27,8 @@ def folded(
 
     `found`, `bias`: theirs; `kernel` (out, 3, y, x), `our_bias` (out,): OpenFace's.
     """
+    if not np.isfinite(found.kernel).all() or (bias is not None and not np.isfinite(bias).all()):
+        return None
     ours, theirs = kernel.astype(np.float64), found.kernel.astype(np.float64)
     factor = float((theirs * ours).sum() / (ours * ours).sum())
     if abs(factor) < 1e-9 or np.abs(theirs - factor * ours).max() > 1e-4 * abs(factor) * np.abs(ours).max():

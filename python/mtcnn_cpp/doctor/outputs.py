@@ -34,15 +34,18 @@ def diagnose_outputs(
     picture of another shape.
     """
     net = official(stage)
-    name = first_layer(net, outputs)
     if picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"picture: expected shape (H, W, 3), found {picture.shape}")
+    name = first_layer(net, outputs)
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
     theirs, right = without_batch(outputs[name]), run(net, RIGHT.maps(pixels), name)
     note = f"from the output of {name}"
     on_its_side = (*right.shape[:-2], *right.shape[:-3:-1])
     if theirs.shape not in (right.shape, on_its_side):
         findings = [Finding(name, *explain_shape(net, picture.shape[:2], name, theirs.shape, right.shape))]
+    elif not np.isfinite(theirs).all():
+        text = f"{int(np.sum(~np.isfinite(theirs)))} of {theirs.size} outputs are NaN or infinite"
+        findings = [Finding(name, "values", text)]
     else:
         distance, way = nearest(net, pixels, name, theirs)
         figures = difference(theirs, right) if theirs.shape == right.shape else {}
@@ -51,10 +54,8 @@ def diagnose_outputs(
             findings = list(mistakes(name, way, figures))
         else:
             constants = solve_constants(net, pixels, theirs) if name == "conv1" else None
-            text = "no usual preparation of the picture gives these outputs; the nearest: "
-            text += f"{way.channels}, {way.normalisation}"
-            other = Finding(name, "values", text, figures | {"distance": distance})
-            findings = [other if constants is None else Finding(name, "normalisation", *constants)]
+            evidence = figures | {"distance": distance}
+            findings = [unknown_values(name, way, evidence) if constants is None else constants]
     return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None)
 
 
@@ -78,6 +79,13 @@ def mistakes(name: str, way: Preparation, figures: dict[str, Any]) -> Iterator[F
     if way.sideways:
         text = "the picture was given on its side (x and y swapped)"
         yield Finding(name, "kernel-turned", text, figures)
+
+
+def unknown_values(name: str, way: Preparation, evidence: dict[str, Any]) -> Finding:
+    """For outputs that no preparation gives; `way` comes nearest."""
+    near = f"{way.channels}, {way.normalisation}"
+    text = f"no usual preparation of the picture gives these outputs; the nearest: {near}"
+    return Finding(name, "values", text, evidence)
 
 
 def difference(theirs: FloatArray, right: FloatArray) -> dict[str, Any]:

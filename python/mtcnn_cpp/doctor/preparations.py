@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ..reference import network as reference
 from ..reference.layers import conv2d
 from ..reference.model import Conv2d, Network
 from ..types import FloatArray
+from .findings import Finding
 
 # Centre and divisor; v is a pixel's value, 0 … 255. The first is right.
 NORMALISATIONS: dict[str, tuple[float, float]] = {
@@ -72,11 +72,9 @@ def run(net: Network, maps: FloatArray, name: str) -> FloatArray:
     return maps
 
 
-def solve_constants(
-    net: Network, pixels: FloatArray, theirs: FloatArray
-) -> tuple[str, dict[str, Any]] | None:
-    """The factor and the three shifts of a normalisation that gives their conv1, in words and as evidence:
-    conv1 is linear in these. None where there are none."""
+def solve_constants(net: Network, pixels: FloatArray, theirs: FloatArray) -> Finding | None:
+    """The constants of a normalisation that gives their output of conv1, which is linear in a factor and in
+    three shifts. None where there are none."""
     layer = net.layers[0]
     assert isinstance(layer, Conv2d)
     zero = np.zeros_like(layer.bias)
@@ -94,5 +92,6 @@ def solve_constants(
             centre = ", ".join(f"{-shift / factor:.4g}" for shift in shifts)
             used = f"{name}, (v - ({centre})) / {1 / factor:.5g}"
             text = f"the picture was normalised as {used}; expected RGB, (v - 127.5) / 128"
-            return text, {"factor": float(factor), "shifts": [float(value) for value in shifts]}
+            evidence = {"factor": float(factor), "shifts": [float(value) for value in shifts]}
+            return Finding("conv1", "normalisation", text, evidence)
     return None
