@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..trace.judge.plain import plain
 from .errors import INCOMPLETE, errors_reported
 from .options import MinFace
 from .reports import AnyFormat, Format, console
-from .verify import plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..doctor import Diagnosis
 
 
@@ -57,53 +59,64 @@ def doctor(
             return
         found = examine(file, outputs, picture or [], stage)
         if fix is not None:
-            from ..doctor.fix import write_fixed
-
-            if len(found) != 1:
-                raise ValueError(f"--fix is for one network, found {len(found)}; name its file")
-            write_fixed(found[0], fix)
-        if format is Format.json:
-            typer.echo(json.dumps(plain([one.to_dict() for one in found]), indent=1, allow_nan=False))
-        else:
-            for diagnosis in found:
-                show(diagnosis)
-            if fix is not None:
-                typer.echo(f"the corrected network is in {fix}", err=True)
+            write_fix(found, fix)
+        show(found, format)
+        if fix is not None and format is Format.table:
+            typer.echo(f"the corrected network is in {fix}", err=True)
         if not all(one.exact for one in found):
             raise typer.Exit(INCOMPLETE)
 
 
 def examine(file: Path | None, outputs: Path | None, pictures: list[Path], stage: str) -> list[Diagnosis]:
     from ..doctor import diagnose_file
-    from ..doctor.outputs import diagnose_outputs
-    from ..formats.npz import read_arrays
-    from ..image import read_image
-    from ..reference.plan import stage_name
 
     found = [] if file is None else diagnose_file(file)
     if outputs is not None:
         if len(pictures) != 1:
             raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
-        arrays = {name.rpartition("/")[2]: array for name, array in read_arrays(outputs).items()}
-        found.append(diagnose_outputs(stage_name(stage), read_image(pictures[0])[:, :, 2::-1], arrays))
+        found.append(examine_outputs(outputs, pictures[0], stage))
     if not found:
         raise ValueError("expected a network's file, or --outputs with --picture, or --story")
     return found
 
 
-def show(diagnosis: Diagnosis) -> None:
+def examine_outputs(outputs: Path, picture: Path, stage: str) -> Diagnosis:
+    from ..doctor.outputs import diagnose_outputs
+    from ..formats.npz import read_arrays
+    from ..image import read_image
+    from ..reference.plan import stage_name
+
+    arrays = {name.rpartition("/")[2]: array for name, array in read_arrays(outputs).items()}
+    return diagnose_outputs(stage_name(stage), read_image(picture)[:, :, 2::-1], arrays)
+
+
+def write_fix(found: list[Diagnosis], path: Path) -> None:
+    from ..doctor.fix import write_fixed
+
+    if len(found) != 1:
+        raise ValueError(f"--fix is for one network, found {len(found)}; name its file")
+    write_fixed(found[0], path)
+
+
+def show(found: list[Diagnosis], format: Format) -> None:
+    if format is Format.json:
+        typer.echo(json.dumps(plain([one.to_dict() for one in found]), indent=1, allow_nan=False))
+        return
+    out = console()
+    for diagnosis in found:
+        show_diagnosis(diagnosis, out)
+
+
+def show_diagnosis(diagnosis: Diagnosis, out: Console) -> None:
     from rich import box, table
     from rich.text import Text
 
-    out = console()
     style = "green" if diagnosis.exact else "bold red"
     out.print(Text(f"{diagnosis.source} ({diagnosis.stage}): {diagnosis.headline}", style=style))
     if diagnosis.findings:
-        grid = table.Table(box=box.SIMPLE_HEAD)
-        for title in ("layer", "theirs", "mistake", "evidence"):
-            grid.add_column(title)
+        grid = table.Table("layer", "theirs", "mistake", "evidence", box=box.SIMPLE_HEAD)
         for one in diagnosis.findings:
-            evidence = ", ".join(f"{name} {value}" for name, value in shortened(one.evidence).items())
+            evidence = ", ".join(f"{name} {shortened(value)}" for name, value in one.evidence.items())
             theirs = diagnosis.layers.get(one.layer, "")
             grid.add_row(one.layer, Text(theirs), Text(one.text), Text(evidence))
         out.print(grid)
@@ -111,28 +124,37 @@ def show(diagnosis: Diagnosis) -> None:
         out.print(Text(f"note: {note}", style="dim"))
 
 
-def shortened(evidence: dict[str, Any]) -> dict[str, Any]:
-    return {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in evidence.items()}
+def shortened(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def tell_story(pictures: list[Path], min_face: float) -> None:
-    from rich import box, table
-
-    from ..detector import Detector
-    from ..doctor.story import dense_inputs, floored, swapped_channels, transposed_kernels
-    from ..image import read_image, sample_image
+    from ..doctor.pools import floored
+    from ..doctor.story import dense_inputs, transposed_kernels
 
     out = console()
     out.print("1. PNet fed with BGR: its first layer against the right one, on level 0 of the pyramid")
+    show_swapped_channels(pictures, min_face, out)
+    out.print(
+        f"2. Kernels transposed: max |K - K transposed| in PNet's first layer is {transposed_kernels():.4f}\n"
+    )
+    out.print("3. Pooling floored: values that reach the first dense layer")
+    for stage in ("rnet", "onet"):
+        right, wrong = dense_inputs(stage), dense_inputs(stage, floored)
+        out.print(f"   {stage}: {right}; floored {wrong}")
+
+
+def show_swapped_channels(pictures: list[Path], min_face: float, out: Console) -> None:
+    from rich import box, table
+
+    from ..detector import Detector
+    from ..doctor.story import swapped_channels
+    from ..image import read_image, sample_image
+
     grid = table.Table(box=box.SIMPLE_HEAD)
-    for title in (
-        "picture",
-        "max |Δ|",
-        "mean |Δ|",
-        "mean of channels 0 1 2 3",
-        "correlation of channels 0 1 2 3",
-    ):
-        grid.add_column(title, justify="left" if title == "picture" else "right", no_wrap=True)
+    grid.add_column("picture", no_wrap=True)
+    for title in ("max |Δ|", "mean |Δ|", "mean of channels 0 1 2 3", "correlation of channels 0 1 2 3"):
+        grid.add_column(title, justify="right", no_wrap=True)
     detector = Detector(min_face=min_face)
     named = [(path.stem, read_image(path)) for path in pictures] or [("sample", sample_image())]
     for name, pixels in named:
@@ -141,10 +163,3 @@ def tell_story(pictures: list[Path], min_face: float) -> None:
         correlations = " ".join(f"{value:+.2f}" for value in one.channel_correlations)
         grid.add_row(name, f"{one.maximum:.2f}", f"{one.mean:.3f}", means, correlations)
     out.print(grid)
-    out.print(
-        f"2. Kernels transposed: max |K - K transposed| in PNet's first layer is {transposed_kernels():.4f}\n"
-    )
-    out.print("3. Pooling floored: values that reach the first dense layer")
-    for stage in ("rnet", "onet"):
-        right, wrong = dense_inputs(stage), dense_inputs(stage, floored)
-        out.print(f"   {stage}: {right}; floored {wrong}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .errors import INCOMPLETE, errors_reported
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 
 class Kind(str, enum.Enum):
@@ -49,47 +52,50 @@ def export(
             raise ValueError(f"--all-layers is for onnx, found {kind.value}")
         if check and kind not in (Kind.onnx, Kind.torch):
             raise ValueError(f"--check is for onnx and torch, found {kind.value}")
-        for path in write(kind, out, model, all_layers):
+        networks = read_model(model)
+        for path in write(kind, networks, out, all_layers):
             typer.echo(path)
-        if check and not checked(out, model):
+        if check and not checked(networks, out):
             raise typer.Exit(INCOMPLETE)
 
 
-def write(kind: Kind, out: Path, source: Path | None, all_layers: bool) -> list[Path]:
-    import numpy as np
+def read_model(source: Path | None) -> Model:
+    from ..formats import import_model
+    from ..model import Model
 
-    from ..model import FILE_NAMES, Model
+    return Model.default() if source is None else import_model(source)
 
-    if source is None:
-        model = Model.default()
-    else:
-        from ..formats.read import import_model
 
-        model = import_model(source)
+def write(kind: Kind, model: Model, out: Path, all_layers: bool) -> list[Path]:
+    """Write the networks into a folder; the files, in the order of the networks."""
+    from ..formats import export_onnx, export_torch
+    from ..model import FILE_NAMES
+
     if kind is Kind.onnx:
-        from ..formats.onnx.export import export_onnx
-
         return list(export_onnx(model, out, all_layers=all_layers).values())
     if kind is Kind.torch:
-        from ..formats.state_dict import export_torch
-
         return list(export_torch(model, out).values())
     if kind is Kind.npz:
-        out.mkdir(parents=True, exist_ok=True)
-        np.savez(out / "mtcnn.npz", **model.arrays())  # type: ignore[arg-type]
-        return [out / "mtcnn.npz"]
+        return [write_npz(model, out)]
     model.save(out)
     return [out / f"{name}.dat" for name in FILE_NAMES]
 
 
-def checked(out: Path, source: Path | None) -> bool:
+def write_npz(model: Model, out: Path) -> Path:
+    import numpy as np
+
+    out.mkdir(parents=True, exist_ok=True)
+    np.savez(out / "mtcnn.npz", **model.arrays())  # type: ignore[arg-type]
+    return out / "mtcnn.npz"
+
+
+def checked(model: Model, out: Path) -> bool:
+    """Run what was written, and show how it compares with the core."""
     from ..detector import Detector
-    from ..formats.read import import_model
     from ..image import sample_image
     from ..verify import verify
     from .verify import show
 
-    detector = Detector(None if source is None else import_model(source))
-    found = verify(out, sample_image(), detector=detector)
+    found = verify(out, sample_image(), detector=Detector(model))
     show(found)
     return found.ok
