@@ -18,6 +18,7 @@ from mtcnn_cpp.formats.found import (
     FoundPool,
 )
 from mtcnn_cpp.formats.recognise import official
+from mtcnn_cpp.reference.plan import STAGES
 
 MAPS = {"rnet": (64, 3, 3), "onet": (128, 3, 3)}  # what the first dense layer lays flat
 
@@ -39,10 +40,10 @@ def correct(stage: str) -> FoundNetwork:
     for layer in found.layers:
         if isinstance(layer, FoundPool):
             layer = replace(layer, mode="ceil")
-        elif isinstance(layer, FoundDense) and layer.weights.shape[0] in (576, 1152):
+        elif isinstance(layer, FoundDense) and layer.name == "fc1" and stage in MAPS:
             weights = flat.reorder(layer.weights, MAPS[stage], flat.OPENFACE, flat.NCHW)
             layer = replace(layer, weights=weights, order=flat.NCHW)
-        elif isinstance(layer, FoundDense) and stage == "pnet":
+        elif isinstance(layer, FoundDense) and stage == "pnet":  # a 1x1 convolution
             layer = FoundConv(layer.name, layer.weights.T[:, :, None, None], layer.bias)
         layers.append(layer)
     return replace(found, layers=tuple(layers))
@@ -80,11 +81,11 @@ def last(network: FoundNetwork) -> str:
 
 
 def swap_classes(network: FoundNetwork, stage: str) -> FoundNetwork:
-    return head(network, [1, 0, *range(2, 16 if stage == "onet" else 6)])
+    return head(network, [1, 0, *range(2, STAGES[stage].outputs)])
 
 
 def box_first(network: FoundNetwork, stage: str) -> FoundNetwork:
-    return head(network, [2, 3, 4, 5, 0, 1, *range(6, 16 if stage == "onet" else 6)])
+    return head(network, [2, 3, 4, 5, 0, 1, *range(6, STAGES[stage].outputs)])
 
 
 def permute_outputs(network: FoundNetwork, stage: str, *, tell_next: bool) -> FoundNetwork:
@@ -237,7 +238,7 @@ def to_onnx(network: FoundNetwork, stage: str) -> Any:
             add("LeakyRelu", name, alpha=float(layer.slopes[0]))
         else:
             add(layer.kind, name)
-    size: list[Any] = {"pnet": ["H", "W"], "rnet": [24, 24], "onet": [48, 48]}[stage]
+    size = STAGES[stage].size or ("H", "W")
     entry = helper.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, ["N", 3, *size])
     end = helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
     graph = helper.make_graph(nodes, stage, [entry], [end], constants)

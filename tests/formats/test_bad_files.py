@@ -13,8 +13,7 @@ import pytest
 from mtcnn_cpp import Model
 from mtcnn_cpp.formats.errors import MissingExtra, PortError
 from mtcnn_cpp.formats.read import import_model, read_found
-
-STAGES = ("pnet", "rnet", "onet")
+from mtcnn_cpp.reference.plan import STAGES
 
 
 def write_onnx(folder: Path) -> Path:

@@ -10,6 +10,7 @@ import pytest
 from mtcnn_cpp.doctor import Diagnosis, diagnose
 from mtcnn_cpp.formats import flat
 from mtcnn_cpp.formats.errors import PortError
+from mtcnn_cpp.reference.plan import STAGES
 from planted import MAPS, correct, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
@@ -17,7 +18,6 @@ onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
-STAGES = ("pnet", "rnet", "onet")
 Edit = Callable[["Graph"], None]
 
 
@@ -211,7 +211,7 @@ def channels_last(graph: Graph) -> None:
     """(N, H, W, 3) in, channels first inside, maps laid flat as (y, x, channel)."""
     graph.before_input("Transpose", perm=[0, 3, 1, 2])
     del graph.model.graph.input[:]
-    size: list[Any] = {"pnet": ["H", "W"], "rnet": [24, 24], "onet": [48, 48]}[graph.stage]
+    size = STAGES[graph.stage].size or ("H", "W")
     graph.model.graph.input.append(
         helper.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, ["N", *size, 3])
     )
