@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 
 class OnnxRunner:
-    """One network whose tensors have the names of a trace, as `export_onnx` writes it.
+    """One network in ONNX Runtime, its tensors named as in a trace; `export_onnx` writes such files.
 
-    `source`: a path or a ModelProto. `providers`: ONNX Runtime's execution providers, best first (default:
-    the CPU); those that are not installed are passed over; ValueError if none is left.
-    `threads`: 0 lets ONNX Runtime choose. Raises PortError for a file that is not such a network,
-    MissingExtra without onnx or onnxruntime.
+    `source`: a path or a ModelProto. `providers`: execution providers, best first (None: the CPU); ValueError
+    where this installation has none of them. `threads`: 0 lets ONNX Runtime choose. Raises PortError for a
+    file that is no such network, MissingExtra without onnx or onnxruntime.
     """
 
     def __init__(
@@ -52,15 +51,17 @@ class OnnxRunner:
         self._sessions: dict[tuple[str, ...], Any] = {}
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """See `Runner.run`; PortError for layers that do not fit each other. A session is made once
-        for each pair of input and outputs."""
+        """As `Runner.run`. PortError for layers that do not fit each other.
+
+        A session runs from one input to certain outputs; it is made when these are first asked for.
+        """
         given, batch, asked = split_run(self.names, inputs, outputs)
         key = (given, *asked)
         try:
             if key not in self._sessions:
                 self._sessions[key] = self._session(given, asked)
             found = self._sessions[key].run(asked, {given: batch})
-        except Exception as error:  # onnxruntime's classes have no common base
+        except Exception as error:  # onnxruntime's own classes, which have no common name of their own
             reason = str(error).strip().partition("\n")[0]
             raise PortError(
                 f"ONNX Runtime cannot run the layers from {given} to {asked[-1]}: {reason}"
@@ -76,7 +77,7 @@ class OnnxRunner:
 
 
 def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> list[str]:
-    """Those of `wanted` that are available, in its order; ValueError where none is."""
+    """Those of `wanted` (None: the CPU) that are available, in its order. ValueError where none is."""
     chosen = [name for name in wanted or ["CPUExecutionProvider"] if name in available]
     if not chosen:
         raise ValueError(
@@ -86,7 +87,7 @@ def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> 
 
 
 def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
-    """The backend "onnx": the model's three networks, exported in memory, in ONNX Runtime."""
+    """The backend "onnx": the model's networks, exported in memory. Raises as `OnnxRunner`."""
     runners = {
         stage.name: OnnxRunner(
             onnx_model(model.networks[stage.name], stage.side, stage.file_name),

@@ -1,4 +1,4 @@
-"""One interface to everything that computes a network: named inputs in, ordered named outputs out."""
+"""One interface to everything that computes a network: a named input goes in, named outputs come out."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ class Runner(Protocol):
     names: tuple[str, ...]
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """Outputs by layer name, in execution order: the `outputs`, or those of all layers after the input.
+        """The outputs asked for (None: of all layers after the input), by layer name, in execution order.
 
-        `inputs` holds one batch: "input" (N, 3, H, W), or the output of a layer under its name; the
-        run goes on
-        from there, so that a single layer can be fed alone. float32; maps (N, C, h, w), values (N,
-        C).
+        `inputs` holds one batch: under "input" pictures (N, 3, H, W), or under a layer's name that layer's
+        output, from which the run goes on; so a single layer can be fed alone. All arrays are float32, maps
+        (N, C, h, w) or values (N, C). ValueError for a name that is no layer, or comes before the input.
         """
         ...
 
@@ -40,8 +39,8 @@ class Runner(Protocol):
 def split_run(
     names: tuple[str, ...], inputs: Mapping[str, Array], outputs: Iterable[str] | None
 ) -> tuple[str, Array, list[str]]:
-    """What a run starts from, its array, and the layers asked for in execution order; ValueError for a
-    wrong name."""
+    """The arguments of `Runner.run`, checked: the input's name, its batch, and the layers to give, in
+    execution order. ValueError for a wrong name."""
     if len(inputs) != 1:
         raise ValueError(f"expected one named input, found {len(inputs)}: {', '.join(inputs)}")
     ((given, array),) = inputs.items()
@@ -57,7 +56,7 @@ def split_run(
 
 
 class BackendRunner:
-    """A backend of the detector (a core variant, the reference) as a runner of one of its networks."""
+    """One network of a backend (a variant of the core, the reference) as a runner."""
 
     def __init__(self, backend: Backend, stage: StageName, names: tuple[str, ...]) -> None:
         self.title = backend.name
@@ -77,9 +76,9 @@ class BackendRunner:
 
 
 class RunnerBackend:
-    """Three runners as a backend of the detector: the same cascade, the networks computed elsewhere.
+    """Three runners as a backend: the cascade of the reference, with networks that are computed elsewhere.
 
-    `model` tells the sizes of maps only.
+    `model` is asked for sizes only.
     """
 
     def __init__(self, name: str, runners: Mapping[StageName, Runner], model: Model) -> None:
@@ -90,16 +89,15 @@ class RunnerBackend:
     def detect(
         self, image: Array, *, red_first: bool, options: Options, threads: int, tap: Tap | None = None
     ) -> Faces:
-        """As every backend. `threads` has no effect: the runtime got its number of threads when it
-        was made."""
+        """As `Backend.detect`; `threads` has no effect: a runtime is told when it is made."""
         return detect(self, image, red_first=red_first, options=options, tap=tap)
 
     def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None:
         return map_size(self._model.networks[stage], height, width)
 
     def forward(self, stage: StageName, maps: Array, tap: BatchTap | None = None) -> Array:
-        """The network's output for (N, 3, H, W); `tap(index, layer, output)` gets every layer of every
-        item."""
+        """The network's output for maps (N, 3, H, W). `tap(index, layer, output)` gets the output of every
+        layer for every item of the batch."""
         runner = self.runners[stage]
         last = runner.names[-1]
         outputs = runner.run({INPUT: maps}, None if tap else [last])
@@ -110,7 +108,7 @@ class RunnerBackend:
         return outputs[last]
 
     def layer(self, stage: StageName, name: str, maps: Array) -> Array:
-        """One layer alone, on (C, h, w) or (C,)."""
+        """The output of one layer alone, of maps (C, h, w) or values (C,). ValueError for an unknown name."""
         runner = self.runners[stage_name(stage)]
         before = (INPUT, *runner.names)[layer_index(stage, runner.names, name)]
         output: Array = runner.run({before: maps[None]}, [name])[name][0]

@@ -16,7 +16,8 @@ from .runner import INPUT, Array, RunnerBackend, split_run
 
 
 class TorchRunner:
-    """One network in PyTorch, on `device`. Raises MissingExtra without torch."""
+    """One network in PyTorch, on `device`; `input_size`: the side of its square input, None for any. Raises
+    MissingExtra without torch."""
 
     def __init__(self, network: Network, input_size: int | None, *, device: str = "cpu") -> None:
         self._torch = need("torch", "'mtcnn-cpp[torch]'", "running PyTorch")

@@ -28,17 +28,17 @@ class Pool(nn.Module):
 
 
 class Dense(nn.Linear):
-    """A dense layer that lays maps flat itself: (channel, y, x), the order of its weights here."""
+    """A dense layer that takes maps too; it lays them flat as (channel, y, x)."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return super().forward(values.flatten(1))
 
 
 class TorchNetwork(nn.Module):
-    """One network: (N, 3, H, W) float32, maps R G B, values (v - 127.5) / 128, to (N, outputs[, h, w]),
-    logits.
+    """One network: of pictures (N, 3, H, W) float32, R, G, B, (v - 127.5) / 128, logits (N, outputs) or (N,
+    outputs, h, w).
 
-    Submodules conv1, prelu1, pool1, …, so that hooks and `state_dict` have the names of a trace.
+    Its submodules are named conv1, prelu1, pool1, …, so hooks and `state_dict` have the names of a trace.
     """
 
     def __init__(self, network: Network, input_size: int | None) -> None:
