@@ -1,4 +1,4 @@
-"""Which of the three networks is this? Told by the shapes of its weighted layers."""
+"""Which of the three networks is this? The outputs of its weighted layers tell."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def output_count(layer: FoundConv | FoundDense) -> int:
 
 
 def expected(stage: StageName) -> list[int]:
+    """The numbers of outputs of OpenFace's weighted layers."""
     return [
         layer.kernel.shape[0] if isinstance(layer, Conv2d) else layer.weights.shape[1]
         for layer in official(stage).layers

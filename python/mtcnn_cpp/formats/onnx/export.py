@@ -1,8 +1,8 @@
-"""Networks as ONNX: one operator a layer, tensors named as in a trace.
+"""Networks as ONNX: one operator for each layer, tensors named as in a trace.
 
 `pnet.onnx` takes (N, 3, H, W) of any size, `rnet.onnx` (N, 3, 24, 24), `onet.onnx` (N, 3, 48, 48): float32,
-maps R, G, B, values (v - 127.5) / 128. The one output is the last layer's: (N, 6, h, w), (N, 6), (N, 16),
-with the columns not-face, face, dx1, dy1, dx2, dy2, and x1..x5 y1..y5.
+maps R, G, B, values (v - 127.5) / 128. The last layer is the output: (N, 6, h, w), (N, 6), (N, 16), with the
+columns not-face, face, dx1, dy1, dx2, dy2, and for ONet x1..x5, y1..y5.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LICENCE = "MIT, copyright 2016 Kaipeng Zhang (weights)"
 def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -> dict[StageName, Path]:
     """Write pnet.onnx, rnet.onnx and onet.onnx into `folder` (made if need be); their paths by stage.
 
-    With `all_layers` every layer's output is an output of the graph, in execution order. The graphs have
-    passed onnx.checker and strict shape inference. Raises MissingExtra without the package onnx.
+    With `all_layers` every layer's output is an output of the graph, in execution order. Raises MissingExtra
+    without the package onnx.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -
 def write_onnx(
     network: Network, input_size: int | None, title: str, path: str | Path, *, all_layers: bool = False
 ) -> None:
-    """One network's graph into a file; the same bytes every time."""
+    """Write one network's graph into a file; the same bytes every time. Arguments as `onnx_model`."""
     graph = onnx_model(network, input_size, title, all_layers=all_layers)
     Path(path).write_bytes(graph.SerializeToString(deterministic=True))
 
@@ -63,20 +63,21 @@ def write_onnx(
 def onnx_model(
     network: Network, input_size: int | None, title: str, *, all_layers: bool = False
 ) -> onnx.ModelProto:
-    """The graph of one network for inputs (N, 3, input_size, input_size), or any size where that is None."""
+    """The graph of one network, for inputs (N, 3, input_size, input_size), or of any size (None). It passes
+    onnx.checker and strict shape inference. Raises MissingExtra without the package onnx."""
     onnx = need("onnx", "'mtcnn-cpp[onnx]'", "writing ONNX")
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    size = None if input_size is None else (input_size, input_size)
     graph = _Graph(onnx)
     tensor = INPUT
-    for last in walk(network, None if input_size is None else (input_size, input_size)):
+    for last in walk(network, size):
         tensor = graph.add(last, tensor)
-    spatial: list[Any] = ["H", "W"] if input_size is None else [input_size, input_size]
     shown = network.names if all_layers else [tensor]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             title,
-            [helper.make_tensor_value_info(INPUT, float32, ["N", 3, *spatial])],
+            [helper.make_tensor_value_info(INPUT, float32, ["N", 3, *(size or ("H", "W"))])],
             [helper.make_tensor_value_info(name, float32, None) for name in shown],
             graph.constants,
         ),
@@ -84,26 +85,26 @@ def onnx_model(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    outputs = last.leaving.channels
-    digest = hashlib.sha256(write_network(network)).hexdigest()
-    helper.set_model_props(
-        model,
-        {
-            "source": _source(title, digest),
-            "sha256": digest,
-            "input": CONVENTION,
-            "output": COLUMNS.get(outputs or 0, f"{outputs} values"),
-            "licence": LICENCE,
-        },
-    )
+    helper.set_model_props(model, _metadata(network, title, last.leaving.channels or 0))
     model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     onnx.checker.check_model(model, full_check=True)
     return model  # type: ignore[no-any-return]
 
 
-def _source(title: str, digest: str) -> str:
+def _metadata(network: Network, title: str, outputs: int) -> dict[str, str]:
+    """What a graph says about itself."""
+    digest = hashlib.sha256(write_network(network)).hexdigest()
     official = digest in Model.default().hashes().values()
-    return f"{title}.dat as OpenFace distributes it" if official else f"a {title}.dat that is not OpenFace's"
+    source = (
+        f"{title}.dat as OpenFace distributes it" if official else f"a {title}.dat that is not OpenFace's"
+    )
+    return {
+        "source": source,
+        "sha256": digest,
+        "input": CONVENTION,
+        "output": COLUMNS.get(outputs, f"{outputs} values"),
+        "licence": LICENCE,
+    }
 
 
 class _Graph:
