@@ -6,7 +6,7 @@ Every reader gives this. `assemble` makes a Network of it; the doctor says what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..reference.plan import pooled_size
@@ -96,7 +96,7 @@ class FoundNetwork:
     complete: bool
     scale: FloatArray | None = None
     shift: FloatArray | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def weighted(self) -> tuple[FoundConv | FoundDense, ...]:
