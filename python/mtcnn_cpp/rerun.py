@@ -13,9 +13,8 @@ from .trace.errors import TraceError
 from .trace.file.npz import NpzWriter
 from .trace.file.recorder import Recorder
 from .trace.file.trace import PICTURE, Trace, describe, finish, to_bgr
-from .trace.judge.comparison import compare
+from .trace.judge.comparison import Judge
 from .trace.judge.report import Report
-from .trace.judge.tolerances import TolerancesLike
 from .trace.names import stage_of, template
 from .trace.record.capture import dump
 from .types import FloatArray, StageName
@@ -34,9 +33,7 @@ def validate(
     *,
     image: object = None,
     isolated: bool = False,
-    tolerances: TolerancesLike | None = None,
-    only: Sequence[str] = (),
-    fail_fast: bool = False,
+    judge: Judge = Judge(),
 ) -> Report:
     """Does the trace reproduce itself? Runs `detector` on the picture in the trace and compares every tensor.
 
@@ -46,14 +43,12 @@ def validate(
     if trace.manifest.capture == "names":
         raise TraceError(f"{trace.source} holds names only; there is nothing to validate")
     if isolated:
-        return compare_isolated(
-            trace, detector, folder, tolerances=tolerances, only=only, fail_fast=fail_fast
-        )
+        return compare_isolated(trace, detector, folder, judge=judge)
     pixels = _pixels(trace, image)
     again = folder / "again.npz"
     dump(detector.engine, pixels, again, only=trace.manifest.only, capture=trace.manifest.capture, limit=None)
     second = _named(Trace.load(again), f"rerun with {detector.backend}")
-    return compare(trace, second, tolerances=tolerances, only=only, fail_fast=fail_fast)
+    return judge.compare(trace, second)
 
 
 def compare_detectors(
@@ -64,9 +59,7 @@ def compare_detectors(
     *,
     color: str = "bgr",
     isolated: bool = False,
-    tolerances: TolerancesLike | None = None,
-    only: Sequence[str] = (),
-    fail_fast: bool = False,
+    judge: Judge = Judge(),
     limit: int | None = None,
 ) -> Report:
     """Run two detectors on one picture and compare what they compute; a is the reference.
@@ -79,11 +72,11 @@ def compare_detectors(
         if isolated and side == "b":
             break
         path = folder / f"{side}.npz"
-        dump(detector.engine, pixels, path, only=() if isolated else only, limit=limit)
+        dump(detector.engine, pixels, path, only=() if isolated else judge.only, limit=limit)
         traces.append(_named(Trace.load(path), detector.backend))
     if isolated:
-        return compare_isolated(traces[0], b, folder, tolerances=tolerances, only=only, fail_fast=fail_fast)
-    return compare(*traces, tolerances=tolerances, only=only, fail_fast=fail_fast)
+        return compare_isolated(traces[0], b, folder, judge=judge)
+    return judge.compare(traces[0], traces[1])
 
 
 def compare_isolated(
@@ -91,9 +84,7 @@ def compare_isolated(
     b: Detector,
     folder: Path,
     *,
-    tolerances: TolerancesLike | None = None,
-    only: Sequence[str] = (),
-    fail_fast: bool = False,
+    judge: Judge = Judge(),
 ) -> Report:
     """Compare layer by layer, each fed with the reference's recorded input, so that errors do not add up."""
     if reference.manifest.capture != "full":
@@ -109,7 +100,7 @@ def compare_isolated(
     layers = Trace(
         dataclasses.replace(reference.manifest, tensors=outputs), reference._read, reference.source
     )
-    report = compare(layers, fed, tolerances=tolerances, only=only, fail_fast=fail_fast)
+    report = judge.compare(layers, fed)
     note = (
         "isolated: every layer of b was fed the input that a recorded; "
         f"{len(reference) - len(outputs)} tensors that are no layer's output were left out"

@@ -13,7 +13,7 @@ from gold_figures import picture, tensors
 from mtcnn_cpp import Detector
 from mtcnn_cpp.image import to_pixels
 from mtcnn_cpp.rerun import compare_detectors, compare_isolated, validate
-from mtcnn_cpp.trace import Trace, TraceError, compare
+from mtcnn_cpp.trace import Judge, Trace, TraceError, compare
 from mtcnn_cpp.trace.record import capture as capturing
 from mtcnn_cpp.trace.record.estimate import estimate
 from pictures import BACKENDS, portrait
@@ -315,9 +315,9 @@ _NOT_LAYERS = ("input", "heat_map", "boxes", "scores", "offsets", "nms_keep")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("isolated", [False, True])
 def test_compare_detectors(backend: str, isolated: bool, tmp_path: Path) -> None:
-    report = compare_detectors(
-        portrait(), detector(backend), detector("reference"), tmp_path, isolated=isolated, only=["rnet/*/fc?"]
-    )
+    sides = detector(backend), detector("reference")
+    judge = Judge(only=["rnet/*/fc?"])
+    report = compare_detectors(portrait(), *sides, tmp_path, isolated=isolated, judge=judge)
     assert report.ok
     assert set(report.counts) == {"identical"}
     assert {row.name.rpartition("/")[2] for row in report.rows} == {"fc1", "fc2"}

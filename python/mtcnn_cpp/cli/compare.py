@@ -10,9 +10,9 @@ import typer
 
 from .errors import errors_reported
 from .groups import grouped
-from .inputs import OneImage, Only, Sample, read_picture
+from .inputs import OneImage, Sample, read_picture
 from .options import BACKENDS, CascadeOptions, ModelPath, Threads, make_detector
-from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, console, number, rules, show
+from .reports import Format, Isolated, JudgeOptions, ReportOptions, console, grid, number, show
 
 if TYPE_CHECKING:
     from ..detections import Detections
@@ -28,20 +28,14 @@ def compare(
     a: Annotated[str, typer.Option(help=f"The reference's backend: {BACKENDS}")] = "reference",
     b: Annotated[str, typer.Option(help=f"The backend to judge: {BACKENDS}")] = "core",
     sample: Sample = False,
-    isolated: Annotated[
-        bool, typer.Option("--isolated", help="Feed b's layers with a's tensors: only guilty layers differ.")
-    ] = False,
+    isolated: Isolated = False,
     picture: Annotated[
         Path | None,
         typer.Option(help="Where to draw both detections (a green, b blue).", show_default="NAME_A_B.png"),
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw nothing.")] = False,
-    tolerance: Tolerance = None,
-    only: Only = None,
-    fail_fast: FailFast = False,
-    html: Html = None,
-    format: AnyFormat = Format.table,
-    rows: Rows = 20,
+    judging: JudgeOptions = JudgeOptions(),
+    output: ReportOptions = ReportOptions(),
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     model: ModelPath = None,
@@ -70,32 +64,21 @@ def compare(
             picture.write_bytes(png.encode(draw_both(pixels, found[0], found[1])))
             typer.echo(f"both detections drawn into {picture}", err=True)
         report = compare_detectors(
-            pixels,
-            detectors[0],
-            detectors[1],
-            Path(folder),
-            isolated=isolated,
-            tolerances=rules(tolerance),
-            only=only or (),
-            fail_fast=fail_fast,
+            pixels, detectors[0], detectors[1], Path(folder), isolated=isolated, judge=judging.judge()
         )
-        if format is Format.table:
+        if output.format is Format.table:
             _print_faces(found, pairs)
-        show(report, html=html, format=format, rows=rows, extra={"faces": _plain(found, pairs)})
+        show(report, output, {"faces": _plain(found, pairs)})
 
 
 def _print_faces(found: list[Detections], pairs: list[Pair]) -> None:
-    from rich import box, table
-
-    grid = table.Table(box=box.SIMPLE_HEAD)
-    for title in ("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"):
-        grid.add_column(title, justify="right", no_wrap=True)
+    table = grid(right=("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"))
     for row in _plain(found, pairs):
         apart = [number(value) for value in row["apart"] or (None,) * 4]
         sides = [("none" if row[side] is None else str(row[side])) for side in "ab"]
         scores = [number(row[f"score_{side}"]) for side in "ab"]
-        grid.add_row(*sides, f"{row['iou']:.6f}", *apart, *scores)
-    console().print(grid if pairs else "neither found a face")
+        table.add_row(*sides, f"{row['iou']:.6f}", *apart, *scores)
+    console().print(table if pairs else "neither found a face")
 
 
 def _plain(found: list[Detections], pairs: list[Pair]) -> list[dict[str, Any]]:

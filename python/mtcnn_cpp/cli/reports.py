@@ -1,37 +1,25 @@
-"""How `diff`, `validate` and `compare` print what they found, and their common options."""
+"""How `diff`, `validate` and `compare` judge and print: their common options, the table, JSON and HTML."""
 
 from __future__ import annotations
 
 import enum
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from .errors import INCOMPLETE
-from .inputs import parse_tolerances
+from .inputs import Only, parse_tolerances
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from ..trace import Report
-
-Tolerance: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="What may differ: 1e-5 (atol = rtol), 4ulp, PATTERN=1e-5 (repeatable; the last that fits "
-        "holds), or a .toml file. Without it every value must be equal."
-    ),
-]
-FailFast: TypeAlias = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
-Html: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Write a report with pictures to this file (needs mtcnn-cpp[report]).")
-]
-Rows: TypeAlias = Annotated[
-    int, typer.Option(help="Print at most so many tensors; 0 for all, passed ones too.")
-]
+    from ..trace import Judge, Report, Row
 
 
 class Format(str, enum.Enum):
@@ -40,26 +28,59 @@ class Format(str, enum.Enum):
 
 
 AnyFormat: TypeAlias = Annotated[Format, typer.Option(help="What to print.")]
+Isolated: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--isolated", help="Feed every layer what the reference recorded: only guilty layers differ."
+    ),
+]
 
 COLOURS = {"similar": "dark_orange", "unchecked": "dim"}
 
 
-def rules(tolerance: list[str] | None) -> Any:
-    return parse_tolerances(tolerance) if tolerance else None
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What is compared and what is allowed, as `trace.Judge`."""
+
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What may differ: 1e-5 (atol = rtol), 4ulp, PATTERN=1e-5 (repeatable; the last that fits "
+            "holds), or a .toml file. Without it every value must be equal."
+        ),
+    ] = None
+    only: Only = None
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False
+
+    def judge(self) -> Judge:
+        from ..trace import Judge
+
+        tolerances = parse_tolerances(self.tolerance) if self.tolerance else None
+        return Judge(tolerances, self.only or (), self.fail_fast)
 
 
-def show(
-    report: Report, *, html: Path | None, format: Format, rows: int, extra: dict[str, Any] | None = None
-) -> None:
-    """Print the report, write the HTML file, and exit with 1 if a tensor failed."""
-    if html is not None:
-        report.save_html(html)
-    if format is Format.json:
-        typer.echo(json.dumps(report.to_dict() | (extra or {}), indent=1, allow_nan=False))
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is shown."""
+
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a report with pictures to this file (needs mtcnn-cpp[report])."),
+    ] = None
+    format: AnyFormat = Format.table
+    rows: Annotated[int, typer.Option(help="Print at most so many tensors; 0 for all, passed ones too.")] = 20
+
+
+def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = None) -> None:
+    """Print the report, write the HTML file, and exit with 1 if a tensor failed. `extra`: more for JSON."""
+    if options.html is not None:
+        report.save_html(options.html)
+    if options.format is Format.json:
+        print_json(report.to_dict() | (extra or {}))
     else:
-        _print(report, rows)
-        if html is not None:
-            typer.echo(f"report written to {html}", err=True)
+        _print(report, options.rows)
+        if options.html is not None:
+            typer.echo(f"report written to {options.html}", err=True)
     if not report.ok:
         raise typer.Exit(INCOMPLETE)
 
@@ -75,58 +96,62 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _print(report: Report, limit: int) -> None:
-    from rich import box, table
+def say(text: str, style: str = "") -> None:
+    """Print a line as it is: no markup, no line breaks of ours."""
     from rich.text import Text
 
-    out = console()
-    out.print(Text(report.headline, "bold green" if report.ok else "bold red"), soft_wrap=True)
+    console().print(Text(text, style), soft_wrap=True)
+
+
+def grid(*left: str, right: Sequence[str] = ()) -> Table:
+    """An empty table with these columns: those aligned left, then those aligned right."""
+    from rich import box, table
+
+    made = table.Table(box=box.SIMPLE_HEAD)
+    for title in left:
+        made.add_column(title, no_wrap=True)
+    for title in right:
+        made.add_column(title, justify="right", no_wrap=True)
+    return made
+
+
+def print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, indent=1, allow_nan=False))
+
+
+def _print(report: Report, limit: int) -> None:
+    say(report.headline, "bold green" if report.ok else "bold red")
     first = report.first_divergence
-    figures = first.figures if first else None
-    if figures is not None and figures.worst is not None:
-        out.print(
-            Text(f"worst element {figures.worst}, {number(figures.worst.ulp)} ulp apart"), soft_wrap=True
-        )
-        out.print(
-            Text(
-                f"would have passed: ulp {number(figures.pass_ulp)}, or atol {number(figures.pass_atol)}, "
-                f"or rtol {number(figures.pass_rtol)}, or both {number(figures.pass_both)}"
-            ),
-            soft_wrap=True,
+    if first is not None and first.figures is not None and first.figures.worst is not None:
+        f, worst = first.figures, first.figures.worst
+        say(f"worst element {worst}, {number(worst.ulp)} ulp apart")
+        say(
+            f"would have passed: ulp {number(f.pass_ulp)}, or atol {number(f.pass_atol)}, "
+            f"or rtol {number(f.pass_rtol)}, or both {number(f.pass_both)}"
         )
     for note in report.notes:
-        out.print(Text(f"note: {note}", "dim"), soft_wrap=True)
-    chosen = [row for row in report.rows if not row.ok or limit == 0]
-    if not chosen:
-        return
-    grid = table.Table(box=box.SIMPLE_HEAD)
-    for title in (
-        "tensor",
-        "shape",
-        "verdict",
-        "differing",
-        "max |b-a|",
-        "max ulp",
-        "SNR dB",
-        "corr. (least)",
-    ):
-        grid.add_column(
-            title, no_wrap=True, justify="left" if title in ("tensor", "shape", "verdict") else "right"
-        )
-    for row in chosen[: limit or None]:
+        say(f"note: {note}", "dim")
+    listed = [row for row in report.rows if not row.ok or limit == 0]
+    if listed:
+        _print_rows(listed[: limit or None])
+    if 0 < limit < len(listed):
+        console().print(f"… and {len(listed) - limit} more that failed (--rows 0 prints all)")
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    from rich.text import Text
+
+    table = grid(
+        "tensor", "shape", "verdict", right=("differing", "max |b-a|", "max ulp", "SNR dB", "corr. (least)")
+    )
+    for row in rows:
         entry, f = row.a or row.b, row.figures
         style = "green" if row.ok else COLOURS.get(row.verdict, "red")
-        least = min((r for r in f.correlation if r == r), default=None) if f else None
-        grid.add_row(
-            Text(row.name),
-            "x".join(map(str, entry.shape)) if entry else "",
-            Text(row.words, style),
-            f"{f.differing}/{f.elements}" if f else "",
-            *(
-                number(v)
-                for v in ((f.absolute.maximum, f.ulp.maximum, f.snr_db, least) if f else (None,) * 4)
-            ),
-        )
-    out.print(grid)
-    if limit and len(chosen) > limit:
-        out.print(f"… and {len(chosen) - limit} more that failed (--rows 0 prints all)")
+        shape = "x".join(map(str, entry.shape)) if entry else ""
+        cells = [""] * 5
+        if f:
+            least = min((r for r in f.correlation if r == r), default=None)
+            figures = (f.absolute.maximum, f.ulp.maximum, f.snr_db, least)
+            cells = [f"{f.differing}/{f.elements}", *map(number, figures)]
+        table.add_row(Text(row.name), shape, Text(row.words, style), *cells)
+    console().print(table)

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from .errors import errors_reported
-from .inputs import Only
+from .groups import grouped
 from .options import Backend, ModelPath, Threads, make_detector
-from .reports import AnyFormat, FailFast, Format, Html, Rows, Tolerance, rules, show
+from .reports import Isolated, JudgeOptions, ReportOptions, show
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(validate)
+    app.command()(grouped(validate))
 
 
 def validate(
@@ -23,16 +23,9 @@ def validate(
     picture: Annotated[
         Path | None, typer.Option(help="The picture, for traces that hold no pixels.", show_default=False)
     ] = None,
-    isolated: Annotated[
-        bool,
-        typer.Option("--isolated", help="Feed each layer the recorded input: only guilty layers differ."),
-    ] = False,
-    tolerance: Tolerance = None,
-    only: Only = None,
-    fail_fast: FailFast = False,
-    html: Html = None,
-    format: AnyFormat = Format.table,
-    rows: Rows = 20,
+    isolated: Isolated = False,
+    judging: JudgeOptions = JudgeOptions(),
+    output: ReportOptions = ReportOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
     model: ModelPath = None,
@@ -52,13 +45,6 @@ def validate(
         options = Options(**captured.manifest.options)
         detector = make_detector(model, options, threads=threads, backend=backend)
         report = run_again(
-            captured,
-            detector,
-            Path(folder),
-            image=picture,
-            isolated=isolated,
-            tolerances=rules(tolerance),
-            only=only or (),
-            fail_fast=fail_fast,
+            captured, detector, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
         )
-        show(report, html=html, format=format, rows=rows)
+        show(report, output)

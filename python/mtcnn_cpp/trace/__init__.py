@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import TraceError
     from .file.trace import Trace
-    from .judge.comparison import compare
+    from .judge.comparison import Judge, compare
     from .judge.explanation import explain
     from .judge.report import Report, Row
     from .judge.tolerances import Tolerance
 
-__all__ = ["Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain"]
+__all__ = ["Judge", "Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain"]
 
 _HOMES = {
+    "Judge": "judge.comparison",
     "Report": "judge.report",
     "Row": "judge.report",
     "Tolerance": "judge.tolerances",

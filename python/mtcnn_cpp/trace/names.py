@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ..types import StageName
 from .errors import TraceError
@@ -82,6 +82,16 @@ def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
     for pattern in patterns:
         if not any(map(matcher([pattern]), names)):
             raise TraceError(_no_match(pattern, names))
+
+
+def chosen(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The names that fit any of the patterns, in order; all names where there is no pattern.
+
+    Raises TraceError for a pattern that matches none of them.
+    """
+    names = list(names)
+    require_present(patterns, names)
+    return list(filter(matcher(patterns), names)) if patterns else names
 
 
 def nearest(pattern: str, names: Iterable[str]) -> list[str]:

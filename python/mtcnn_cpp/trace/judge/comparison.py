@@ -1,18 +1,65 @@
-"""compare(a, b): every tensor of two traces, from the outside in, and the first that differs."""
+"""Judge: compares two traces tensor by tensor, and finds the first that differs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..errors import TraceError
 from ..file.trace import Trace
-from ..names import matcher, require_present
+from ..names import chosen
 from .report import Report, Row
-from .tolerances import Tolerances, TolerancesLike
+from .tolerances import Tolerance, Tolerances, TolerancesLike
 from .verdict import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What a comparison looks at, and what it allows.
+
+    tolerances: how much may differ, in any form that `Tolerances.of` takes; None: every value must be equal.
+    only: patterns of the names to compare; none for all.
+    fail_fast: stop at the first tensor that fails.
+
+    Raises TraceError for tolerances that cannot be used.
+    """
+
+    tolerances: TolerancesLike | None = None
+    only: Sequence[str] = ()
+    fail_fast: bool = False
+    rules: Tolerances = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", Tolerances.of(self.tolerances))
+
+    def compare(self, a: Trace, b: Trace, names: Sequence[str] | None = None) -> Report:
+        """Compare b with the reference a, in a's execution order.
+
+        names: the tensors to look at, in order; None for all that either trace holds. Raises TraceError when
+        the two are of different pictures, when a pattern (of `only` or of a tolerance) fits no name, or when
+        a file is damaged.
+        """
+        _require_same_picture(a, b)
+        names = merged(a.names, b.names) if names is None else names
+        if not names:
+            raise TraceError("there is nothing to compare: neither trace holds a tensor")
+        names = chosen(self.only, names)
+        self.rules.require_known(names)
+        rows = tuple(self._rows(a, b, names))
+        notes = list(_notes(a, b, self.only))
+        if len(rows) < len(names):
+            notes.append(f"stopped at the first failure: {len(names) - len(rows)} tensors were not compared")
+        return Report(a, b, rows, tuple(notes))
+
+    def _rows(self, a: Trace, b: Trace, names: Sequence[str]) -> Iterator[Row]:
+        for name in names:
+            row = compare_tensor(a, b, name, self.rules[name])
+            yield row
+            if self.fail_fast and not row.ok:
+                return
 
 
 def compare(
@@ -23,29 +70,8 @@ def compare(
     only: Sequence[str] = (),
     fail_fast: bool = False,
 ) -> Report:
-    """Compare b with the reference a, tensor by tensor in a's execution order.
-
-    `only` restricts both sides to names that fit a pattern. Raises TraceError when the two are of different
-    pictures, when a pattern (of `only` or of a tolerance) fits no name, or when a file is damaged.
-    """
-    _require_same_picture(a, b)
-    names = merged(a.names, b.names)
-    if not names:
-        raise TraceError("there is nothing to compare: neither trace holds a tensor")
-    require_present(only, names)
-    if only:
-        names = list(filter(matcher(only), names))
-    rules = Tolerances.of(tolerances)
-    rules.require_known(names)
-    rows: list[Row] = []
-    for name in names:
-        rows.append(row(a, b, name, rules))
-        if fail_fast and not rows[-1].ok:
-            break
-    notes = list(_notes(a, b, only))
-    if len(rows) < len(names):
-        notes.append(f"stopped at the first failure: {len(names) - len(rows)} tensors were not compared")
-    return Report(a, b, tuple(rows), tuple(notes))
+    """`Judge(tolerances, only, fail_fast).compare(a, b)`: b against the reference a, tensor by tensor."""
+    return Judge(tolerances, only, fail_fast).compare(a, b)
 
 
 def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
@@ -64,9 +90,8 @@ def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
     return result
 
 
-def row(a: Trace, b: Trace, name: str, rules: Tolerances) -> Row:
-    """The comparison of one tensor."""
-    tolerance = rules[name]
+def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance) -> Row:
+    """The comparison of one tensor that one trace or both hold."""
     if name not in b:
         return Row(name, "missing", False, f"{b.source} lacks it", a.entry(name), None, tolerance)
     if name not in a:
