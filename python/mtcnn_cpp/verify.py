@@ -16,7 +16,7 @@ from .detector import Detector
 from .formats.errors import PortError
 from .formats.read import import_model
 from .reference.plan import STAGES
-from .trace.judge.faces import match
+from .trace.judge.faces import pair_up
 from .types import ImageLike, StageName
 
 TOLERANCE = 1e-5  # of a tensor's largest magnitude
@@ -186,7 +186,7 @@ def compare_faces(
     boxes, scores, landmarks = detect_with(port, detector, image)
     pairs = [
         (pair.a, pair.b, pair.iou)
-        for pair in match(right.boxes, boxes)
+        for pair in pair_up(right.boxes, boxes)
         if pair.a is not None and pair.b is not None
     ]
     ours, theirs = [a for a, _, _ in pairs], [b for _, b, _ in pairs]

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtcnn_cpp import Detections, Detector, png
-from mtcnn_cpp.trace import Report, Trace, TraceError, compare
-from mtcnn_cpp.trace.judge.faces import draw_both, faces_of, match
+from mtcnn_cpp.trace import Report, Trace, TraceError, compare, save_html
+from mtcnn_cpp.trace.judge.faces import faces_of, pair_up
+from mtcnn_cpp.trace.show.faces import draw_both
 from pictures import portrait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,7 +54,7 @@ def report() -> Report:
 
 @needs_extra
 def test_the_page_says_what_was_found(tmp_path: Path) -> None:
-    report().save_html(tmp_path / "report.html")
+    save_html(report(), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert f"<h1>{CONV}</h1>" in page
     assert "&lt;mine&gt; &amp; others" in page
@@ -71,7 +72,7 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
 
 @needs_extra
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    report().save_html(tmp_path / "report.html")
+    save_html(report(), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     outside = [
         link
@@ -87,7 +88,7 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
 
 @needs_extra
 def test_agreement_is_said_too(tmp_path: Path) -> None:
-    compare(trace(), trace()).save_html(tmp_path / "report.html")
+    save_html(compare(trace(), trace()), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "<h1>No divergence</h1>" in page
     assert "What failed" not in page
@@ -96,7 +97,7 @@ def test_agreement_is_said_too(tmp_path: Path) -> None:
 @needs_extra
 def test_hash_traces_and_plain_arrays_make_a_page(tmp_path: Path) -> None:
     hashes = Detector(backend="reference").trace(portrait(), capture="hash")
-    compare(hashes, spoiled()).save_html(tmp_path / "report.html")
+    save_html(compare(hashes, spoiled()), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "the SHA-256 differ" in page
     for array in (
@@ -106,14 +107,14 @@ def test_hash_traces_and_plain_arrays_make_a_page(tmp_path: Path) -> None:
         np.zeros((2, 3, 4, 5), np.float32),
     ):
         first, second = Trace.from_arrays({"x": array}), Trace.from_arrays({"x": array + 1})
-        compare(first, second).save_html(tmp_path / "report.html")
+        save_html(compare(first, second), tmp_path / "report.html")
 
 
 @needs_extra
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
 def test_in_a_browser(tmp_path: Path) -> None:
     """Chromium lays the page out, shows every picture and lets the list of tensors be filtered."""
-    report().save_html(tmp_path / "report.html")
+    save_html(report(), tmp_path / "report.html")
     dumped = browse(tmp_path, tmp_path / "report.html", "--dump-dom").decode()
     assert f"<title>First divergence: {CONV}</title>" in dumped
     assert dumped.count("<tr") > len(report().rows)
@@ -151,10 +152,10 @@ def test_without_the_extra_the_command_says_how_to_get_it(tmp_path: Path) -> Non
 import sys
 sys.modules["matplotlib"] = None
 import numpy as np
-from mtcnn_cpp.trace import Trace, TraceError, compare
+from mtcnn_cpp.trace import Trace, TraceError, compare, save_html
 one = Trace.from_arrays({{"x": np.float32([1])}})
 try:
-    compare(one, one).save_html({str(tmp_path / "report.html")!r})
+    save_html(compare(one, one), {str(tmp_path / "report.html")!r})
 except TraceError as error:
     print(error)
 """
@@ -168,7 +169,7 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     if needs_extra.args[0]:
         pytest.skip("needs the extra: pip install 'mtcnn-cpp[report]'")
     with pytest.raises(TraceError, match=r"the folder .* does not exist"):
-        compare(trace(), trace()).save_html(tmp_path / "nowhere" / "report.html")
+        save_html(compare(trace(), trace()), tmp_path / "nowhere" / "report.html")
 
 
 def detections(boxes: list[list[float]]) -> Detections:
@@ -177,18 +178,18 @@ def detections(boxes: list[list[float]]) -> Detections:
     return Detections(array, np.full(len(array), 0.9, np.float32), points, (100, 120))
 
 
-def test_matching_faces() -> None:
+def test_pairs_of_faces() -> None:
     a = detections([[0, 0, 10, 10], [50, 50, 20, 20], [80, 10, 5, 5]])
     b = detections([[51, 50, 20, 20], [2, 0, 10, 10], [0, 90, 4, 4]])
-    pairs = match(a.boxes, b.boxes)
+    pairs = pair_up(a.boxes, b.boxes)
     assert [(pair.a, pair.b) for pair in pairs] == [(0, 1), (1, 0), (2, None), (None, 2)]
     assert pairs[0].iou == pytest.approx(80 / 120)
     assert pairs[0].apart == (2, 0, 0, 0)
     twice = detections([[0, 0, 10, 10], [1, 0, 10, 10]])
-    assert [(pair.a, pair.b) for pair in match(twice.boxes[:1], twice.boxes)] == [(0, 0), (None, 1)]
-    assert [(pair.a, pair.b) for pair in match(twice.boxes, twice.boxes[:1])] == [(0, 0), (1, None)]
-    assert match(a.boxes, a.boxes[:0]) == [type(pairs[0])(i, None) for i in range(3)]
-    assert match(a.boxes[:0], a.boxes[:0]) == []
+    assert [(pair.a, pair.b) for pair in pair_up(twice.boxes[:1], twice.boxes)] == [(0, 0), (None, 1)]
+    assert [(pair.a, pair.b) for pair in pair_up(twice.boxes, twice.boxes[:1])] == [(0, 0), (1, None)]
+    assert pair_up(a.boxes, a.boxes[:0]) == [type(pairs[0])(i, None) for i in range(3)]
+    assert pair_up(a.boxes[:0], a.boxes[:0]) == []
 
 
 def test_faces_of_a_trace() -> None:

@@ -49,7 +49,8 @@ def compare(
     """
     from .. import png
     from ..rerun import compare_detectors
-    from ..trace.judge.faces import draw_both, match
+    from ..trace.judge.faces import pair_up
+    from ..trace.show.faces import draw_both
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         name, pixels = read_picture(image, sample)
@@ -58,7 +59,7 @@ def compare(
             for backend, networks in ((a, model), (b, model_b or model))
         ]
         found = [detector.detect(pixels) for detector in detectors]
-        pairs = match(found[0].boxes, found[1].boxes)
+        pairs = pair_up(found[0].boxes, found[1].boxes)
         if not no_picture:
             picture = picture or Path(f"{name}_{a}_{b}.png")
             picture.write_bytes(png.encode(draw_both(pixels, found[0], found[1])))

@@ -74,7 +74,9 @@ class ReportOptions:
 def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = None) -> None:
     """Print the report, write the HTML file, and exit with 1 if a tensor failed. `extra`: more for JSON."""
     if options.html is not None:
-        report.save_html(options.html)
+        from ..trace import save_html
+
+        save_html(report, options.html)
     if options.format is Format.json:
         print_json(report.to_dict() | (extra or {}))
     else:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from .judge.explanation import explain
     from .judge.report import Report, Row
     from .judge.tolerances import Tolerance
+    from .show.html import save_html
 
-__all__ = ["Judge", "Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain"]
+__all__ = ["Judge", "Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain", "save_html"]
 
 _HOMES = {
     "Judge": "judge.comparison",
@@ -27,6 +28,7 @@ _HOMES = {
     "TraceError": "errors",
     "compare": "judge.comparison",
     "explain": "judge.explanation",
+    "save_html": "show.html",
 }
 
 

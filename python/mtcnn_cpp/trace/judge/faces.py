@@ -1,4 +1,4 @@
-"""The detections of two traces side by side: which belong together, how far apart, both in one picture."""
+"""The faces of two detections side by side: which belong together, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...detections import Detections
-from ...drawing import GREEN, draw
-from ...image import to_bgr8, to_pixels
 from ..file.trace import Trace
 
-BLUE = (255, 120, 40)  # B, G, R
 _NAMES = ("final/boxes", "final/scores", "final/landmarks")
 
 
@@ -39,8 +36,11 @@ def faces_of(trace: Trace) -> Detections | None:
     return Detections(boxes, scores, landmarks, (size[0], size[1]))
 
 
-def match(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Pair]:
-    """Pairs of boxes (N, 4) and (M, 4), the largest overlaps first matched; then those without a partner."""
+def pair_up(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Pair]:
+    """Pairs of boxes (N, 4) and (M, 4), x y width height in pixels.
+
+    The two that overlap most are paired first. Pairs stand in a's order; boxes of b without a partner follow.
+    """
     x, y = a.astype(np.float64), b.astype(np.float64)
     overlaps = np.array([[_iou(p, q) for q in y] for p in x]).reshape(len(x), len(y))
     partner: dict[int, int] = {}
@@ -56,15 +56,6 @@ def match(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Pair]:
         else:
             pairs.append(Pair(i, None))
     return pairs + [Pair(None, j) for j in range(len(y)) if j not in partner.values()]
-
-
-def draw_both(image: object, a: Detections, b: Detections, color: str = "bgr") -> NDArray[np.uint8]:
-    """A copy of the picture, (H, W, 3) uint8 BGR: a's faces green, b's blue, a mixture where both are."""
-    plain = to_bgr8(to_pixels(image, color))
-    green, blue = draw(plain, a, line=GREEN), draw(plain, b, line=BLUE)
-    in_green, in_blue = ((drawn != plain).any(axis=2, keepdims=True) for drawn in (green, blue))
-    mixed = np.rint((green.astype(np.float32) + blue) / 2).astype(np.uint8)
-    return np.where(in_green & in_blue, mixed, np.where(in_blue, blue, green))
 
 
 def _iou(p: NDArray[Any], q: NDArray[Any]) -> float:

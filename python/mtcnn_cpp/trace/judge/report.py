@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -90,12 +89,6 @@ class Report:
             "counts": self.counts,
             "tensors": rows,
         }
-
-    def save_html(self, path: str | os.PathLike[str]) -> None:
-        """Write one self-contained HTML file; needs the extra ``report`` (Matplotlib, Jinja2)."""
-        from ..show.html import save
-
-        save(self, path)
 
 
 def _plain(value: Any) -> Any:

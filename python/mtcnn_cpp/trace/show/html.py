@@ -8,18 +8,16 @@ import os
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TraceError
 from ..file.npz import write_whole
-from ..judge.faces import faces_of, match
-
-if TYPE_CHECKING:
-    from ..judge.report import Report, Row
-    from ..judge.verdict import Verdict
+from ..judge.faces import faces_of, pair_up
+from ..judge.report import Report, Row
+from ..judge.verdict import Verdict
 
 PICTURES = 8  # tensors that are shown with pictures
 ROWS = 20  # rows of a table of boxes that are shown
@@ -36,8 +34,12 @@ _COLOURS: dict[Verdict, str] = {
 }
 
 
-def save(report: Report, path: str | os.PathLike[str]) -> None:
-    """Write the report; TraceError with what to install where Matplotlib or Jinja2 is missing."""
+def save_html(report: Report, path: str | os.PathLike[str]) -> None:
+    """Write a report as one HTML file that needs no other. An existing file is replaced.
+
+    Needs the extra `report` (Matplotlib, Jinja2). Raises TraceError, saying what to install, where it is
+    missing, and for a folder that does not exist.
+    """
     write_whole(Path(path), render(report).encode())
 
 
@@ -172,7 +174,7 @@ def _faces(report: Report) -> dict[str, Any] | None:
     return {
         "a": a,
         "b": b,
-        "pairs": match(a.boxes, b.boxes),
+        "pairs": pair_up(a.boxes, b.boxes),
         "picture": picture,
         "height": height,
         "width": width,
