@@ -15,14 +15,13 @@ from .trace.file.recorder import Recorder
 from .trace.file.trace import PICTURE, Trace, describe, finish, to_bgr
 from .trace.judge.comparison import Judge
 from .trace.judge.report import Report
-from .trace.names import stage_of, template
+from .trace.names import layer_inputs, stage_of, template
 from .trace.record.capture import dump
 from .types import FloatArray, StageName
 
 if TYPE_CHECKING:
     from .detector import Detector
 
-_AFTER_LAYERS = ("heat_map", "boxes", "scores", "offsets", "nms_keep")
 Feed = Callable[[StageName, str, FloatArray], FloatArray]
 
 
@@ -93,12 +92,12 @@ def compare_isolated(
         raise TraceError(
             f"{reference.source} was captured with --only; isolated mode needs every layer's input"
         )
-    inputs = layer_inputs(reference)
+    inputs = layer_inputs(reference.names)
     path = folder / "isolated.npz"
     fed = _named(feed(reference, b.engine.backend.layer, b.model.layer_names, path), f"{b.backend}, fed")
     outputs = tuple(entry for entry in reference.manifest.tensors if entry.name in inputs)
     layers = Trace(
-        dataclasses.replace(reference.manifest, tensors=outputs), reference._read, reference.source
+        dataclasses.replace(reference.manifest, tensors=outputs), reference._values, reference.source
     )
     report = judge.compare(layers, fed)
     note = (
@@ -125,27 +124,13 @@ def feed(reference: Trace, layer: Feed, layers: Mapping[StageName, Sequence[str]
         recorder = Recorder("full", writer.add)
         if reference.manifest.picture is not None:
             writer.add(PICTURE, reference.picture)
-        for name, source in layer_inputs(reference).items():
+        for name, source in layer_inputs(reference.names).items():
             stage, layer_name = stage_of(name), name.rpartition("/")[2]
             if layer_name in layers[stage]:
                 recorder.tap(name, layer(stage, layer_name, reference[source]))
         about = dataclasses.replace(reference.manifest, tensors=tuple(recorder.entries), model={}, made_by={})
         finish(writer, about)
     return Trace.load(path)
-
-
-def layer_inputs(trace: Trace) -> dict[str, str]:
-    """The name of each layer's output in a complete trace -> the name of the tensor it was computed from."""
-    inputs: dict[str, str] = {}
-    before, place_before = "", ""
-    for name in trace:
-        place, _, tensor = name.rpartition("/")
-        if "/" not in place or tensor in _AFTER_LAYERS:
-            continue
-        if tensor != "input" and place == place_before:
-            inputs[name] = before
-        before, place_before = name, place
-    return inputs
 
 
 def _pixels(trace: Trace, image: object) -> Pixels:

@@ -40,43 +40,43 @@ def test_every_layer_is_reproduced(name: str) -> None:
         assert found.ok, (index, found.results, found.recorded)
         assert found.recorded == array[index]
         values = trace()[found.input_name]
-        assert all(step.value == values[step.index] for step in found.steps)
+        assert all(term.value == values[term.index] for term in found.terms)
 
 
 def test_steps_of_a_convolution() -> None:
     found = explain(trace(), "pnet/level01/conv1", (4, 2, 3))
     assert (found.layer, found.rule, found.input_name) == ("Conv2d", "fma", "pnet/level01/input")
     order = [(c, 2 + ky, 3 + kx) for c in range(3) for kx in range(3) for ky in range(3)]
-    assert [step.index for step in found.steps] == order
+    assert [term.index for term in found.terms] == order
     kernel = MODEL.pnet.layers[0].kernel  # type: ignore[union-attr]
-    assert [step.weight for step in found.steps] == [kernel[4, c, y - 2, x - 3] for c, y, x in order]
+    assert [term.weight for term in found.terms] == [kernel[4, c, y - 2, x - 3] for c, y, x in order]
     double, mul_add = 0.0, F(0)
-    for step in found.steps:
-        assert step.weight is not None
-        double += float(step.value) * float(step.weight)
-        mul_add = F(mul_add + F(step.value * step.weight))
-        assert (step.running.double, step.running.mul_add) == (double, mul_add)
+    for term in found.terms:
+        assert term.weight is not None
+        double += float(term.value) * float(term.weight)
+        mul_add = F(mul_add + F(term.value * term.weight))
+        assert (term.running.double, term.running.mul_add) == (double, mul_add)
 
 
 def test_steps_of_a_flattened_dense_layer() -> None:
     found = explain(trace(), "rnet/crop000/fc1", (7,))
     assert found.rule == "double"
-    assert [step.index for step in found.steps[:5]] == [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 1, 1)]
-    assert len(found.steps) == 576
+    assert [term.index for term in found.terms[:5]] == [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 1, 1)]
+    assert len(found.terms) == 576
 
 
 def test_steps_of_a_window_at_the_border() -> None:
     found = explain(trace(), "rnet/crop000/pool1", (0, 10, 10))
-    assert [step.index for step in found.steps] == [(0, 20, 20), (0, 20, 21), (0, 21, 20), (0, 21, 21)]
+    assert [term.index for term in found.terms] == [(0, 20, 20), (0, 20, 21), (0, 21, 20), (0, 21, 21)]
     assert found.bias is None
-    assert all(step.weight is None for step in found.steps)
+    assert all(term.weight is None for term in found.terms)
 
 
 def test_a_value_that_is_one_ulp_off_is_noticed() -> None:
     name = "pnet/level01/conv2"
     wrong = trace()[name].copy()
     wrong[3, 1, 2] = np.nextafter(wrong[3, 1, 2], F(9))
-    port = Trace.from_arrays({other: wrong if other == name else trace()[other] for other in trace()})
+    port = trace().replace({name: wrong})
     found = explain(port, name, (3, 1, 2))
     assert not found.ok
     assert found.ulps("fma") == 1

@@ -35,7 +35,7 @@ def trace() -> Trace:
 
 def spoiled() -> Trace:
     """The same trace with a map, a vector, NaN, a list of boxes changed, and one tensor missing."""
-    tensors = {name: trace()[name] for name in trace() if name != "onet/scores"}
+    tensors = {name: array for name, array in trace().items() if name != "onet/scores"}
     conv = tensors[CONV].copy()
     conv[5] = conv[5].T
     conv[7, 2, 3] = np.nextafter(conv[7, 2, 3], np.float32(9))

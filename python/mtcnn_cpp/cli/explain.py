@@ -59,14 +59,14 @@ def _print(found: Explanation) -> None:
     grid = table.Table(box=box.SIMPLE_HEAD)
     for title in ("step", "input at", "input", "weight", *RULES.values()):
         grid.add_column(title, justify="right", no_wrap=True)
-    for number, step in enumerate(found.steps, start=1):
-        weight = "" if step.weight is None else str(step.weight)
-        place = ",".join(map(str, step.index))
-        running = step.running
+    for number, term in enumerate(found.terms, start=1):
+        weight = "" if term.weight is None else str(term.weight)
+        place = ",".join(map(str, term.index))
+        running = term.running
         grid.add_row(
             str(number),
             place,
-            str(step.value),
+            str(term.value),
             weight,
             str(running.fma),
             str(running.mul_add),
@@ -103,11 +103,11 @@ def _plain(found: Explanation) -> dict[str, Any]:
         "results": running(found.results),
         "steps": [
             {
-                "at": step.index,
-                "value": float(step.value).hex(),
-                "weight": None if step.weight is None else float(step.weight).hex(),
-                **running(step.running),
+                "at": term.index,
+                "value": float(term.value).hex(),
+                "weight": None if term.weight is None else float(term.weight).hex(),
+                **running(term.running),
             }
-            for step in found.steps
+            for term in found.terms
         ],
     }

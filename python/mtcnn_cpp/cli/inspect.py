@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,22 +32,19 @@ def inspect(
 ) -> None:
     """List a trace, or show one tensor's statistics and values."""
     from ..trace import Trace
-    from ..trace.names import matcher, require_present
+    from ..trace.names import is_pattern
 
     with errors_reported():
         opened = Trace.load(trace)
         if name is not None and name in opened:
             _one(opened, opened.entry(name), at, format)
             return
-        if name is not None and not set(name) & set("*?["):
+        if name is not None and not is_pattern(name):
             opened.entry(name)  # raises, with the nearest names
-        patterns = [name or "*"]
-        require_present(patterns, opened.names)
-        chosen = [entry for entry in opened.manifest.tensors if matcher(patterns)(entry.name)]
-        _list(opened, chosen, format)
+        _list(opened, opened.select(name or "*").manifest.tensors, format)
 
 
-def _list(trace: Trace, chosen: list[Entry], format: Format) -> None:
+def _list(trace: Trace, chosen: Sequence[Entry], format: Format) -> None:
     from rich import box, table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Names of tensors: which can occur, which ones a pattern means, how their axes are called."""
+"""Names of tensors: which can occur, which ones a pattern means, and what a tensor is by its name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from ..reference.plan import stage_name
 from ..types import StageName
 from .errors import TraceError
 
 _COUNTED = re.compile(r"(level|crop)(\d+)")
 _CROPPED: tuple[StageName, ...] = ("rnet", "onet")
-_PNET_LEVEL = ("heat_map", "boxes", "scores", "offsets", "nms_keep")
+_AFTER_LAYERS = ("heat_map", "boxes", "scores", "offsets", "nms_keep")  # of a level: no layer's output
 _STAGES = {
     "pnet": ("boxes", "scores", "offsets", "nms_keep"),
     "rnet": ("boxes_in", "scores", "offsets", "keep", "nms_keep"),
@@ -42,6 +43,43 @@ def layout(name: str, dimensions: int) -> str:
     return {3: "channel, y, x", 1: "channel"}.get(dimensions, "?") if expected == 0 else "?"
 
 
+def stage_of(name: str) -> StageName:
+    """The network that a tensor belongs to. TraceError for one of ``final/…`` or of no network."""
+    try:
+        return stage_name(name.partition("/")[0])
+    except ValueError:
+        raise TraceError(
+            f"{name} does not belong to a network: expected a name that begins with pnet/, rnet/ or onet/"
+        ) from None
+
+
+def template(name: str) -> str:
+    """The name with ``*`` for the number of its level or crop."""
+    return _COUNTED.sub(r"\1*", name)
+
+
+def layer_inputs(names: Iterable[str]) -> dict[str, str]:
+    """The name of each layer's output -> the name of the tensor that the layer was computed from.
+
+    `names`: all of a detection, in execution order.
+    """
+    inputs: dict[str, str] = {}
+    before, place_before = "", ""
+    for name in names:
+        place, _, tensor = name.rpartition("/")
+        if "/" not in place or tensor in _AFTER_LAYERS:
+            continue
+        if tensor != "input" and place == place_before:
+            inputs[name] = before
+        before, place_before = name, place
+    return inputs
+
+
+def is_pattern(name: str) -> bool:
+    """Whether it has wildcards."""
+    return not set(name).isdisjoint("*?[")
+
+
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """A test whether a name fits any of the patterns (``*``, ``?``, ``[...]``; ``*`` crosses slashes)."""
     joined = "|".join(fnmatch.translate(pattern) for pattern in patterns)
@@ -49,10 +87,37 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: expression.match(name) is not None
 
 
+def chosen(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The names that fit any of the patterns, in order; all names where there is no pattern.
+
+    Raises TraceError for a pattern that fits none of them.
+    """
+    names = list(names)
+    require_present(patterns, names)
+    return list(filter(matcher(patterns), names)) if patterns else names
+
+
+def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
+    """Raise TraceError for a pattern that fits none of `names`."""
+    names = list(names)
+    for pattern in patterns:
+        if not any(map(matcher([pattern]), names)):
+            raise TraceError(_no_match(pattern, names))
+
+
+def require_possible(patterns: Iterable[str], layers: Mapping[StageName, Iterable[str]]) -> None:
+    """Raise TraceError for a pattern that no tensor of a detection with these layers can fit."""
+    for pattern in patterns:
+        if not any(map(matcher([pattern]), possible_names(layers, pattern))):
+            templates = dict.fromkeys(map(template, possible_names(layers)))
+            raise TraceError(_no_match(pattern, templates))
+
+
 def possible_names(layers: Mapping[StageName, Iterable[str]], pattern: str = "") -> Iterator[str]:
     """Every name that a detection can deliver, given each network's layer names.
 
-    Levels and crops have no upper bound: 00-99 and 000-999 stand for all, and numbers in `pattern`.
+    Levels and crops have no upper bound: 00-99 and 000-999 stand for all, together with the numbers in
+    `pattern`.
     """
     mentioned: dict[str, list[str]] = {"level": [], "crop": []}
     for kind, number in _COUNTED.findall(pattern):
@@ -61,59 +126,19 @@ def possible_names(layers: Mapping[StageName, Iterable[str]], pattern: str = "")
     for stage, tensors in _STAGES.items():
         yield from (f"{stage}/{tensor}" for tensor in tensors)
     for number in [f"{i:02d}" for i in range(100)] + mentioned["level"]:
-        yield from (f"pnet/level{number}/{tensor}" for tensor in ("input", *layers["pnet"], *_PNET_LEVEL))
+        yield from (f"pnet/level{number}/{tensor}" for tensor in ("input", *layers["pnet"], *_AFTER_LAYERS))
     for number in [f"{i:03d}" for i in range(1000)] + mentioned["crop"]:
         for stage in _CROPPED:
             yield from (f"{stage}/crop{number}/{tensor}" for tensor in ("input", *layers[stage]))
 
 
-def require_possible(patterns: Iterable[str], layers: Mapping[StageName, Iterable[str]]) -> None:
-    """Raise TraceError for a pattern that no detection with these layers can ever match."""
-    for pattern in patterns:
-        fits = matcher([pattern])
-        if not any(map(fits, possible_names(layers, pattern))):
-            templates = dict.fromkeys(map(template, possible_names(layers)))
-            raise TraceError(_no_match(pattern, templates))
-
-
-def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
-    """Raise TraceError for a pattern that matches none of `names`."""
-    names = list(names)
-    for pattern in patterns:
-        if not any(map(matcher([pattern]), names)):
-            raise TraceError(_no_match(pattern, names))
-
-
-def chosen(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
-    """The names that fit any of the patterns, in order; all names where there is no pattern.
-
-    Raises TraceError for a pattern that matches none of them.
-    """
-    names = list(names)
-    require_present(patterns, names)
-    return list(filter(matcher(patterns), names)) if patterns else names
-
-
-def nearest(pattern: str, names: Iterable[str]) -> list[str]:
-    """Up to three names (or, for a pattern with wildcards, patterns) that look like `pattern`."""
-    pool = list(dict.fromkeys(map(template, names)) if "*" in pattern else names)
-    return difflib.get_close_matches(pattern.lower(), pool, n=3, cutoff=0.3)
-
-
-def stage_of(name: str) -> StageName:
-    """The network that a tensor belongs to. TraceError for one of `final/…` or of no network."""
-    stage = name.partition("/")[0]
-    if stage not in ("pnet", "rnet", "onet"):
-        raise TraceError(f"{name} does not belong to a network")
-    return stage  # type: ignore[return-value]
-
-
-def template(name: str) -> str:
-    """The name with ``*`` for the number of its level or crop."""
-    return _COUNTED.sub(r"\1*", name)
+def hint(name: str, names: Iterable[str]) -> str:
+    """Words for an error: up to three of `names` that look like the name (or patterns, where it is one)."""
+    pool = dict.fromkeys(map(template, names) if is_pattern(name) else names)
+    pool.pop(name, None)
+    found = difflib.get_close_matches(name.lower(), pool, n=3, cutoff=0.3)
+    return f"; the nearest: {', '.join(found)}" if found else ""
 
 
 def _no_match(pattern: str, names: Iterable[str]) -> str:
-    found = nearest(pattern, names)
-    hint = f"; the nearest: {', '.join(found)}" if found else ""
-    return f"pattern {pattern!r} matches no tensor name{hint}"
+    return f"pattern {pattern!r} matches no tensor name{hint(pattern, names)}"

@@ -15,6 +15,18 @@ from .npz import digest
 from .statistics import Statistics
 
 
+def describe_tensor(name: str, array: NDArray[Any], capture: Capture) -> Entry:
+    """What the manifest says of a tensor at that capture level."""
+    return Entry(
+        name,
+        array.shape,
+        array.dtype.name,
+        layout(name, array.ndim),
+        None if capture == "names" else digest(array),
+        Statistics.of(array) if capture == "stats" else None,
+    )
+
+
 class Recorder:
     """`tap` takes tensors in execution order, `entries` are what it saw; level ``full`` fills `store`.
 
@@ -39,17 +51,9 @@ class Recorder:
         if name in self._seen:
             raise TraceError(f"two tensors have the name {name!r}")
         self._seen.add(name)
-        level = self._capture
-        entry = Entry(
-            name,
-            array.shape,
-            array.dtype.name,
-            layout(name, array.ndim),
-            None if level == "names" else digest(array),
-            Statistics.of(array) if level == "stats" else None,
-        )
+        entry = describe_tensor(name, array, self._capture)
         self.entries.append(entry)
-        if level != "full":
+        if self._capture != "full":
             return
         self.nbytes += entry.nbytes
         if self._limit is not None and self.nbytes > self._limit:

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...image import Pixels, to_pixels
+from ...types import Color, ImageLike
 from ..errors import TraceError, UnknownName
-from ..names import nearest
+from ..names import chosen, hint, is_pattern
 from .manifest import Capture, Entry, Manifest, Picture
 from .npz import NpzReader, NpzWriter, digest
-from .recorder import Recorder
+from .recorder import Recorder, describe_tensor
 
 MANIFEST = "manifest"
 PICTURE = "picture"
 
 
-class Trace:
-    """What a detection computed inside: ``trace["pnet/level02/conv1"]``, in execution order.
+class Values(Protocol):
+    """Arrays by name: those of the tensors, and the picture under `PICTURE`."""
 
-    A trace from a file reads each tensor when it is asked for, and checks its SHA-256 then.
+    def __getitem__(self, name: str, /) -> NDArray[Any]: ...
+
+
+class Trace(Mapping[str, NDArray[Any]]):
+    """What a detection computed inside: a read-only mapping from names to arrays, in execution order.
+
+    `trace["pnet/level02/conv1"]` is one tensor, `trace.select("rnet/*/conv2")` a trace of some. A trace from
+    a file reads each tensor when it is asked for, and checks its SHA-256 then. `compare` compares two traces;
+    `==` only asks whether they are the same object.
     """
 
-    def __init__(
-        self, manifest: Manifest, read: Callable[[str], NDArray[Any]], source: str = "trace"
-    ) -> None:
+    def __init__(self, manifest: Manifest, values: Values, source: str = "trace") -> None:
         self.manifest = manifest
         self.source = source
-        self._read = read
+        self._values = values
         self._entries = {entry.name: entry for entry in manifest.tensors}
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,13 +55,14 @@ class Trace:
         return name in self._entries
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The values, read-only; TraceError where the capture level left them out."""
+        """The values, read-only. UnknownName (a KeyError) for a name that the trace lacks, TraceError where
+        the capture level left the values out."""
         self.entry(name)
         if self.manifest.capture != "full":
             raise TraceError(
                 f"{self.source} was captured at level {self.manifest.capture!r}: it holds no values"
             )
-        return self._read(name)
+        return self._values[name]
 
     def __repr__(self) -> str:
         return f"Trace({self.source!r}, {len(self)} tensors, capture={self.manifest.capture!r})"
@@ -61,20 +73,48 @@ class Trace:
         return tuple(self._entries)
 
     def entry(self, name: str) -> Entry:
-        """Shape, dtype, hash and statistics of one tensor."""
-        try:
+        """Shape, dtype, hash and statistics of one tensor. UnknownName for a name that the trace lacks."""
+        if name in self._entries:
             return self._entries[name]
-        except KeyError:
-            found = nearest(name, self._entries)
-            hint = f"; the nearest: {', '.join(found)}" if found else ""
-            raise UnknownName(f"{self.source} has no tensor {name!r}{hint}") from None
+        if is_pattern(name):
+            raise UnknownName(f"{name!r} is a pattern, not the name of a tensor; use select({name!r})")
+        raise UnknownName(f"{self.source} has no tensor {name!r}{hint(name, self)}")
+
+    def select(self, *patterns: str) -> Trace:
+        """The trace of those tensors whose names fit a pattern, such as "rnet/crop*/conv2".
+
+        `*`, `?` and `[...]` are as in a shell, but `*` crosses slashes. Nothing is read or copied. Raises
+        TraceError for a pattern that fits no name.
+        """
+        found = chosen(patterns, self)
+        only = found if self.manifest.only else patterns
+        tensors = tuple(self._entries[name] for name in found)
+        manifest = dataclasses.replace(self.manifest, tensors=tensors, only=tuple(only))
+        return Trace(manifest, self._values, self.source)
+
+    def replace(self, changes: Mapping[str, NDArray[Any]]) -> Trace:
+        """A copy in memory with other values for some tensors; their shapes and hashes are described anew.
+
+        Picture, options and networks stay as they are, and so does the order. Raises UnknownName for a name
+        that the trace lacks, TraceError where it holds no values.
+        """
+        values = {name: self[name] for name in self}
+        entries = dict(self._entries)
+        if self.manifest.picture is not None:
+            values[PICTURE] = self.picture
+        for name, array in changes.items():
+            self.entry(name)
+            values[name] = frozen(array)
+            entries[name] = describe_tensor(name, values[name], "full")
+        manifest = dataclasses.replace(self.manifest, tensors=tuple(entries.values()))
+        return Trace(manifest, values, self.source)
 
     @property
     def picture(self) -> NDArray[Any]:
         """The picture's pixels (H, W, 3), blue first."""
         if self.manifest.picture is None or self.manifest.capture != "full":
             raise TraceError(f"{self.source} holds no picture (capture level {self.manifest.capture!r})")
-        return self._read(PICTURE)
+        return self._values[PICTURE]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trace as an NPZ file; an existing file is replaced only when all is written."""
@@ -87,10 +127,13 @@ class Trace:
             finish(writer, self.manifest)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Trace:
-        """Open a trace file. TraceError says what is wrong with one that cannot be used."""
+    def load(cls, path: str | os.PathLike[str], *, source: str | None = None) -> Trace:
+        """Open a trace file. TraceError says what is wrong with one that cannot be used.
+
+        source: what reports call the trace; None for the path.
+        """
         reader = NpzReader(path)
-        source = str(path)
+        source = str(path) if source is None else source
         if MANIFEST not in reader.names:
             raise TraceError(
                 f"{source} is not a trace: it has no manifest "
@@ -103,23 +146,24 @@ class Trace:
         for name in sorted(set(listed) ^ (set(reader.names) - {MANIFEST})):
             what = "lists an entry that the file lacks" if name in listed else "does not list an entry"
             raise TraceError(f"{source}: the manifest {what}: {name!r}; the file was changed or damaged")
-        return cls(manifest, _checked(reader, manifest), source)
+        return cls(manifest, _Stored(reader, manifest), source)
 
     @classmethod
     def from_arrays(
         cls,
         tensors: Mapping[str, NDArray[Any]],
         *,
-        picture: object = None,
-        color: str = "bgr",
+        picture: ImageLike | None = None,
+        color: Color = "bgr",
         capture: Capture = "full",
         source: str = "trace",
         **about: Any,
     ) -> Trace:
-        """A trace of arrays from anywhere, e.g. another runtime; names and order as this package has them.
+        """A trace of arrays from anywhere, such as another runtime; names and order as this package has them.
 
-        `picture` and `color` are as for `Detector.detect`.
-        `about` may give the manifest's `options`, `model` (name -> SHA-256), `made_by` and `only`.
+        picture and color: as for `Detector.detect`, with the same errors. capture: the level of
+        `Detector.trace`. source: what reports call the trace. about: the manifest's `options`, `model`
+        (name -> SHA-256), `made_by` and `only`.
         """
         values: dict[str, NDArray[Any]] = {}
         recorder = Recorder(capture, values.__setitem__)
@@ -130,7 +174,7 @@ class Trace:
             values[PICTURE] = frozen(to_bgr(to_pixels(picture, color)))
             described = describe(values[PICTURE])
         manifest = Manifest(capture, tuple(recorder.entries), picture=described, **about)
-        return cls(manifest, values.__getitem__, source)
+        return cls(manifest, values, source)
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -156,20 +200,22 @@ def finish(writer: NpzWriter, manifest: Manifest) -> None:
     writer.commit()
 
 
-def _checked(reader: NpzReader, manifest: Manifest) -> Callable[[str], NDArray[Any]]:
-    entries: dict[str, Entry | Picture] = {entry.name: entry for entry in manifest.tensors}
-    if manifest.picture is not None:
-        entries[PICTURE] = manifest.picture
+class _Stored:
+    """The arrays of a trace file, each read and checked when it is asked for."""
 
-    def read(name: str) -> NDArray[Any]:
-        entry = entries[name]
-        array = reader.read(name, shape=entry.shape, dtype=entry.dtype)
+    def __init__(self, reader: NpzReader, manifest: Manifest) -> None:
+        self._reader = reader
+        self._entries: dict[str, Entry | Picture] = {entry.name: entry for entry in manifest.tensors}
+        if manifest.picture is not None:
+            self._entries[PICTURE] = manifest.picture
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        entry = self._entries[name]
+        array = self._reader.read(name, shape=entry.shape, dtype=entry.dtype)
         found = digest(array)
         if found != entry.sha256:
             raise TraceError(
-                f"{reader.path}: the values of {name!r} have SHA-256 {found[:16]}…, the manifest says "
+                f"{self._reader.path}: the values of {name!r} have SHA-256 {found[:16]}…, the manifest says "
                 f"{str(entry.sha256)[:16]}…; the file was changed or damaged"
             )
         return array
-
-    return read

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model import Conv2d, FullyConnected, MaxPool, Model, Network, PReLU
+from ...reference.fma import fma
+from ...types import StageName
 from ..errors import TraceError
 from ..file.trace import Trace
-from ..names import nearest
+from ..names import stage_of
 from .ulp import ulp_distance
-
-if TYPE_CHECKING:
-    from ...model import Conv2d, FullyConnected, MaxPool, Model, Network, PReLU
 
 F = np.float32
 
@@ -31,8 +31,9 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One element of the input, its weight (None in a maximum), and what the sum (or maximum) is after it."""
+class Term:
+    """One step of a sum or a maximum: an element of the input at `index`, its weight (None in a maximum), and
+    what the sum or maximum is after it."""
 
     index: tuple[int, ...]
     value: np.float32
@@ -48,7 +49,7 @@ class Explanation:
     input_name: str
     index: tuple[int, ...]
     layer: str
-    steps: tuple[Step, ...]
+    terms: tuple[Term, ...]
     bias: np.float32 | None
     results: Running
     rule: str
@@ -75,10 +76,11 @@ def explain(trace: Trace, name: str, at: Sequence[int], model: Model | None = No
     """
     recorded = trace[name]
     place, layer_name = name.rpartition("/")[::2]
-    network = _network(trace, name, model)
+    stage = stage_of(name)
+    network = _network(trace, stage, model)
     if layer_name not in network.names:
         raise TraceError(
-            f"{name} is not the output of a layer; explain knows the layers of {name.split('/')[0]}: "
+            f"{name} is not the output of a layer; explain knows the layers of {stage}: "
             f"{', '.join(network.names)}"
         )
     index = _checked_index(at, recorded.shape, name)
@@ -86,28 +88,21 @@ def explain(trace: Trace, name: str, at: Sequence[int], model: Model | None = No
     input_name = f"{place}/{network.names[number - 1] if number else 'input'}"
     layer = network.layers[number]
     kind = type(layer).__name__
-    sum_up: Callable[..., tuple[list[Step], np.float32 | None, Running, str]] | None = _RULES.get(kind)
+    sum_up: Callable[..., tuple[list[Term], np.float32 | None, Running, str]] | None = _RULES.get(type(layer))
     if sum_up is None:
         raise TraceError(f"{name}: explain knows convolutions, dense layers, PReLU and pooling, not {kind}")
     try:
         with np.errstate(all="ignore"):
-            steps, bias, results, rule = sum_up(layer, trace[input_name], index)
+            terms, bias, results, rule = sum_up(layer, trace[input_name], index)
     except (IndexError, ValueError) as error:
         raise TraceError(
             f"{name}: its recorded input {input_name} {trace.entry(input_name).shape} does not fit the layer "
             f"({error}); was the trace made with these networks?"
         ) from error
-    return Explanation(name, input_name, index, kind, tuple(steps), bias, results, rule, F(recorded[index]))
+    return Explanation(name, input_name, index, kind, tuple(terms), bias, results, rule, F(recorded[index]))
 
 
-def _network(trace: Trace, name: str, model: Model | None) -> Network:
-    from ...model import Model
-
-    stage = name.partition("/")[0]
-    if stage not in ("pnet", "rnet", "onet"):
-        raise TraceError(
-            f"{name} does not belong to a network; the nearest: {', '.join(nearest(name, trace))}"
-        )
+def _network(trace: Trace, stage: StageName, model: Model | None) -> Network:
     if model is None:
         model = Model.default()
         made_with = trace.manifest.model.get(stage)
@@ -115,8 +110,7 @@ def _network(trace: Trace, name: str, model: Model | None) -> Network:
             raise TraceError(
                 f"{trace.source} was made with other networks than the built-in ones; give the model"
             )
-    network: Network = getattr(model, stage)
-    return network
+    return model.networks[stage]
 
 
 def _checked_index(at: Sequence[int], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -130,18 +124,16 @@ class _Sum:
     """The three running sums."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.terms: list[Term] = []
         self.running = Running(F(0), F(0), 0.0)
 
     def add(self, index: tuple[int, ...], value: np.float32, weight: np.float32) -> None:
-        from ...reference.fma import fma
-
         now = self.running
         fused = fma(np.array([value]), np.array([weight]), np.array([now.fma]))[0]
         self.running = Running(
             fused, F(now.mul_add + F(value * weight)), now.double + float(value) * float(weight)
         )
-        self.steps.append(Step(index, value, weight, self.running))
+        self.terms.append(Term(index, value, weight, self.running))
 
     def with_bias(self, bias: np.float32) -> Running:
         now = self.running
@@ -158,7 +150,7 @@ def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
         for kx in range(kernel_x):
             for ky in range(kernel_y):
                 total.add((c, y + ky, x + kx), maps[c, y + ky, x + kx], layer.kernel[out, c, ky, kx])
-    return total.steps, layer.bias[out], total.with_bias(layer.bias[out]), "fma"
+    return total.terms, layer.bias[out], total.with_bias(layer.bias[out]), "fma"
 
 
 def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
@@ -178,7 +170,7 @@ def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int
     bias = layer.bias[out]
     results = total.with_bias(bias)
     double = float(F(F(total.running.double) + bias)) if per_pixel else results.double
-    return total.steps, bias, Running(results.fma, results.mul_add, double), "double"
+    return total.terms, bias, Running(results.fma, results.mul_add, double), "double"
 
 
 def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
@@ -187,7 +179,7 @@ def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
     kept = bool(value >= 0)
     result = value if kept else F(value * slope)
     running = Running(result, result, float(value) if kept else float(value) * float(slope))
-    return [Step(index, value, slope, running)], None, running, "fma"
+    return [Term(index, value, slope, running)], None, running, "fma"
 
 
 def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
@@ -196,13 +188,13 @@ def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> Any
     y, x = out_y * layer.stride_y, out_x * layer.stride_x
     window: NDArray[np.float32] = maps[c, y : y + layer.kernel_y, x : x + layer.kernel_x]
     _require(window.size > 0, "a larger map")
-    best, steps = F(window[0, 0]), []
+    best, terms = F(window[0, 0]), []
     for row, column in np.ndindex(window.shape):
         value = F(window[row, column])
         best = value if value > best else best
         running = Running(best, best, float(best))
-        steps.append(Step((c, y + row, x + column), value, None, running))
-    return steps, None, steps[-1].running, "fma"
+        terms.append(Term((c, y + row, x + column), value, None, running))
+    return terms, None, terms[-1].running, "fma"
 
 
 def _require(holds: bool, expected: str) -> None:
@@ -210,9 +202,9 @@ def _require(holds: bool, expected: str) -> None:
         raise ValueError(f"expected {expected}")
 
 
-_RULES: dict[str, Callable[..., Any]] = {
-    "Conv2d": _conv2d,
-    "FullyConnected": _fully_connected,
-    "PReLU": _prelu,
-    "MaxPool": _max_pool,
+_RULES: dict[type, Callable[..., Any]] = {
+    Conv2d: _conv2d,
+    FullyConnected: _fully_connected,
+    PReLU: _prelu,
+    MaxPool: _max_pool,
 }

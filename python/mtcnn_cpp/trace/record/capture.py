@@ -37,7 +37,7 @@ def record(
     if level == "full":
         values[PICTURE] = frozen(to_bgr(pixels))
     manifest = _run(engine, pixels, recorder, only, level)
-    return Trace(manifest, values.__getitem__)
+    return Trace(manifest, values)
 
 
 def dump(
