@@ -1,110 +1,99 @@
-"""Running again: a trace from its own picture, two backends on one picture, layers on recorded inputs."""
+"""Running again: a trace from its own picture, two engines on one picture, layers on recorded inputs.
+
+An engine is a detector's (`Detector.engine`). New traces are written into `folder`. A report reads them, so
+the folder must stay until the report has been used.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .backends.engine import Engine
 from .image import Pixels, to_pixels
 from .trace.errors import TraceError
-from .trace.file.npz import NpzWriter
-from .trace.file.recorder import Recorder
-from .trace.file.trace import PICTURE, Trace, describe, finish, to_bgr
+from .trace.file.trace import Trace, describe, to_bgr
 from .trace.judge.comparison import Judge
 from .trace.judge.report import Report
-from .trace.names import layer_inputs, stage_of, template
+from .trace.names import layer_inputs, template
 from .trace.record.capture import dump
-from .types import FloatArray, StageName
-
-if TYPE_CHECKING:
-    from .detector import Detector
-
-Feed = Callable[[StageName, str, FloatArray], FloatArray]
+from .trace.record.feed import feed
+from .types import ImageLike
 
 
 def validate(
     trace: Trace,
-    detector: Detector,
+    engine: Engine,
     folder: Path,
     *,
-    image: object = None,
+    image: ImageLike | None = None,
     isolated: bool = False,
     judge: Judge = Judge(),
 ) -> Report:
-    """Does the trace reproduce itself? Runs `detector` on the picture in the trace and compares every tensor.
+    """Does the trace reproduce itself? Run the engine on the picture in the trace and compare every tensor.
 
-    A trace without pixels needs `image`, which must be the same picture. With `isolated`, each layer is run
-    alone on its recorded input. The new trace is written into `folder`.
+    image: the picture, for a trace that holds no pixels. isolated: as `compare_isolated`. Raises TraceError
+    for a trace of names only, and for a picture that is missing or is another one.
     """
     if trace.manifest.capture == "names":
         raise TraceError(f"{trace.source} holds names only; there is nothing to validate")
     if isolated:
-        return compare_isolated(trace, detector, folder, judge=judge)
+        return compare_isolated(trace, engine, folder, judge=judge)
     pixels = _pixels(trace, image)
-    again = folder / "again.npz"
-    dump(detector.engine, pixels, again, only=trace.manifest.only, capture=trace.manifest.capture, limit=None)
-    second = _named(Trace.load(again), f"rerun with {detector.backend}")
+    source = f"rerun with {engine.backend.name}"
+    about = trace.manifest
+    second = _run(engine, pixels, folder / "again.npz", source, about.only, about.capture)
     return judge.compare(trace, second)
 
 
-def compare_detectors(
-    image: object,
-    a: Detector,
-    b: Detector,
-    folder: Path,
-    *,
-    color: str = "bgr",
-    isolated: bool = False,
-    judge: Judge = Judge(),
-    limit: int | None = None,
+def compare_engines(
+    pixels: Pixels, a: Engine, b: Engine, folder: Path, *, isolated: bool = False, judge: Judge = Judge()
 ) -> Report:
-    """Run two detectors on one picture and compare what they compute; a is the reference.
+    """Run two engines on one picture and compare what they compute; a is the reference.
 
-    With `isolated`, b's layers are fed with a's tensors. Both traces are written into `folder`.
+    isolated: as `compare_isolated`, b's layers are fed a's tensors.
     """
-    pixels = to_pixels(image, color)
-    traces = []
-    for side, detector in (("a", a), ("b", b)):
-        if isolated and side == "b":
-            break
-        path = folder / f"{side}.npz"
-        dump(detector.engine, pixels, path, only=() if isolated else judge.only, limit=limit)
-        traces.append(_named(Trace.load(path), detector.backend))
+    only = () if isolated else judge.only
+    first = _run(a, pixels, folder / "a.npz", a.backend.name, only)
     if isolated:
-        return compare_isolated(traces[0], b, folder, judge=judge)
-    return judge.compare(traces[0], traces[1])
+        return compare_isolated(first, b, folder, judge=judge)
+    return judge.compare(first, _run(b, pixels, folder / "b.npz", b.backend.name, only))
 
 
 def compare_isolated(
-    reference: Trace,
-    b: Detector,
-    folder: Path,
-    *,
-    judge: Judge = Judge(),
+    reference: Trace, engine: Engine, folder: Path, *, chained: bool = False, judge: Judge = Judge()
 ) -> Report:
-    """Compare layer by layer, each fed with the reference's recorded input, so that errors do not add up."""
+    """Compare layer by layer, each fed the input that the reference recorded, so that errors do not add up.
+
+    chained: only the first layer of each network is fed so, at every level or crop; errors add up within a
+    network. Raises TraceError for a trace without values or one that was captured in part.
+    """
     if reference.manifest.capture != "full":
         raise TraceError(f"{reference.source} holds no values to feed layers with; capture it at level full")
     if reference.manifest.only:
         raise TraceError(
             f"{reference.source} was captured with --only; isolated mode needs every layer's input"
         )
-    inputs = layer_inputs(reference.names)
-    path = folder / "isolated.npz"
-    fed = _named(feed(reference, b.engine.backend.layer, b.model.layer_names, path), f"{b.backend}, fed")
-    outputs = tuple(entry for entry in reference.manifest.tensors if entry.name in inputs)
-    layers = Trace(
-        dataclasses.replace(reference.manifest, tensors=outputs), reference._values, reference.source
+    mode, fed = ("chained", "network") if chained else ("isolated", "layer")
+    layers = list(layer_inputs(reference.names))
+    outputs = feed(
+        reference, engine, folder / f"{mode}.npz", source=f"{engine.backend.name}, fed", chained=chained
     )
-    report = judge.compare(layers, fed)
+    report = judge.compare(reference, outputs, layers)
     note = (
-        "isolated: every layer of b was fed the input that a recorded; "
-        f"{len(reference) - len(outputs)} tensors that are no layer's output were left out"
+        f"{mode}: every {fed} of b was fed the input that a recorded; "
+        f"{len(reference) - len(layers)} tensors that are no layer's output were left out"
     )
-    return dataclasses.replace(report, notes=(note, *_guilty(report), *report.notes), mode="isolated")
+    return dataclasses.replace(report, notes=(note, *_guilty(report), *report.notes), mode=mode)
+
+
+def _run(
+    engine: Engine, pixels: Pixels, path: Path, source: str, only: Sequence[str], capture: str = "full"
+) -> Trace:
+    dump(engine, pixels, path, only=only, capture=capture, limit=None)
+    return Trace.load(path, source=source)
 
 
 def _guilty(report: Report) -> Iterator[str]:
@@ -115,25 +104,7 @@ def _guilty(report: Report) -> Iterator[str]:
         yield "guilty: " + ", ".join(f"{name} ({n} of {compared[name]})" for name, n in failed.items())
 
 
-def feed(reference: Trace, layer: Feed, layers: Mapping[StageName, Sequence[str]], path: Path) -> Trace:
-    """A trace of what `layer(stage, name, input)` makes of every layer's input in the reference.
-
-    Layers of the reference that are not among `layers` (names by stage) are left out.
-    """
-    with NpzWriter(path) as writer:
-        recorder = Recorder("full", writer.add)
-        if reference.manifest.picture is not None:
-            writer.add(PICTURE, reference.picture)
-        for name, source in layer_inputs(reference.names).items():
-            stage, layer_name = stage_of(name), name.rpartition("/")[2]
-            if layer_name in layers[stage]:
-                recorder.tap(name, layer(stage, layer_name, reference[source]))
-        about = dataclasses.replace(reference.manifest, tensors=tuple(recorder.entries), model={}, made_by={})
-        finish(writer, about)
-    return Trace.load(path)
-
-
-def _pixels(trace: Trace, image: object) -> Pixels:
+def _pixels(trace: Trace, image: ImageLike | None) -> Pixels:
     if image is None:
         if trace.manifest.capture != "full":
             raise TraceError(
@@ -144,8 +115,3 @@ def _pixels(trace: Trace, image: object) -> Pixels:
     if describe(to_bgr(pixels)) != trace.manifest.picture:
         raise TraceError(f"this is not the picture that {trace.source} was made of (other pixels or size)")
     return pixels
-
-
-def _named(trace: Trace, source: str) -> Trace:
-    trace.source = source
-    return trace

@@ -2,78 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .backends.engine import Engine
 from .backends.onnx import OnnxRunner
-from .backends.runner import INPUT, Array, BackendRunner, Runner, RunnerBackend
+from .backends.runner import Runner, RunnerBackend
 from .backends.torch import TorchRunner
 from .detector import Detector
 from .formats.errors import PortError
 from .formats.read import import_model
+from .image import to_pixels
+from .model import Model
 from .reference.plan import STAGES
+from .rerun import compare_isolated
+from .trace.file.trace import Trace
+from .trace.judge.comparison import Judge
 from .trace.judge.faces import pair_up
-from .types import ImageLike, StageName
+from .trace.judge.magnitudes import Magnitudes
+from .trace.judge.plain import plain
+from .trace.judge.report import Report, Row
+from .trace.judge.tolerances import Tolerance
+from .trace.names import stage_of
+from .trace.record.capture import dump
+from .types import Faces, ImageLike, StageName
 
-TOLERANCE = 1e-5  # of a tensor's largest magnitude
+TOLERANCE = 1e-5  # of a layer's greatest magnitude
 BOX_TOLERANCE, SCORE_TOLERANCE = 0.01, 1e-5  # pixels; probability
-GROUP = 64  # crops in one batch
-
-
-@dataclass
-class LayerCheck:
-    """One layer over all levels or crops of the picture: the largest difference from the core's output.
-
-    `alone`: fed with the core's input of that layer; `chained`: errors of the layers before included;
-    infinite where shapes differ or a number is not finite. `magnitude`: the greatest of the core's outputs.
-    """
-
-    stage: str
-    layer: str
-    tensors: int = 0
-    magnitude: float = 0.0
-    alone: float = 0.0
-    chained: float = 0.0
-
-    @property
-    def alone_share(self) -> float:
-        return self.alone / max(self.magnitude, 1e-30)
-
-    @property
-    def chained_share(self) -> float:
-        return self.chained / max(self.magnitude, 1e-30)
-
-    def ok(self, tolerance: float) -> bool:
-        return max(self.alone_share, self.chained_share) <= tolerance
 
 
 @dataclass(frozen=True)
-class Verification:
-    """`faces`: numbers found by the core and by the port; then the largest differences of matched boxes
-    (pixels, any of x, y, width, height), of scores and of landmarks (pixels), and the smallest IoU.
-    `tolerance`: of a layer's largest magnitude."""
+class LayerCheck:
+    """One layer over all levels or crops of the picture: the largest difference from the core's output.
 
-    port: str
-    layers: tuple[LayerCheck, ...]
-    faces: tuple[int, int]
+    alone: fed the core's input of that layer; chained: errors of the layers before included; infinite where
+    shapes differ or a number is not finite. magnitude: the greatest of the core's outputs; shares are of it.
+    """
+
+    stage: StageName
+    layer: str
+    tensors: int
+    magnitude: float
+    alone: float
+    alone_share: float
+    chained: float
+    chained_share: float
+    ok: bool
+
+
+@dataclass(frozen=True)
+class FaceCheck:
+    """The faces that the core and the port found. found: how many each.
+
+    Over the pairs that belong together: the largest differences of boxes (pixels, any of x, y, width,
+    height), of scores and of landmarks (pixels), and the smallest IoU.
+    """
+
+    found: tuple[int, int]
     box: float
     score: float
     landmark: float
     iou: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether both found as many faces, with boxes and scores within tolerance."""
+        same = self.found[0] == self.found[1]
+        return same and self.box <= BOX_TOLERANCE and self.score <= SCORE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found. port: the runtime. tolerance: the share of a layer's magnitude that may differ."""
+
+    port: str
+    layers: tuple[LayerCheck, ...]
+    faces: FaceCheck
     tolerance: float
 
     @property
     def ok(self) -> bool:
-        return (
-            all(layer.ok(self.tolerance) for layer in self.layers)
-            and self.faces[0] == self.faces[1]
-            and self.box <= BOX_TOLERANCE
-            and self.score <= SCORE_TOLERANCE
-        )
+        """Whether all layers and the faces are within tolerance."""
+        return self.faces.ok and all(layer.ok for layer in self.layers)
 
     @property
     def first_wrong(self) -> LayerCheck | None:
@@ -81,9 +98,9 @@ class Verification:
         return next((layer for layer in self.layers if layer.alone_share > self.tolerance), None)
 
     def to_dict(self) -> dict[str, Any]:
-        shares = [{"alone_share": one.alone_share, "chained_share": one.chained_share} for one in self.layers]
-        layers = [asdict(one) | share for one, share in zip(self.layers, shares, strict=True)]
-        return {"ok": self.ok, **asdict(self), "layers": layers}
+        """Everything as plain values for JSON, see `plain`."""
+        faces = plain(self.faces)
+        return {"ok": self.ok, **plain(self), "faces": faces.pop("found"), **faces}
 
 
 def verify(
@@ -96,14 +113,39 @@ def verify(
 ) -> Verification:
     """Verify the networks exported into `folder` (.onnx, or .pt) on one picture.
 
-    detector: the one that is right (default: OpenFace's networks on the core). Raises PortError for files
-    that are no such networks, MissingExtra, and what `Detector.detect` raises for the picture.
+    detector: the one that is right; None for OpenFace's networks on the core. providers: ONNX Runtime's
+    execution providers, best first; None for the CPU. tolerance: what a layer may differ by, as a share of
+    its greatest magnitude, >= 0.
+
+    Raises FileNotFoundError for a folder that is not there, PortError for files that are no such networks,
+    MissingExtra, and what `Detector.detect` raises for the picture.
     """
-    detector = Detector() if detector is None else detector
-    port = RunnerBackend("port", load_runners(Path(folder), providers), detector.model)
-    title = next(iter(port.runners.values())).title
-    checks = tuple(check_layers(detector, port.runners, image))
-    return compare_faces(title, checks, detector, port, image, tolerance)
+    core = (Detector() if detector is None else detector).engine
+    port = load_port(Path(folder), core, providers)
+    pixels = to_pixels(image)
+    judge = Judge(Tolerance(share=tolerance))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        work = Path(name)
+        dump(core, pixels, work / "core.npz", limit=None)
+        reference = Trace.load(work / "core.npz", source="core")
+        alone = compare_isolated(reference, port, work, judge=judge)
+        chained = compare_isolated(reference, port, work, chained=True, judge=judge)
+        layers = tuple(check_layers(port.model, alone, chained))
+    return Verification(
+        port.backend.name, layers, compare_faces(core.run(pixels), port.run(pixels)), tolerance
+    )
+
+
+def load_port(folder: Path, core: Engine, providers: Sequence[str] | None = None) -> Engine:
+    """The networks in a folder as an engine with the core's options. PortError for other layers."""
+    runners = load_runners(folder, providers)
+    for stage, names in core.model.layer_names.items():
+        if runners[stage].names != names:
+            raise PortError(
+                f"{stage}: expected layers {', '.join(names)}, found {', '.join(runners[stage].names)}"
+            )
+    backend = RunnerBackend(runners["pnet"].title, runners, core.model)
+    return Engine(backend, core.model, core.options, threads=1)
 
 
 def load_runners(folder: Path, providers: Sequence[str] | None = None) -> dict[StageName, Runner]:
@@ -111,105 +153,51 @@ def load_runners(folder: Path, providers: Sequence[str] | None = None) -> dict[S
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder with exported networks, found none")
     paths = {stage: folder / f"{stage}.onnx" for stage in STAGES}
-    there = [path for path in paths.values() if path.exists()]
-    if there:
-        missing = [path.name for path in paths.values() if path not in there]
-        if missing:
-            raise PortError(
-                f"{folder}: expected pnet.onnx, rnet.onnx and onet.onnx, found no {', '.join(missing)}"
-            )
+    missing = [path.name for path in paths.values() if not path.exists()]
+    if not missing:
         return {stage: OnnxRunner(path, providers=providers) for stage, path in paths.items()}
+    if len(missing) < len(paths):
+        raise PortError(
+            f"{folder}: expected pnet.onnx, rnet.onnx and onet.onnx, found no {', '.join(missing)}"
+        )
     if any((folder / f"{stage}.pt").exists() for stage in STAGES):
         model = import_model(folder)
         return {name: TorchRunner(model.networks[name], stage.side) for name, stage in STAGES.items()}
     raise PortError(f"{folder}: expected pnet.onnx, rnet.onnx, onet.onnx, or the same as .pt, found neither")
 
 
-def check_layers(
-    detector: Detector, runners: Mapping[StageName, Runner], image: ImageLike
-) -> Iterator[LayerCheck]:
-    """Feed core and port with every level and crop of the picture."""
-    for stage, runner in runners.items():
-        network = detector.model.networks[stage]
-        core = BackendRunner(detector.engine.backend, stage, network.names)
-        if runner.names != network.names:
-            raise PortError(
-                f"{stage}: expected layers {', '.join(network.names)}, found {', '.join(runner.names)}"
+def check_layers(model: Model, alone: Report, chained: Report) -> Iterator[LayerCheck]:
+    """All layers of the model in order, from two reports against the same reference."""
+    by_layer: dict[tuple[str, str], list[tuple[Row, Row]]] = defaultdict(list)
+    for rows in zip(alone.rows, chained.rows, strict=True):
+        by_layer[stage_of(rows[0].name), rows[0].name.rpartition("/")[2]].append(rows)
+    magnitudes = Magnitudes(alone.a)
+    for stage, names in model.layer_names.items():
+        for layer in names:
+            pairs = by_layer[stage, layer]
+            magnitude = magnitudes[pairs[0][0].name] if pairs else 0.0
+            farthest = [max((distance(pair[side]) for pair in pairs), default=0.0) for side in (0, 1)]
+            shares = [each / max(magnitude, 1e-30) for each in farthest]
+            ok = all(row.ok for pair in pairs for row in pair)
+            yield LayerCheck(
+                stage, layer, len(pairs), magnitude, farthest[0], shares[0], farthest[1], shares[1], ok
             )
-        checks = {name: LayerCheck(stage, name) for name in network.names}
-        for batch in batches(detector, stage, image):
-            right = core.run({INPUT: batch})
-            chained = runner.run({INPUT: batch})
-            before = INPUT, batch
-            for name, output in right.items():
-                alone = runner.run({before[0]: before[1]}, [name])[name]
-                note(checks[name], output, alone, chained[name])
-                before = name, output
-        yield from checks.values()
 
 
-def batches(detector: Detector, stage: StageName, image: ImageLike) -> Iterator[Array]:
-    """What enters a network: a level at a time, crops in groups."""
-    pattern = "pnet/level*/input" if stage == "pnet" else f"{stage}/crop*/input"
-    trace = detector.trace(image, only=[pattern])
-    if stage == "pnet":
-        yield from (trace[name][None] for name in trace.names)
-        return
-    crops = [trace[name] for name in trace.names]
-    for start in range(0, len(crops), GROUP):
-        yield np.stack(crops[start : start + GROUP])
+def distance(row: Row) -> float:
+    """The largest absolute difference; infinite where nothing could be measured."""
+    if row.figures is not None:
+        return row.figures.absolute.maximum
+    return 0.0 if row.ok else math.inf
 
 
-def note(check: LayerCheck, right: Array, alone: Array, chained: Array) -> None:
-    check.tensors += len(right)
-    check.magnitude = max(check.magnitude, float(np.abs(right).max()))
-    check.alone = max(check.alone, apart(right, alone))
-    check.chained = max(check.chained, apart(right, chained))
-
-
-def apart(right: Array, other: Array) -> float:
-    """The largest absolute difference."""
-    if right.shape != other.shape or not np.isfinite(other).all():
-        return np.inf
-    return float(np.abs(right.astype(np.float64) - other).max())
-
-
-def compare_faces(
-    title: str,
-    checks: tuple[LayerCheck, ...],
-    detector: Detector,
-    port: RunnerBackend,
-    image: ImageLike,
-    tolerance: float,
-) -> Verification:
-    right = detector.detect(image)
-    boxes, scores, landmarks = detect_with(port, detector, image)
-    pairs = [
-        (pair.a, pair.b, pair.iou)
-        for pair in pair_up(right.boxes, boxes)
-        if pair.a is not None and pair.b is not None
-    ]
+def compare_faces(core: Faces, port: Faces) -> FaceCheck:
+    """The faces of two detections, paired by overlap."""
+    pairs = [(p.a, p.b, p.iou) for p in pair_up(core[0], port[0]) if p.a is not None and p.b is not None]
     ours, theirs = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
-
-    def largest(a: Array, b: Array) -> float:
-        return float(np.abs(a[ours].astype(np.float64) - b[theirs]).max(initial=0.0))
-
-    return Verification(
-        title,
-        checks,
-        (len(right.boxes), len(boxes)),
-        largest(right.boxes, boxes),
-        largest(right.scores, scores),
-        largest(right.landmarks, landmarks),
-        min((iou for _, _, iou in pairs), default=1.0),
-        tolerance,
+    box, score, landmark = (
+        float(np.abs(a[ours].astype(np.float64) - b[theirs]).max(initial=0.0))
+        for a, b in zip(core, port, strict=True)
     )
-
-
-def detect_with(port: RunnerBackend, detector: Detector, image: ImageLike) -> tuple[Array, Array, Array]:
-    from .image import to_pixels
-
-    pixels = to_pixels(image, "bgr")
-    return port.detect(
-        pixels.array, red_first=pixels.red_first, options=detector.options, threads=1, tap=None
-    )
+    iou = min((iou for _, _, iou in pairs), default=1.0)
+    return FaceCheck((len(core[0]), len(port[0])), box, score, landmark, iou)

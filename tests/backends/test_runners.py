@@ -141,7 +141,7 @@ class TestVerify:
         found = verify(folder, gold_figures.picture("collage.png"))
         assert found.ok
         assert found.first_wrong is None
-        assert found.faces == (6, 6)
+        assert found.faces.found == (6, 6)
         assert [layer.tensors for layer in found.layers if layer.layer == "conv1"] == [8, 97, 27]
         assert max(layer.chained_share for layer in found.layers) <= LAYER
         assert max(layer.alone_share for layer in found.layers) > 0

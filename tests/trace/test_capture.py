@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ import pytest
 from gold_figures import picture, tensors
 from mtcnn_cpp import Detector
 from mtcnn_cpp.image import to_pixels
-from mtcnn_cpp.rerun import compare_detectors, compare_isolated, validate
-from mtcnn_cpp.trace import Judge, Trace, TraceError, compare
+from mtcnn_cpp.trace import Trace, TraceError, compare
 from mtcnn_cpp.trace.record import capture as capturing
 from mtcnn_cpp.trace.record.estimate import estimate
 from pictures import BACKENDS, portrait
@@ -250,7 +250,7 @@ def test_a_capture_beyond_the_limit_stops_and_leaves_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 176), (97, 143)])
 def test_the_estimate_is_what_is_written(height: int, width: int) -> None:
-    guess = estimate(detector("reference"), height, width)
+    guess = estimate(detector("reference").engine, height, width)
     trace = detector("reference").trace(portrait()[:height, :width])
     maps = [entry for entry in trace.manifest.tensors if entry.layout not in _LISTS or "crop" in entry.name]
     found = {
@@ -266,65 +266,6 @@ def test_the_estimate_is_what_is_written(height: int, width: int) -> None:
 _LISTS = {"box", "pick", "box, (x y width height)", "box, (dx1 dy1 dx2 dy2)"}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_validate_reproduces(backend: str, tmp_path: Path) -> None:
-    report = validate(small("reference"), detector(backend), tmp_path)
-    assert report.counts == {"identical": len(small("reference"))}
-    hashes = detector("reference").trace(portrait(), capture="hash", only=["rnet/*"])
-    assert validate(hashes, detector(backend), tmp_path, image=portrait()).ok
-    with pytest.raises(TraceError, match=r"holds no pixels .level hash.; give the picture"):
-        validate(hashes, detector(backend), tmp_path)
-    with pytest.raises(TraceError, match="not the picture that trace was made of"):
-        validate(hashes, detector(backend), tmp_path, image=portrait()[1:])
-    names = detector("reference").trace(portrait(), capture="names")
-    with pytest.raises(TraceError, match="holds names only; there is nothing to validate"):
-        validate(names, detector(backend), tmp_path)
-
-
-def test_validate_finds_other_options(tmp_path: Path) -> None:
-    report = validate(small("reference"), Detector(backend="reference", min_face=50), tmp_path)
-    assert not report.ok
-    assert "different options: min_face is 60.0 in a, 50.0 in b" in report.notes
-    assert report.first_divergence is not None
-    assert report.first_divergence.name == "pnet/level00/input"
-
-
-def test_validate_dark_float_pictures(tmp_path: Path) -> None:
-    """Pixels that only backends take: 16 bits a channel, nearly black, would pass for floats in 0…1."""
-    dark = portrait().astype(np.uint16)
-    trace = detector("reference").trace(dark)
-    assert trace.manifest.picture is not None
-    assert trace.manifest.picture.dtype == "float32"
-    assert validate(trace, detector("reference"), tmp_path).ok
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_isolated_layers_equal_the_reference(backend: str, tmp_path: Path) -> None:
-    report = compare_isolated(small("reference"), detector(backend), tmp_path)
-    assert report.ok, report.headline
-    assert report.mode == "isolated"
-    layers = [name for name in small("reference") if name.count("/") == 2 and not name.endswith(_NOT_LAYERS)]
-    assert [row.name for row in report.rows] == layers
-    with pytest.raises(TraceError, match=r"captured with --only"):
-        compare_isolated(detector("reference").trace(portrait(), only=["*"]), detector(backend), tmp_path)
-
-
-_NOT_LAYERS = ("input", "heat_map", "boxes", "scores", "offsets", "nms_keep")
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("isolated", [False, True])
-def test_compare_detectors(backend: str, isolated: bool, tmp_path: Path) -> None:
-    sides = detector(backend), detector("reference")
-    judge = Judge(only=["rnet/*/fc?"])
-    report = compare_detectors(portrait(), *sides, tmp_path, isolated=isolated, judge=judge)
-    assert report.ok
-    assert set(report.counts) == {"identical"}
-    assert {row.name.rpartition("/")[2] for row in report.rows} == {"fc1", "fc2"}
-
-
 def test_traces_pickle(tmp_path: Path) -> None:
-    import pickle
-
     back: Any = pickle.loads(pickle.dumps(small("reference")))
     assert compare(small("reference"), back).ok

@@ -46,7 +46,7 @@ def first(faulty: Detector) -> str:
 
 def guilty(faulty: Detector, folder: Path) -> set[str]:
     """Layers that differ when each is fed the right input."""
-    report = compare_isolated(right(), faulty, folder)
+    report = compare_isolated(right(), faulty.engine, folder)
     assert report.notes[1].startswith("guilty: ")
     return {f"{row.name.split('/')[0]}/{row.name.split('/')[-1]}" for row in report.rows if not row.ok}
 

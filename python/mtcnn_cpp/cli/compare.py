@@ -16,7 +16,6 @@ from .reports import Format, Isolated, JudgeOptions, ReportOptions, console, gri
 
 if TYPE_CHECKING:
     from ..detections import Detections
-    from ..trace.judge.faces import Pair
 
 
 def register(app: typer.Typer) -> None:
@@ -47,52 +46,57 @@ def compare(
 
     Exit code 0: all passed; 1: something differs; 2: it could not be run.
     """
-    from .. import png
-    from ..rerun import compare_detectors
-    from ..trace.judge.faces import pair_up
-    from ..trace.show.faces import draw_both
+    from ..image import to_pixels
+    from ..rerun import compare_engines
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         name, pixels = read_picture(image, sample)
-        detectors = [
-            make_detector(networks, cascade, threads=threads, backend=backend)
-            for backend, networks in ((a, model), (b, model_b or model))
-        ]
-        found = [detector.detect(pixels) for detector in detectors]
-        pairs = pair_up(found[0].boxes, found[1].boxes)
+        first = make_detector(model, cascade, threads=threads, backend=a)
+        second = make_detector(model_b or model, cascade, threads=threads, backend=b)
+        found = first.detect(pixels), second.detect(pixels)
         if not no_picture:
-            picture = picture or Path(f"{name}_{a}_{b}.png")
-            picture.write_bytes(png.encode(draw_both(pixels, found[0], found[1])))
-            typer.echo(f"both detections drawn into {picture}", err=True)
-        report = compare_detectors(
-            pixels, detectors[0], detectors[1], Path(folder), isolated=isolated, judge=judging.judge()
+            draw(pixels, found, picture or Path(f"{name}_{a}_{b}.png"))
+        report = compare_engines(
+            to_pixels(pixels),
+            first.engine,
+            second.engine,
+            Path(folder),
+            isolated=isolated,
+            judge=judging.judge(),
         )
+        faces = pairs_of(*found)
         if output.format is Format.table:
-            _print_faces(found, pairs)
-        show(report, output, {"faces": _plain(found, pairs)})
+            show_faces(faces)
+        show(report, output, {"faces": faces})
 
 
-def _print_faces(found: list[Detections], pairs: list[Pair]) -> None:
-    table = grid(right=("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"))
-    for row in _plain(found, pairs):
-        apart = [number(value) for value in row["apart"] or (None,) * 4]
-        sides = [("none" if row[side] is None else str(row[side])) for side in "ab"]
-        scores = [number(row[f"score_{side}"]) for side in "ab"]
-        table.add_row(*sides, f"{row['iou']:.6f}", *apart, *scores)
-    console().print(table if pairs else "neither found a face")
+def draw(pixels: Any, found: tuple[Detections, Detections], path: Path) -> None:
+    from .. import png
+    from ..trace.show.faces import draw_both
+
+    path.write_bytes(png.encode(draw_both(pixels, *found)))
+    typer.echo(f"both detections drawn into {path}", err=True)
 
 
-def _plain(found: list[Detections], pairs: list[Pair]) -> list[dict[str, Any]]:
-    """`apart` is b - a of x, y, width, height in pixels."""
-    a, b = found
+def pairs_of(a: Detections, b: Detections) -> list[dict[str, Any]]:
+    """The faces of both, paired, for JSON. `apart` is b - a of x, y, width, height in pixels."""
+    from ..trace.judge.faces import pair_up
+    from ..trace.judge.plain import plain
+
     return [
-        {
-            "a": pair.a,
-            "b": pair.b,
-            "iou": pair.iou,
-            "apart": pair.apart,
+        plain(pair)
+        | {
             "score_a": None if pair.a is None else float(a.scores[pair.a]),
             "score_b": None if pair.b is None else float(b.scores[pair.b]),
         }
-        for pair in pairs
+        for pair in pair_up(a.boxes, b.boxes)
     ]
+
+
+def show_faces(faces: list[dict[str, Any]]) -> None:
+    table = grid(right=("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"))
+    for face in faces:
+        sides = ["none" if face[side] is None else str(face[side]) for side in "ab"]
+        figures = [*(face["apart"] or [None] * 4), face["score_a"], face["score_b"]]
+        table.add_row(*sides, f"{face['iou']:.6f}", *map(number, figures))
+    console().print(table if faces else "neither found a face")

@@ -33,18 +33,20 @@ def parse_index(words: str) -> tuple[int, ...]:
 
 
 def parse_tolerances(given: list[str]) -> Any:
-    """Numbers, ``4ulp``, ``PATTERN=`` before either, or one TOML file -> what `compare` takes."""
+    """Numbers, ``4ulp``, ``1e-5share``, each with or without ``PATTERN=``; or one TOML file -> what `Judge`
+    takes."""
     if len(given) == 1 and given[0].endswith(".toml"):
         return Path(given[0])
     rules: dict[str, Any] = {}
     for words in given:
         pattern, equals, value = words.rpartition("=")
-        kind, digits = ("ulp", value.removesuffix("ulp")) if value.endswith("ulp") else ("", value)
+        kind = next((kind for kind in ("ulp", "share") if value.endswith(kind)), "")
         try:
-            number = float(digits)
+            number = float(value.removesuffix(kind))
         except ValueError:
             raise ValueError(
-                f"--tolerance must be 1e-5, 4ulp, PATTERN=1e-5, PATTERN=4ulp or a .toml file, got {words!r}"
+                "--tolerance must be 1e-5, 4ulp, 1e-5share, the same after PATTERN=, or a .toml file, "
+                f"got {words!r}"
             ) from None
-        rules[pattern if equals else "*"] = {"ulp": number} if kind else number
+        rules[pattern if equals else "*"] = {kind: number} if kind else number
     return rules

@@ -45,8 +45,9 @@ class JudgeOptions:
     tolerance: Annotated[
         list[str] | None,
         typer.Option(
-            help="What may differ: 1e-5 (atol = rtol), 4ulp, PATTERN=1e-5 (repeatable; the last that fits "
-            "holds), or a .toml file. Without it every value must be equal."
+            help="What may differ: 1e-5 (atol = rtol), 4ulp, 1e-5share (of a layer's greatest magnitude), "
+            "PATTERN=1e-5 (repeatable; the last that fits holds), or a .toml file. Without it every value "
+            "must be equal."
         ),
     ] = None
     only: Only = None

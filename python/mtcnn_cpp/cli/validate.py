@@ -45,6 +45,6 @@ def validate(
         options = Options(**captured.manifest.options)
         detector = make_detector(model, options, threads=threads, backend=backend)
         report = run_again(
-            captured, detector, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
+            captured, detector.engine, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
         )
         show(report, output)

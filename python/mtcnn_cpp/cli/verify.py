@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +11,7 @@ from ..reference.options import Options
 from .errors import INCOMPLETE, errors_reported
 from .inputs import Sample, read_picture
 from .options import MinFace, ModelPath
-from .reports import AnyFormat, Format, console
+from .reports import AnyFormat, Format, console, grid, print_json, say
 
 if TYPE_CHECKING:
     from ..verify import Verification
@@ -52,7 +50,7 @@ def verify(
         detector = Detector(model, min_face=min_face)
         found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
         if format is Format.json:
-            typer.echo(json.dumps(plain(found.to_dict()), indent=1, allow_nan=False))
+            print_json(found.to_dict())
         else:
             show(found)
         if not found.ok:
@@ -60,46 +58,25 @@ def verify(
 
 
 def show(found: Verification) -> None:
-    from rich import box, table
-
-    grid = table.Table(box=box.SIMPLE_HEAD)
-    for title in ("network", "layer"):
-        grid.add_column(title, no_wrap=True)
-    for title in ("tensors", "alone: max |Δ|", "share", "in a chain: max |Δ|", "share"):
-        grid.add_column(title, justify="right", no_wrap=True)
-    grid.add_column("verdict")
+    table = grid(
+        "network", "layer", right=("tensors", "alone: max |Δ|", "share", "in a chain: max |Δ|", "share")
+    )
+    table.add_column("verdict")
     for layer in found.layers:
         figures = [layer.alone, layer.alone_share, layer.chained, layer.chained_share]
-        ok = layer.ok(found.tolerance)
         cells = [f"{value:.1e}" if value else "0" for value in figures]
-        grid.add_row(
-            layer.stage,
-            layer.layer,
-            str(layer.tensors),
-            *cells,
-            "ok" if ok else "different",
-            style=None if ok else "red",
-        )
-    out = console()
-    out.print(grid)
-    core, port = found.faces
-    out.print(
-        f"faces: core {core}, {found.port} {port}; boxes within {found.box:.2g} px, "
-        f"scores {found.score:.2g}, landmarks {found.landmark:.2g} px, IoU at least {found.iou:.7f}"
+        verdict, style = ("ok", None) if layer.ok else ("different", "red")
+        table.add_row(layer.stage, layer.layer, str(layer.tensors), *cells, verdict, style=style)
+    console().print(table)
+    faces, wrong = found.faces, found.first_wrong
+    core, port = faces.found
+    say(
+        f"faces: core {core}, {found.port} {port}; boxes within {faces.box:.2g} px, "
+        f"scores {faces.score:.2g}, landmarks {faces.landmark:.2g} px, IoU at least {faces.iou:.7f}"
     )
-    wrong = found.first_wrong
     if found.ok:
-        out.print(f"right: every layer within {found.tolerance:g} of its greatest magnitude")
+        say(f"right: every layer within {found.tolerance:g} of its greatest magnitude")
     elif wrong is not None:
-        out.print(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
+        say(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
     else:
-        out.print("wrong: layers or faces are further apart than they may be")
-
-
-def plain(value: Any) -> Any:
-    """For JSON, which has no infinity: None there."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        say("wrong: layers or faces are further apart than they may be")

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import TraceError
 from ..file.trace import Trace
 from ..names import chosen
+from .magnitudes import Magnitudes
 from .report import Report, Row
 from .tolerances import Tolerance, Tolerances, TolerancesLike
 from .verdict import Verdict, judge
@@ -55,8 +56,9 @@ class Judge:
         return Report(a, b, rows, tuple(notes))
 
     def _rows(self, a: Trace, b: Trace, names: Sequence[str]) -> Iterator[Row]:
+        magnitudes = Magnitudes(a)
         for name in names:
-            row = compare_tensor(a, b, name, self.rules[name])
+            row = compare_tensor(a, b, name, self.rules[name], magnitudes)
             yield row
             if self.fail_fast and not row.ok:
                 return
@@ -90,8 +92,8 @@ def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
     return result
 
 
-def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance) -> Row:
-    """The comparison of one tensor that one trace or both hold."""
+def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance, magnitudes: Magnitudes) -> Row:
+    """The comparison of one tensor that one trace or both hold. `magnitudes`: of a's layers."""
     if name not in b:
         return Row(name, "missing", False, f"{b.source} lacks it", a.entry(name), None, tolerance)
     if name not in a:
@@ -104,7 +106,8 @@ def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance) -> Row:
     elif x.shape != y.shape:
         reason = f"shape {x.shape} against {y.shape}"
     elif a.manifest.capture == b.manifest.capture == "full":
-        verdict, ok, reason, measured = judge(a[name], b[name], tolerance, x.layout)
+        magnitude = magnitudes[name] if tolerance.share else None
+        verdict, ok, reason, measured = judge(a[name], b[name], tolerance, x.layout, magnitude)
     elif x.sha256 is None or y.sha256 is None:
         verdict, reason = "unchecked", "a trace holds names only: shape and dtype agree, values unknown"
     elif x.sha256 == y.sha256:

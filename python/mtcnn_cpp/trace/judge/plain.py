@@ -1,4 +1,4 @@
-"""Results as plain values, for JSON, which has neither NaN nor infinity."""
+"""Results as plain values, for JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """The same value made of dicts, lists, strings, numbers, booleans and None.
+    """Dataclasses and mappings become dicts; tuples, lists and arrays become lists; NumPy scalars Python's.
 
-    Dataclasses become dicts, tuples become lists, NumPy's scalars Python's. Numbers that are not finite
-    become the strings "nan", "inf" and "-inf".
+    JSON has no NaN and no infinity: they become the strings "nan", "inf" and "-inf". Other values stay as
+    they are.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return value
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

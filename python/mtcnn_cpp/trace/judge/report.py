@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from ..file.manifest import Entry
 from ..file.trace import Trace
 from .figures import Figures
+from .plain import plain
 from .tolerances import Tolerance
 from .verdict import Verdict
 
@@ -76,7 +75,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON; NaN and infinities become the strings nan, inf, -inf."""
-        rows = [{**_plain(row), "verdict": row.words} for row in self.rows]
+        rows = [plain(row) | {"verdict": row.words} for row in self.rows]
         first = self.first_divergence
         return {
             "ok": self.ok,
@@ -89,13 +88,3 @@ class Report:
             "counts": self.counts,
             "tensors": rows,
         }
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value

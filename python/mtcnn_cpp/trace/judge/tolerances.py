@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -15,11 +16,16 @@ from ..names import matcher, require_present
 
 @dataclass(frozen=True)
 class Tolerance:
-    """An element passes when it is within `ulp` units in the last place, or |a - b| <= atol + rtol * |a|."""
+    """An element passes when it is within `ulp` units in the last place, or when
+    |a - b| <= atol + rtol * |a| + share * the greatest |a| of the layer, over all its levels or crops.
+
+    Every figure is a finite number >= 0; TraceError for others.
+    """
 
     ulp: float = 0.0
     atol: float = 0.0
     rtol: float = 0.0
+    share: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -66,15 +72,16 @@ def _tolerance(value: Any, pattern: str) -> Tolerance:
     if isinstance(value, Tolerance):
         return value
     if isinstance(value, Mapping):
-        unknown = set(value) - {"ulp", "atol", "rtol"}
+        kinds = [field.name for field in dataclasses.fields(Tolerance)]
+        unknown = [str(kind) for kind in value if kind not in kinds]
         if unknown:
             raise TraceError(
-                f"tolerance of {pattern!r}: expected ulp, atol, rtol, got {', '.join(map(str, unknown))}"
+                f"tolerance of {pattern!r}: expected {', '.join(kinds)}, got {', '.join(unknown)}"
             )
         return Tolerance(**value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Tolerance(atol=value, rtol=value)
-    raise TraceError(f"tolerance of {pattern!r} must be a number or ulp, atol, rtol, got {value!r}")
+    raise TraceError(f"tolerance of {pattern!r} must be a number or ulp, atol, rtol, share, got {value!r}")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

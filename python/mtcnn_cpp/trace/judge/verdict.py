@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figures import Figures, figures
+from .magnitudes import greatest
 from .tolerances import Tolerance
 from .ulp import ulp_distance
 
@@ -18,12 +19,17 @@ Verdict: TypeAlias = Literal[
 
 
 def judge(
-    a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, axes: str
+    a: NDArray[Any],
+    b: NDArray[Any],
+    tolerance: Tolerance,
+    axes: str,
+    magnitude: float | None = None,
 ) -> tuple[Verdict, bool, str, Figures | None]:
     """Verdict, whether it passes, the reason in words, and figures.
 
-    Both arrays are of one shape and dtype; a is the reference. Figures are None for identical tensors and
-    where NaN or infinities stand at different places.
+    a and b: of one shape and dtype; a is the reference. axes: the layout of the manifest. magnitude: what a
+    tolerance's `share` is of; None for the greatest magnitude of a. Figures are None for identical tensors
+    and where NaN or infinities stand at different places.
     """
     if a.tobytes() == b.tobytes():
         return "identical", True, "", None
@@ -35,7 +41,9 @@ def judge(
         return "equal", True, "signed zeros or NaN bits differ", measured
     if measured.pass_ulp <= tolerance.ulp:
         return "ulp", True, f"within {tolerance.ulp:g} ulp", measured
-    if (tolerance.atol or tolerance.rtol) and _all_pass(a, b, tolerance):
+    if tolerance.share and magnitude is None:
+        magnitude = greatest(a)
+    if _all_pass(a, b, tolerance, magnitude or 0.0):
         return "close", True, f"within {tolerance}", measured
     reason = f"{measured.differing} of {measured.elements} elements differ"
     if tolerance != Tolerance():
@@ -45,11 +53,13 @@ def judge(
     return "similar" if measured.snr_db >= SIMILAR_DB else "different", False, reason, measured
 
 
-def _all_pass(a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance) -> bool:
+def _all_pass(a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, magnitude: float) -> bool:
+    if not (tolerance.atol or tolerance.rtol or tolerance.share):
+        return False
     good = np.isfinite(a)
     first, second = a[good], b[good]
     x, y = first.astype(np.float64), second.astype(np.float64)
-    close = np.abs(x - y) <= tolerance.atol + tolerance.rtol * np.abs(x)
+    close = np.abs(x - y) <= tolerance.atol + tolerance.rtol * np.abs(x) + tolerance.share * magnitude
     return bool(np.all(close | (ulp_distance(first, second) <= tolerance.ulp)))
 
 
