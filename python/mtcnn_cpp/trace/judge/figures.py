@@ -93,7 +93,7 @@ def figures(a: NDArray[Any], b: NDArray[Any], axes: str = "?") -> Figures:
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(absolute == 0, 0.0, absolute / np.abs(x))
     count = max(x.size, 1)
-    error, power = float(np.dot(absolute, absolute)), float(np.dot(x, x))
+    error, power = _product(absolute, absolute), _product(x, x)
     return Figures(
         elements=a.size,
         differing=int(np.count_nonzero(flat_a != flat_b)),
@@ -104,7 +104,7 @@ def figures(a: NDArray[Any], b: NDArray[Any], axes: str = "?") -> Figures:
         within=tuple(float(np.count_nonzero(absolute <= limit) / count) for limit in WITHIN),
         rmse=math.sqrt(error / count),
         snr_db=_decibel(power, error),
-        cosine=_cosine(x, y),
+        cosine=_cosine(x, y, power),
         correlation=correlation(a, b, axes),
         worst=_worst(a, b, good, absolute, ulps),
         pass_ulp=float(ulps.max(initial=0.0)),
@@ -139,15 +139,22 @@ def _channels(array: NDArray[Any], axes: str) -> NDArray[np.float64]:
     return values.reshape(1, -1)
 
 
+def _product(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """The sum of x * y, infinite where it overflows. Not by BLAS, whose last bits depend on its threads."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float((x * y).sum())
+
+
 def _decibel(power: float, error: float) -> float:
     if error == 0:
         return math.inf
     return 10 * math.log10(power / error) if power > 0 else -math.inf
 
 
-def _cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    norm = math.sqrt(float(np.dot(x, x))) * math.sqrt(float(np.dot(y, y)))
-    return float(np.dot(x, y)) / norm if norm > 0 else math.nan
+def _cosine(x: NDArray[np.float64], y: NDArray[np.float64], power: float) -> float:
+    """`power`: the sum of x's squares."""
+    norm = math.sqrt(power) * math.sqrt(_product(y, y))
+    return _product(x, y) / norm if norm > 0 else math.nan
 
 
 def _worst(
