@@ -44,8 +44,17 @@ def validate(
     pixels = _pixels(trace, image)
     source = f"rerun with {engine.backend.name}"
     about = trace.manifest
-    second = _run(engine, pixels, folder / "again.npz", source, about.only, about.capture)
+    second = run(engine, pixels, folder / "again.npz", source, about.only, about.capture)
     return judge.compare(trace, second)
+
+
+def run(
+    engine: Engine, pixels: Pixels, path: Path, source: str, only: Sequence[str] = (), capture: str = "full"
+) -> Trace:
+    """The trace of one detection, in the file `path`, however large it gets. Arguments as of `dump`; `source`
+    is what reports call the trace."""
+    dump(engine, pixels, path, only=only, capture=capture, limit=None)
+    return Trace.load(path, source=source)
 
 
 def compare_engines(
@@ -56,10 +65,10 @@ def compare_engines(
     isolated: as `compare_isolated`, b's layers are fed a's tensors.
     """
     only = () if isolated else judge.only
-    first = _run(a, pixels, folder / "a.npz", a.backend.name, only)
+    first = run(a, pixels, folder / "a.npz", a.backend.name, only)
     if isolated:
         return compare_isolated(first, b, folder, judge=judge)
-    return judge.compare(first, _run(b, pixels, folder / "b.npz", b.backend.name, only))
+    return judge.compare(first, run(b, pixels, folder / "b.npz", b.backend.name, only))
 
 
 def compare_isolated(
@@ -87,13 +96,6 @@ def compare_isolated(
         f"{len(reference) - len(layers)} tensors that are no layer's output were left out"
     )
     return dataclasses.replace(report, notes=(note, *_guilty(report), *report.notes), mode=mode)
-
-
-def _run(
-    engine: Engine, pixels: Pixels, path: Path, source: str, only: Sequence[str], capture: str = "full"
-) -> Trace:
-    dump(engine, pixels, path, only=only, capture=capture, limit=None)
-    return Trace.load(path, source=source)
 
 
 def _guilty(report: Report) -> Iterator[str]:

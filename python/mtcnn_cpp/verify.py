@@ -22,8 +22,7 @@ from .formats.read import import_model
 from .image import to_pixels
 from .model import Model
 from .reference.plan import STAGES
-from .rerun import compare_isolated
-from .trace.file.trace import Trace
+from .rerun import compare_isolated, run
 from .trace.judge.comparison import Judge
 from .trace.judge.faces import pair_up
 from .trace.judge.magnitudes import Magnitudes
@@ -31,7 +30,6 @@ from .trace.judge.plain import plain
 from .trace.judge.report import Report, Row
 from .trace.judge.tolerances import Tolerance
 from .trace.names import stage_of
-from .trace.record.capture import dump
 from .types import Faces, ImageLike, StageName
 
 TOLERANCE = 1e-5  # of a layer's greatest magnitude
@@ -126,8 +124,7 @@ def verify(
     judge = Judge(Tolerance(share=tolerance))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         work = Path(name)
-        dump(core, pixels, work / "core.npz", limit=None)
-        reference = Trace.load(work / "core.npz", source="core")
+        reference = run(core, pixels, work / "core.npz", "core")
         alone = compare_isolated(reference, port, work, judge=judge)
         chained = compare_isolated(reference, port, work, chained=True, judge=judge)
         layers = tuple(check_layers(port.model, alone, chained))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.backends import make_backend
 from mtcnn_cpp.backends.runner import BackendRunner, Runner
 from mtcnn_cpp.reference.plan import STAGES
-from mtcnn_cpp.verify import verify
+from mtcnn_cpp.rerun import compare_isolated
+from mtcnn_cpp.trace import Judge
+from mtcnn_cpp.trace.names import layer_inputs
+from mtcnn_cpp.verify import LayerCheck, load_port, verify
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
@@ -129,6 +133,10 @@ def test_pickles() -> None:
     assert len(detector.detect(sample_image())) == 1
 
 
+def fits(name: str, layer: LayerCheck) -> bool:
+    return name.startswith(f"{layer.stage}/") and name.endswith(f"/{layer.layer}")
+
+
 class TestVerify:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -145,6 +153,25 @@ class TestVerify:
         assert [layer.tensors for layer in found.layers if layer.layer == "conv1"] == [8, 97, 27]
         assert max(layer.chained_share for layer in found.layers) <= LAYER
         assert max(layer.alone_share for layer in found.layers) > 0
+
+    @pytest.mark.parametrize("chained", [False, True])
+    def test_the_verdict_is_that_of_isolated_mode(self, folder: Path, tmp_path: Path, chained: bool) -> None:
+        """verify says of each layer what a comparison with a share says of its tensors."""
+        detector = Detector(min_face=100)
+        port = load_port(folder, detector.engine)
+        reference = detector.trace(sample_image())
+        judge = Judge({"*": {"share": LAYER}})
+        report = compare_isolated(reference, port, tmp_path, chained=chained, judge=judge)
+        assert report.ok
+        assert len(report.rows) == len(layer_inputs(reference))
+        found = verify(folder, sample_image(), detector=detector, tolerance=0)
+        assert not found.ok
+        for layer in found.layers:
+            rows = [row for row in report.rows if fits(row.name, layer)]
+            assert layer.tensors == len(rows)
+            assert (layer.chained if chained else layer.alone) == max(
+                row.figures.absolute.maximum if row.figures else 0.0 for row in rows
+            )
 
     def test_torch(self, tmp_path: Path) -> None:
         pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
@@ -177,6 +204,9 @@ class TestVerify:
         pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
         next(one for one in pool.attribute if one.name == "ceil_mode").i = 0
         onnx.save(model, path)
-        wrong = verify(folder, gold_figures.picture("collage.png")).first_wrong
+        found = verify(folder, gold_figures.picture("collage.png"))
+        wrong = found.first_wrong
         assert wrong is not None
         assert (wrong.stage, wrong.layer, wrong.alone) == ("pnet", "pool1", np.inf)
+        assert wrong in found.layers
+        assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["layers"][2]["alone"] == "inf"

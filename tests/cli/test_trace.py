@@ -105,6 +105,8 @@ def test_diff_with_only_and_tolerance(folder: Path) -> None:
     assert run("diff", *sides, "--only", "pnet/*").exit_code == 0
     assert run("diff", *sides, "--only", "rnet/crop000/conv2", "--tolerance", "1e-5").exit_code == 1
     assert run("diff", *sides, "--only", "rnet/crop000/conv2", "--tolerance", "100").exit_code == 0
+    assert run("diff", *sides, "--only", "rnet/crop000/conv2", "--tolerance", "1e-5share").exit_code == 1
+    assert run("diff", *sides, "--only", "rnet/crop000/conv2", "--tolerance", "*=2share").exit_code == 0
     exact, loose = ("--tolerance", "*=0"), ("--tolerance", "rnet/*=9e9ulp")
     assert run("diff", *sides, "--only", "rnet/crop000/*", *exact, *loose).exit_code == 0
     assert run("diff", *sides, "--only", "rnet/crop000/*", *loose, *exact).exit_code == 1

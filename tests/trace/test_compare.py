@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp.trace import Tolerance, Trace, TraceError, compare
+from mtcnn_cpp.trace import Judge, Tolerance, Trace, TraceError, compare
 from mtcnn_cpp.trace.judge.comparison import merged
+from mtcnn_cpp.trace.judge.plain import plain
 
 RNG = np.random.default_rng(5)
 PICTURE = RNG.integers(0, 256, (6, 8, 3), np.uint8)
@@ -33,12 +30,6 @@ def altered(name: str, index: tuple[int, ...], value: float) -> dict[str, Any]:
     array = TENSORS[name].copy()
     array[index] = value
     return {name: array}
-
-
-def neighbour(value: np.float32, steps: int = 1) -> np.float32:
-    for _ in range(steps):
-        value = np.nextafter(value, np.float32(np.inf))
-    return value
 
 
 def test_equal_traces_are_identical() -> None:
@@ -223,65 +214,30 @@ def test_only_restricts_both_sides() -> None:
         compare(trace(), changed, only=["*/covn1"])
 
 
-def test_tolerances_by_pattern_the_last_that_fits_holds() -> None:
-    changed = trace(
-        {name: array + np.float32(0.001) for name, array in TENSORS.items() if array.dtype == np.float32}
-    )
-    rules = {"*": 0, "pnet/*": {"atol": 0.01}, "*/conv1": {"ulp": 1}, "*_keep": 0}
-    report = compare(trace(), changed, tolerances=rules)
-    assert [row.ok for row in report.rows] == [True, False, True, True, True, True]
-    assert report.headline.endswith("elements differ by more than ulp 1")
+def test_a_judge_checks_its_tolerances_when_it_is_made() -> None:
+    with pytest.raises(TraceError, match="tolerance atol must be a number >= 0"):
+        Judge(-1.0)
+    judge = Judge({"*/conv1": 100}, only=["pnet/level00/*"], fail_fast=True)
+    changed = trace(altered(CONV1, (0, 0, 0), 7))
+    assert judge.compare(trace(), changed).counts == {"identical": 4, "close": 1}
+    assert [row.name for row in Judge().compare(trace(), changed, [CONV1]).rows] == [CONV1]
 
 
-needs_toml = pytest.mark.skipif(
-    find_spec("tomllib") is None and find_spec("tomli") is None, reason="TOML needs Python 3.11 or tomli"
-)
-
-
-@needs_toml
-def test_tolerances_from_toml(tmp_path: Path) -> None:
-    path = tmp_path / "tolerances.toml"
-    path.write_text('"*" = 1e-9\n["*/conv1"]\nulp = 2\n')
-    near = neighbour(TENSORS[CONV1][0, 0, 0], 2)
-    assert compare(trace(), trace(altered(CONV1, (0, 0, 0), near)), tolerances=path).ok
-    near = neighbour(TENSORS[CONV1][0, 0, 0], 3)
-    assert not compare(trace(), trace(altered(CONV1, (0, 0, 0), near)), tolerances=path).ok
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (-1.0, "tolerance atol must be a number >= 0, got -1.0"),
-        (math.nan, "tolerance atol must be a number >= 0, got nan"),
-        (
-            {"pnet/level01/*": 1},
-            r"pattern 'pnet/level01/\*' matches no tensor name; the nearest: pnet/level\*/",
-        ),
-        ({"*": {"ulps": 1}}, r"tolerance of '\*': expected ulp, atol, rtol, share, got ulps"),
-        ({"*": "1"}, r"tolerance of '\*' must be a number or ulp, atol, rtol, share, got '1'"),
-        ({"*": True}, "must be a number"),
-        ({"*": {"rtol": "x"}}, "tolerance rtol must be a number >= 0, got 'x'"),
-    ],
-)
-def test_bad_tolerances(given: Any, message: str) -> None:
-    with pytest.raises(TraceError, match=message):
-        compare(trace(), trace(), tolerances=given)
-
-
-@needs_toml
-def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match=r"missing.toml: cannot read the tolerances \(No such file"):
-        compare(trace(), trace(), tolerances=tmp_path / "missing.toml")
-    (tmp_path / "t.toml").write_text("a = ")
-    with pytest.raises(TraceError, match=r"t.toml is not TOML"):
-        compare(trace(), trace(), tolerances=tmp_path / "t.toml")
-
-
-def test_python_3_10_says_what_toml_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tomllib", "tomli"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(TraceError, match=r"t.toml: reading TOML needs Python 3.11 or `pip install tomli`"):
-        compare(trace(), trace(), tolerances=tmp_path / "t.toml")
+def test_plain_values() -> None:
+    nan, inf = float("nan"), float("inf")
+    given = {
+        "a": (1, nan, -inf),
+        "b": Tolerance(ulp=2),
+        "c": np.float32([[inf, 0.5]]),
+        "d": [np.int64(3), None, "x"],
+    }
+    expected = {
+        "a": [1, "nan", "-inf"],
+        "b": {"ulp": 2, "atol": 0.0, "rtol": 0.0, "share": 0.0},
+        "c": [["inf", 0.5]],
+        "d": [3, None, "x"],
+    }
+    assert json.loads(json.dumps(plain(given), allow_nan=False)) == expected
 
 
 def test_to_dict_is_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Only, Sample, read_picture
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
+
+if TYPE_CHECKING:
+    from ..backends.engine import Engine
+    from ..image import Pixels
 
 
 class Level(str, enum.Enum):
@@ -45,26 +49,32 @@ def dump(
     from ..image import to_pixels
     from ..trace.record.capture import LIMIT
     from ..trace.record.capture import dump as write_trace
-    from ..trace.record.estimate import estimate
 
     with errors_reported():
         _, picture = read_picture(image, sample)
-        detector = make_detector(model, cascade, threads=threads, backend=backend)
+        engine = make_detector(model, cascade, threads=threads, backend=backend).engine
         pixels = to_pixels(picture)
-        if capture is Level.full and not only:
-            height, width = pixels.array.shape[:2]
-            guess = estimate(detector.engine, height, width, pixels.array.itemsize)
-            typer.echo(f"about {guess}", err=True)
-            if guess.pnet > LIMIT and not yes:
-                raise ValueError(
-                    "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"
-                )
         limit = None if yes else LIMIT
+        if capture is Level.full and not only:
+            announce(engine, pixels, limit)
         try:
             manifest = write_trace(
-                detector.engine, pixels, output, only=only or (), capture=capture.value, limit=limit
+                engine, pixels, output, only=only or (), capture=capture.value, limit=limit
             )
         except KeyboardInterrupt:
             raise ValueError(f"interrupted; {output} was not written") from None
         size = output.stat().st_size / 1e6
         typer.echo(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")
+
+
+def announce(engine: Engine, pixels: Pixels, limit: int | None) -> None:
+    """Say how large the file will be. ValueError where that is more than `limit` bytes (None: no limit)."""
+    from ..trace.record.estimate import estimate
+
+    height, width = pixels.array.shape[:2]
+    guess = estimate(engine, height, width, pixels.array.itemsize)
+    typer.echo(f"about {guess}", err=True)
+    if limit is not None and guess.pnet > limit:
+        raise ValueError(
+            "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +10,10 @@ import typer
 from .errors import INCOMPLETE, errors_reported
 from .inputs import parse_index
 from .options import ModelPath
-from .reports import AnyFormat, Format, console
+from .reports import AnyFormat, Format, console, grid, print_json, say
 
 if TYPE_CHECKING:
-    from ..trace.judge.explanation import Explanation
+    from ..trace.judge.explanation import Explanation, Running
 
 RULES = {"fma": "float32, fused", "mul_add": "float32, mul then add", "double": "float64"}
 
@@ -41,7 +40,7 @@ def explain(
     with errors_reported():
         found = work_out(Trace.load(trace), name, parse_index(at), Model.load(model) if model else None)
         if format is Format.json:
-            typer.echo(json.dumps(_plain(found), indent=1))
+            print_json(_plain(found))
         else:
             _print(found)
     if not found.ok:
@@ -49,46 +48,33 @@ def explain(
 
 
 def _print(found: Explanation) -> None:
-    from rich import box, table
-    from rich.text import Text
-
-    out = console()
-    out.print(
-        Text(f"{found.name} at {found.index}: {found.layer} of {found.input_name}", "bold"), soft_wrap=True
-    )
-    grid = table.Table(box=box.SIMPLE_HEAD)
-    for title in ("step", "input at", "input", "weight", *RULES.values()):
-        grid.add_column(title, justify="right", no_wrap=True)
+    say(f"{found.name} at {found.index}: {found.layer} of {found.input_name}", "bold")
+    table = grid(right=("step", "input at", "input", "weight", *RULES.values()))
     for number, term in enumerate(found.terms, start=1):
         weight = "" if term.weight is None else str(term.weight)
         place = ",".join(map(str, term.index))
-        running = term.running
-        grid.add_row(
-            str(number),
-            place,
-            str(term.value),
-            weight,
-            str(running.fma),
-            str(running.mul_add),
-            repr(running.double),
-        )
+        table.add_row(str(number), place, str(term.value), weight, *_sums(term.running))
     if found.bias is not None:
-        last = found.results
-        grid.add_section()
-        grid.add_row("", "", "+ bias", str(found.bias), str(last.fma), str(last.mul_add), repr(last.double))
-    out.print(grid)
-    out.print(Text(f"recorded: {found.recorded!s} ({float(found.recorded).hex()})", "bold"), soft_wrap=True)
+        table.add_section()
+        table.add_row("", "", "+ bias", str(found.bias), *_sums(found.results))
+    console().print(table)
+    say(f"recorded: {found.recorded!s} ({float(found.recorded).hex()})", "bold")
     for rule, words in RULES.items():
         value = getattr(found.results, rule)
         spec = " (the specification's)" if rule == found.rule else ""
         style = "" if rule != found.rule else "green" if found.ok else "red"
         apart = f"{found.ulps(rule):g} ulp from the recorded value"
-        text = f"{words}{spec}: {value!s} ({float(value).hex()}), {apart}"
-        out.print(Text(text, style), soft_wrap=True)
+        say(f"{words}{spec}: {value!s} ({float(value).hex()}), {apart}", style)
+
+
+def _sums(running: Running) -> tuple[str, str, str]:
+    return str(running.fma), str(running.mul_add), repr(running.double)
 
 
 def _plain(found: Explanation) -> dict[str, Any]:
-    def running(values: Any) -> dict[str, str]:
+    """For JSON. Floats are hexadecimal, so that no digit is lost."""
+
+    def running(values: Running) -> dict[str, str]:
         return {rule: float(getattr(values, rule)).hex() for rule in RULES}
 
     return {

@@ -11,7 +11,7 @@ import typer
 
 from .errors import errors_reported
 from .inputs import parse_index
-from .reports import AnyFormat, Format, console, number
+from .reports import AnyFormat, Format, console, grid, number, print_json, say
 
 if TYPE_CHECKING:
     from ..trace import Trace
@@ -44,48 +44,36 @@ def inspect(
         _list(opened, opened.select(name or "*").manifest.tensors, format)
 
 
-def _list(trace: Trace, chosen: Sequence[Entry], format: Format) -> None:
-    from rich import box, table
+def _list(trace: Trace, listed: Sequence[Entry], format: Format) -> None:
     from rich.text import Text
 
     from ..trace.file.manifest import entry_to_json
 
     manifest = trace.manifest
-    about: dict[str, Any] = {
-        "capture": manifest.capture,
-        "only": list(manifest.only),
-        "picture": vars(manifest.picture) if manifest.picture else None,
-        "options": dict(manifest.options),
-        "model": dict(manifest.model),
-        "made_by": dict(manifest.made_by),
-    }
     if format is Format.json:
-        typer.echo(json.dumps(about | {"tensors": [entry_to_json(entry) for entry in chosen]}, indent=1))
+        print_json(manifest.about() | {"tensors": [entry_to_json(entry) for entry in listed]})
         return
-    out = console()
-    out.print(Text(f"{trace.source}: {len(trace)} tensors, capture level {manifest.capture}", "bold"))
-    for key, value in about.items():
+    say(f"{trace.source}: {len(trace)} tensors, capture level {manifest.capture}", "bold")
+    for key, value in manifest.about().items():
         if value and key != "capture":
-            out.print(Text(f"  {key}: {value}"), soft_wrap=True)
-    grid = table.Table(box=box.SIMPLE_HEAD)
-    with_figures = manifest.capture == "stats"
-    for title in ("tensor", "shape", "dtype", "axes", "SHA-256", *("min", "max", "mean") * with_figures):
-        grid.add_column(title, no_wrap=True)
-    for entry in chosen:
+            say(f"  {key}: {value}")
+    statistics = ("min", "max", "mean") if manifest.capture == "stats" else ()
+    table = grid("tensor", "shape", "dtype", "axes", "SHA-256", *statistics)
+    for entry in listed:
         found = entry.statistics
         figures = (found.minimum, found.maximum, found.mean) if found else ()
         shape = "x".join(map(str, entry.shape))
         digest = (entry.sha256 or "")[:12]
-        grid.add_row(Text(entry.name), shape, entry.dtype, entry.layout, digest, *map(number, figures))
-    out.print(grid)
+        table.add_row(Text(entry.name), shape, entry.dtype, entry.layout, digest, *map(number, figures))
+    console().print(table)
 
 
 def _one(trace: Trace, entry: Entry, at: str | None, format: Format) -> None:
     import numpy as np
-    from rich.text import Text
 
     from ..trace.file.manifest import entry_to_json
     from ..trace.file.statistics import Statistics
+    from ..trace.judge.plain import plain
 
     values = trace[entry.name] if trace.manifest.capture == "full" else None
     found = entry.statistics if values is None else Statistics.of(values)
@@ -94,15 +82,12 @@ def _one(trace: Trace, entry: Entry, at: str | None, format: Format) -> None:
         element = _element(trace, entry, at)
         about["element"] = {"at": list(parse_index(at)), "value": str(element), "hex": float(element).hex()}
     if format is Format.json:
-        typer.echo(json.dumps(about | ({} if values is None else {"values": _nested(values)})))
+        typer.echo(json.dumps(about | ({} if values is None else {"values": plain(values)})))
         return
-    out = console()
     for key, value in about.items():
-        out.print(Text(f"{key}: {value}"), soft_wrap=True)
+        say(f"{key}: {value}")
     if values is not None and at is None:
-        out.print(
-            Text(np.array2string(values, threshold=400, edgeitems=4, max_line_width=150)), soft_wrap=True
-        )
+        say(np.array2string(values, threshold=400, edgeitems=4, max_line_width=150))
 
 
 def _element(trace: Trace, entry: Entry, at: str) -> Any:
@@ -113,11 +98,3 @@ def _element(trace: Trace, entry: Entry, at: str) -> Any:
         return trace[entry.name][index]
     except IndexError:
         raise ValueError(f"{entry.name} has shape {entry.shape}; --at {at} is not in it") from None
-
-
-def _nested(values: Any) -> Any:
-    """Nested lists for JSON; NaN and infinities as words."""
-    if values.ndim:
-        return [_nested(part) for part in values]
-    number = values.item()
-    return number if number == number and abs(number) != float("inf") else str(number)

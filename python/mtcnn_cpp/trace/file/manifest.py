@@ -65,11 +65,9 @@ class Manifest:
     model: Mapping[str, str] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """One tensor a line, so that the text can be read and compared by people."""
-        head = {
-            "format": FORMAT,
-            "version": VERSION,
+    def about(self) -> dict[str, Any]:
+        """All but the tensors, as it stands in the JSON."""
+        return {
             "capture": self.capture,
             "only": list(self.only),
             "picture": None if self.picture is None else vars(self.picture),
@@ -77,6 +75,10 @@ class Manifest:
             "model": dict(self.model),
             "made_by": dict(self.made_by),
         }
+
+    def to_json(self) -> str:
+        """One tensor a line, so that people can read and compare the text."""
+        head = {"format": FORMAT, "version": VERSION, **self.about()}
         lines = ",\n  ".join(json.dumps(entry_to_json(entry), allow_nan=False) for entry in self.tensors)
         return json.dumps(head, indent=1, allow_nan=False)[:-2] + f',\n "tensors": [\n  {lines}\n ]\n}}\n'
 

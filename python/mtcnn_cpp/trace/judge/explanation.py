@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How one output came about. `rule` is the specification's arithmetic: its result must be `recorded`."""
+    """How one output came about: from `input_name`, by the layer of kind `layer`, in the order of `terms`.
+
+    index: the element of `name`. bias: None where the layer has none. rule: the arithmetic of the
+    specification ("fma" or "double"); its result must equal `recorded`.
+    """
 
     name: str
     input_name: str
@@ -70,9 +74,11 @@ class Explanation:
 def explain(trace: Trace, name: str, at: Sequence[int], model: Model | None = None) -> Explanation:
     """Recompute one element of ``<network>/<level or crop>/<layer>`` from the layer's recorded input.
 
-    `at` is the index in the tensor: channel, y, x for maps, one number for vectors. Without `model`, the
-    built-in networks are used if the trace was made with them. Raises TraceError for tensors that are no
-    layer's output, an index outside, a trace without values, or networks that are not at hand.
+    at: the index in the tensor: channel, y, x for maps, one number for vectors. model: the networks that the
+    trace was made with; None for the built-in ones.
+
+    Raises TraceError for a tensor that is no layer's output, an index that is not in it, a trace without
+    values, or a trace that was made with other networks than the built-in ones where `model` is None.
     """
     recorded = trace[name]
     place, layer_name = name.rpartition("/")[::2]
@@ -88,7 +94,7 @@ def explain(trace: Trace, name: str, at: Sequence[int], model: Model | None = No
     input_name = f"{place}/{network.names[number - 1] if number else 'input'}"
     layer = network.layers[number]
     kind = type(layer).__name__
-    sum_up: Callable[..., tuple[list[Term], np.float32 | None, Running, str]] | None = _RULES.get(type(layer))
+    sum_up = _RULES.get(type(layer))
     if sum_up is None:
         raise TraceError(f"{name}: explain knows convolutions, dense layers, PReLU and pooling, not {kind}")
     try:
@@ -120,8 +126,13 @@ def _checked_index(at: Sequence[int], shape: tuple[int, ...], name: str) -> tupl
     return index
 
 
+# What a rule below gives: the terms, the bias (None for none), the results, and which of them the specification
+# asks for.
+_Summed: TypeAlias = tuple[list[Term], np.float32 | None, Running, str]
+
+
 class _Sum:
-    """The three running sums."""
+    """The sum so far in the three arithmetics, and the terms that went into it."""
 
     def __init__(self) -> None:
         self.terms: list[Term] = []
@@ -140,7 +151,7 @@ class _Sum:
         return Running(F(now.fma + bias), F(now.mul_add + bias), now.double + float(bias))
 
 
-def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
     """Input map outside, then kernel x, then kernel y; the bias last."""
     out, y, x = index
     _, maps_in, kernel_y, kernel_x = layer.kernel.shape
@@ -153,7 +164,7 @@ def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
     return total.terms, layer.bias[out], total.with_bias(layer.bias[out]), "fma"
 
 
-def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
     """On maps: inputs in order, the double sum rounded to float, then the bias in float. Flattened: channel,
     then x, then y (y fastest), the bias in double, rounded once."""
     inputs, out, total = len(layer.weights), index[0], _Sum()
@@ -173,7 +184,7 @@ def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int
     return total.terms, bias, Running(results.fma, results.mul_add, double), "double"
 
 
-def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
     """``v >= 0 ? v : v * slope``."""
     value, slope = maps[index], layer.slopes[index[0]]
     kept = bool(value >= 0)
@@ -182,7 +193,7 @@ def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
     return [Term(index, value, slope, running)], None, running, "fma"
 
 
-def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> Any:
+def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
     """Along the rows of the window, cut at the border; a value replaces the best only if it is greater."""
     c, out_y, out_x = index
     y, x = out_y * layer.stride_y, out_x * layer.stride_x
@@ -202,7 +213,7 @@ def _require(holds: bool, expected: str) -> None:
         raise ValueError(f"expected {expected}")
 
 
-_RULES: dict[type, Callable[..., Any]] = {
+_RULES: dict[type, Callable[..., _Summed]] = {
     Conv2d: _conv2d,
     FullyConnected: _fully_connected,
     PReLU: _prelu,

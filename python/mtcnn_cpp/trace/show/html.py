@@ -101,7 +101,7 @@ def _details(report: Report) -> tuple[list[Detail], int]:
 
 
 def _detail(report: Report, row: Row) -> Detail:
-    from . import plots as pictures
+    from . import plots
 
     if row.a is None or row.b is None or (row.a.shape, row.a.dtype) != (row.b.shape, row.b.dtype):
         return Detail(row, ())
@@ -112,16 +112,16 @@ def _detail(report: Report, row: Row) -> Detail:
         return Detail(row, (), *_table(a, b))
     shown = []
     if a.ndim in (2, 3):
-        picture, channels = pictures.heat_maps(a, b)
+        picture, channels = plots.heat_maps(a, b)
         count = len(a) if a.ndim == 3 else 1
         caption = (
             f"{len(channels)} of {count} channels, those that differ most" if count > len(channels) else ""
         )
         shown.append((caption, _uri(picture)))
     elif a.ndim == 1:
-        shown.append(("", _uri(pictures.lines(a, b))))
+        shown.append(("", _uri(plots.lines(a, b))))
     if row.figures:
-        shown.append(("", _uri(pictures.distributions(a, b))))
+        shown.append(("", _uri(plots.distributions(a, b))))
     return Detail(row, tuple(shown))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one tensor's differences, by Matplotlib, as PNG bytes; every element is in them."""
+"""Plots of one tensor's differences, by Matplotlib, as PNG bytes; every element is in them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def lines(a: NDArray[Any], b: NDArray[Any]) -> bytes:
         below.bar(np.arange(x.size), y - x, color=GREY, width=1 if x.size > 200 else 0.8)
     below.axhline(0, color="black", lw=0.5)
     below.set_ylabel("b − a", fontsize=8)
-    _plain(above, below)
+    _without_frame(above, below)
     return _png(figure)
 
 
@@ -90,7 +90,7 @@ def distributions(a: NDArray[Any], b: NDArray[Any]) -> bytes:
     figure.subplots_adjust(0.05, 0.16, 0.97, 0.9, wspace=0.15)
     _ulp_histogram(left, ulp_distance(a, b))
     _error_against_magnitude(figure, right, np.abs(a.astype(np.float64)), a.astype(np.float64) - b)
-    _plain(left, right)
+    _without_frame(left, right)
     return _png(figure)
 
 
@@ -139,7 +139,7 @@ def _range(values: NDArray[np.float64]) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
 
-def _plain(*panels: Any) -> None:
+def _without_frame(*panels: Any) -> None:
     for axes in panels:
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
