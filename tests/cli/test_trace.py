@@ -15,7 +15,6 @@ from mtcnn_cpp import Model, png
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.model import Conv2d, Network
 from mtcnn_cpp.trace import Trace
-from mtcnn_cpp.trace.record import capture
 from pictures import BACKENDS, portrait
 from typer.testing import CliRunner, Result
 
@@ -56,25 +55,6 @@ def test_dump_then_diff_between_backends(backend: str, folder: Path, tmp_path: P
         0,
         f"no divergence in {count} tensors ({count} identical)\n",
     )
-
-
-def test_dump_of_some_names_at_a_level(folder: Path, tmp_path: Path) -> None:
-    options = [
-        "--only",
-        "pnet/level01/*",
-        "--only",
-        "*/boxes",
-        "--capture",
-        "stats",
-        "--backend",
-        "reference",
-    ]
-    made = run("dump", "--sample", "-o", tmp_path / "a.npz", *options)
-    assert made.exit_code == 0
-    trace = Trace.load(tmp_path / "a.npz")
-    assert trace.manifest.capture == "stats"
-    assert trace.manifest.only == ("pnet/level01/*", "*/boxes")
-    assert all(name.startswith("pnet/level01/") or name.endswith("/boxes") for name in trace)
 
 
 def test_diff_names_the_planted_fault(folder: Path) -> None:
@@ -270,50 +250,8 @@ def test_errors_have_exit_code_2(arguments: list[str], message: str, folder: Pat
     assert not (folder / "x.npz").exists()
 
 
-@pytest.mark.parametrize(
-    ("cause", "message"),
-    [
-        (KeyboardInterrupt(), "error: interrupted; {} was not written\n"),
-        (
-            OSError(28, "No space left on device"),
-            "error: {} could not be written (No space left on device); ",
-        ),
-    ],
-)
-def test_an_interrupt_or_a_full_disk_keeps_the_earlier_file(
-    cause: BaseException, message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    earlier = tmp_path / "a.npz"
-    earlier.write_bytes(b"earlier")
-
-    def fail(*_: object) -> None:
-        raise cause
-
-    monkeypatch.setattr("numpy.lib.format.write_array_header_1_0", fail)
-    result = run("dump", folder / "face.png", "-o", earlier, "--backend", FAST)
-    assert result.exit_code == 2
-    assert message.format(earlier) in result.stderr
-    assert earlier.read_bytes() == b"earlier"
-    assert list(tmp_path.iterdir()) == [earlier]
-
-
 def test_two_pictures_cannot_be_compared(folder: Path, tmp_path: Path) -> None:
     run("dump", "--sample", "-o", tmp_path / "other.npz", "--capture", "hash", "--backend", FAST)
     result = run("diff", folder / "gold.npz", tmp_path / "other.npz")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: the traces are of different pictures: ")
-
-
-def test_a_large_capture_needs_yes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "LIMIT", 300_000)
-    command = ("dump", folder / "face.png", "-o", tmp_path / "a.npz", "--backend", FAST)
-    refused = run(*command)
-    assert refused.exit_code == 2
-    assert "about 0.4 MB for picture and PNet" in refused.stderr
-    assert "that is more than 2 GiB; allow it with --yes" in refused.stderr
-    monkeypatch.setattr(capture, "LIMIT", 600_000)  # PNet alone fits
-    refused = run(*command)
-    assert refused.exit_code == 2
-    assert re.search(r"the capture grew beyond .* at [ro]net/crop\d{3}/\w+; allow it", refused.stderr)
-    assert not list(tmp_path.iterdir())
-    assert run(*command, "--yes").exit_code == 0

@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take frozen dataclasses: on the command line, each of their fields is an option."""
+    """A command whose parameters may be frozen dataclasses: each of their fields is an option on the command
+    line. Every field has a default."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
     hints = get_type_hints(command, include_extras=True)

@@ -20,7 +20,7 @@ Capture = Literal["names", "stats", "hash", "full"]
 
 
 def capture_level(word: str) -> Capture:
-    """The word itself, if it is a capture level."""
+    """The word itself, if it is a capture level; else TraceError."""
     if word not in get_args(Capture):
         raise TraceError(f"capture must be one of {', '.join(get_args(Capture))}, got {word!r}")
     return word  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The tap that a capture hands to the detector: notes every tensor, passes the wanted values on."""
+"""Recorder: the tap of a capture. It describes every tensor, and passes the values on."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def describe_tensor(name: str, array: NDArray[Any], capture: Capture) -> Entry:
 
 
 class Recorder:
-    """`tap` takes tensors in execution order, `entries` are what it saw; level ``full`` fills `store`.
+    """Give `tap` to a detection; then `entries` describe the tensors whose names fit `only`, in order.
 
-    `limit` (bytes of values, None for no limit) stops a capture that grows beyond what was agreed to.
+    store: called with name and array of each of them, at level "full". only: patterns; none for all. limit:
+    the bytes of values that may be stored, None for no limit; TraceError beyond it.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Recorder:
         self._seen: set[str] = set()
 
     def tap(self, name: str, array: NDArray[Any]) -> None:
-        """Take one tensor; the array is read at once and not kept."""
+        """Take one tensor. The array is read at once and not kept. TraceError for a name that came before."""
         if not self._wanted(name):
             return
         if name in self._seen:

@@ -126,8 +126,8 @@ def _checked_index(at: Sequence[int], shape: tuple[int, ...], name: str) -> tupl
     return index
 
 
-# What a rule below gives: the terms, the bias (None for none), the results, and which of them the specification
-# asks for.
+# What a rule below gives: the terms, the bias (None for none), the results, and the name of the one that the
+# specification asks for.
 _Summed: TypeAlias = tuple[list[Term], np.float32 | None, Running, str]
 
 
@@ -152,7 +152,7 @@ class _Sum:
 
 
 def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
-    """Input map outside, then kernel x, then kernel y; the bias last."""
+    """Input map by input map, in each the kernel column by column (y fastest); the bias last."""
     out, y, x = index
     _, maps_in, kernel_y, kernel_x = layer.kernel.shape
     _require(len(maps) == maps_in, f"{maps_in} maps")
@@ -165,8 +165,9 @@ def _conv2d(layer: Conv2d, maps: NDArray[Any], index: tuple[int, ...]) -> _Summe
 
 
 def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
-    """On maps: inputs in order, the double sum rounded to float, then the bias in float. Flattened: channel,
-    then x, then y (y fastest), the bias in double, rounded once."""
+    """At one pixel of maps: the channels in order; the float64 sum is rounded to float32, then the bias is
+    added in float32. On maps laid flat: channel by channel, each column by column (y fastest); the bias is
+    added in float64, and the result is rounded once."""
     inputs, out, total = len(layer.weights), index[0], _Sum()
     per_pixel = maps.ndim == 3 and len(maps) == inputs
     if per_pixel:
@@ -185,7 +186,7 @@ def _fully_connected(layer: FullyConnected, maps: NDArray[Any], index: tuple[int
 
 
 def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
-    """``v >= 0 ? v : v * slope``."""
+    """The value itself where it is 0 or more, else value * slope."""
     value, slope = maps[index], layer.slopes[index[0]]
     kept = bool(value >= 0)
     result = value if kept else F(value * slope)
@@ -194,7 +195,7 @@ def _prelu(layer: PReLU, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
 
 
 def _max_pool(layer: MaxPool, maps: NDArray[Any], index: tuple[int, ...]) -> _Summed:
-    """Along the rows of the window, cut at the border; a value replaces the best only if it is greater."""
+    """Row by row through the window, which ends at the border; a value replaces the best if it is greater."""
     c, out_y, out_x = index
     y, x = out_y * layer.stride_y, out_x * layer.stride_x
     window: NDArray[np.float32] = maps[c, y : y + layer.kernel_y, x : x + layer.kernel_x]

@@ -16,7 +16,7 @@ from .verdict import Verdict
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor compared. `figures` is None where nothing was measured."""
+    """One tensor compared. a and b are None where that trace lacks it, figures where nothing was measured."""
 
     name: str
     verdict: Verdict
@@ -35,8 +35,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All rows, in execution order. `mode` is ``end to end`` (each side ran on its own, errors add up) or
-    ``isolated`` (every layer of b was fed a's input)."""
+    """What a comparison of b with the reference a found: a row for each tensor, in execution order.
+
+    mode: "end to end" (each side ran on its own, errors add up), "isolated" (every layer of b was fed a's
+    input) or "chained" (every network of b was).
+    """
 
     a: Trace
     b: Trace
@@ -74,7 +77,7 @@ class Report:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values for JSON; NaN and infinities become the strings nan, inf, -inf."""
+        """Everything as plain values for JSON, see `plain`."""
         rows = [plain(row) | {"verdict": row.words} for row in self.rows]
         first = self.first_divergence
         return {

@@ -30,7 +30,10 @@ def record(
     capture: str = "full",
     limit: int | None = LIMIT,
 ) -> Trace:
-    """A detection's tensors, in memory. See `Detector.trace`."""
+    """A detection's tensors, in memory. Arguments and errors as of `Detector.trace`.
+
+    limit: the bytes of values that may be kept, None for no limit.
+    """
     values: dict[str, NDArray[Any]] = {}
     level = _check(engine, only, capture)
     recorder = Recorder(level, lambda name, array: values.update({name: frozen(array)}), only, limit)
@@ -49,7 +52,11 @@ def dump(
     capture: str = "full",
     limit: int | None = LIMIT,
 ) -> Manifest:
-    """The same into a trace file, each tensor written as it comes, none kept."""
+    """As `record`, but into a trace file: each tensor is written as it comes, and none is kept in memory.
+
+    limit: the bytes of values that the file may hold, None for no limit. Returns the manifest. Also raises
+    TraceError where the file cannot be written.
+    """
     level = _check(engine, only, capture)
     with NpzWriter(Path(path)) as writer:
         recorder = Recorder(level, writer.add, only, limit)

@@ -12,8 +12,8 @@ from ...reference.plan import ONET, RNET, Level, Size, map_size, pyramid, walk
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of values: `pnet` for the picture and all levels, exact but for lists of boxes; then `rnet` and
-    `onet` for each crop, whose number only the detection knows."""
+    """Bytes of values. pnet: of the picture and all levels, without the lists of boxes. rnet and onet: of one
+    crop; only the detection knows how many crops there are."""
 
     pnet: int
     rnet: int
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def estimate(engine: Engine, height: int, width: int, itemsize: int = 1) -> Estimate:
-    """Of a picture of that size, `itemsize` bytes a channel."""
+    """Of a picture of height x width pixels with 3 channels of `itemsize` bytes each."""
     model = engine.model
     levels = pyramid(height, width, engine.options)
     pnet = sum(_values(model.pnet, level.size) + _heat_map(model.pnet, level) for level in levels)

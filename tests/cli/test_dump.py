@@ -1,0 +1,88 @@
+"""dump: parts of a trace, captures that are too large, and what happens to an earlier file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from mtcnn_cpp import png
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.trace import Trace
+from mtcnn_cpp.trace.record import capture
+from pictures import BACKENDS, portrait
+from typer.testing import CliRunner, Result
+
+FAST = "core" if "core" in BACKENDS else "reference"  # where it does not matter who computes
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dump") / "face.png"
+    path.write_bytes(png.encode(portrait()))
+    return path
+
+
+def test_dump_of_some_names_at_a_level(picture: Path, tmp_path: Path) -> None:
+    options = [
+        "--only",
+        "pnet/level01/*",
+        "--only",
+        "*/boxes",
+        "--capture",
+        "stats",
+        "--backend",
+        "reference",
+    ]
+    made = run("dump", "--sample", "-o", tmp_path / "a.npz", *options)
+    assert made.exit_code == 0
+    trace = Trace.load(tmp_path / "a.npz")
+    assert trace.manifest.capture == "stats"
+    assert trace.manifest.only == ("pnet/level01/*", "*/boxes")
+    assert all(name.startswith("pnet/level01/") or name.endswith("/boxes") for name in trace)
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (KeyboardInterrupt(), "error: interrupted; {} was not written\n"),
+        (
+            OSError(28, "No space left on device"),
+            "error: {} could not be written (No space left on device); ",
+        ),
+    ],
+)
+def test_an_interrupt_or_a_full_disk_keeps_the_earlier_file(
+    cause: BaseException, message: str, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = tmp_path / "a.npz"
+    earlier.write_bytes(b"earlier")
+
+    def fail(*_: object) -> None:
+        raise cause
+
+    monkeypatch.setattr("numpy.lib.format.write_array_header_1_0", fail)
+    result = run("dump", picture, "-o", earlier, "--backend", FAST)
+    assert result.exit_code == 2
+    assert message.format(earlier) in result.stderr
+    assert earlier.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [earlier]
+
+
+def test_a_large_capture_needs_yes(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "LIMIT", 300_000)
+    command = ("dump", picture, "-o", tmp_path / "a.npz", "--backend", FAST)
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "about 0.4 MB for picture and PNet" in refused.stderr
+    assert "that is more than 2 GiB; allow it with --yes" in refused.stderr
+    monkeypatch.setattr(capture, "LIMIT", 600_000)  # PNet alone fits
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert re.search(r"the capture grew beyond .* at [ro]net/crop\d{3}/\w+; allow it", refused.stderr)
+    assert not list(tmp_path.iterdir())
+    assert run(*command, "--yes").exit_code == 0
