@@ -99,7 +99,11 @@ ALLOWED = {
     "bench/chart.py: savefig",  # into a file of `writing`
     "bench/memory.py: save",  # into a temporary folder
     "bench/memory.py: write_text",  # to the kernel, in /proc
+    "bench/peer_worker.py: open",  # its standard output, by number
+    "bench/peer_worker.py: write_bytes",  # into the peer's own cache of models
     "bench/peers.py: save",  # into a temporary folder
+    "trace/show/plots.py: savefig",  # into memory
+    "cli/detect.py: save",  # Drawings.save
 }
 
 

@@ -31,8 +31,11 @@ def _named(module: str, file: Path, modules: set[str]) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             start = package.rsplit(".", node.level - 1)[0] if node.level else ""
             home = ".".join(filter(None, (start, node.module)))
-            names = [f"{home}.{name}" if f"{home}.{name}" in modules else home for name in names]
-        yield from (name for name in names if name in modules and name != module)
+            names = [f"{home}.{name}" for name in names]
+        for name in names:  # of a name inside a module, the module
+            target = name if name in modules else name.rpartition(".")[0]
+            if target in modules and target != module:
+                yield target
 
 
 def room(module: str) -> str:

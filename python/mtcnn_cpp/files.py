@@ -11,51 +11,68 @@ from pathlib import Path
 from typing import IO
 
 
+class Part:
+    """A file under a temporary name in the folder of `path`: `commit` gives it its name, `discard` removes it.
+
+    An earlier file at `path` stays as it was until then. A symbolic link at `path` is replaced; the file that
+    it points to is not touched. Raises FileNotFoundError if the folder is missing, IsADirectoryError if
+    `path` is a folder, and another OSError, which names `path`, if it cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
+        if self.path.is_dir() and not self.path.is_symlink():
+            raise IsADirectoryError(f"{self.path} is a folder; give the name of a file to write")
+        self._part = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}.part")
+        with self.named():
+            self.file: IO[bytes] = open(self._part, "xb")  # noqa: SIM115 (closed by commit and discard)
+
+    def commit(self) -> None:
+        """Flush the file to the disk and put it in place."""
+        with self.named():
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+            if self.path.is_file() and not self.path.is_symlink():
+                shutil.copymode(self.path, self._part)
+            os.replace(self._part, self.path)
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it is still there."""
+        with contextlib.suppress(OSError):  # what could not be flushed goes with the file
+            self.file.close()
+        self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Say of an OSError which file it is about, and that nothing was left behind."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise type(error)(
+                f"{self.path} could not be written ({reason}); nothing was left behind"
+            ) from error
+
+
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file to write to, which is `path` once the block has ended.
+    """A binary file to write to, which is `path` once the block has ended; see `Part`.
 
-    It is written under a temporary name in the same folder, flushed to the disk and then renamed. If the
-    block raises (an interrupt included), the temporary file is removed and an earlier `path` stays as it was.
-    A symbolic link at `path` is replaced; the file that it points to is not touched.
-
-    Raises FileNotFoundError if the folder is missing, IsADirectoryError if `path` is a folder, and another
-    OSError, which names `path`, if it cannot be written.
+    If the block raises (an interrupt included), the temporary file is removed.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
-    if path.is_dir() and not path.is_symlink():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file to write")
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
-    with _named(path):
-        file = open(part, "xb")  # noqa: SIM115 (closed below, whatever happens)
+    part = Part(path)
     try:
-        yield file
-        with _named(path):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            if path.is_file() and not path.is_symlink():
-                shutil.copymode(path, part)
-            os.replace(part, path)
+        with part.named():
+            yield part.file
+        part.commit()
     finally:
-        with contextlib.suppress(OSError):  # what could not be flushed goes with the file
-            file.close()
-        part.unlink(missing_ok=True)
+        part.discard()
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to a file as `writing` does."""
-    with writing(path) as file, _named(Path(path)):
+    with writing(path) as file:
         file.write(data)
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Say of an OSError which file it is about, and that nothing was left behind."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise type(error)(f"{path} could not be written ({reason}); nothing was left behind") from error

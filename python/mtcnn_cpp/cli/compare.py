@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .drawings import write_drawing
 from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Sample, read_picture
@@ -55,7 +56,8 @@ def compare(
         second = make_detector(model_b or model, cascade, threads=threads, backend=b)
         found = first.detect(pixels), second.detect(pixels)
         if not no_picture:
-            draw(pixels, found, picture or Path(f"{name}_{a}_{b}.png"))
+            path = picture or Path(f"{name}_{a}_{b}.png")
+            draw(pixels, found, path, inputs=[image] if image else [], overwrite=picture is not None)
         report = compare_engines(
             to_pixels(pixels),
             first.engine,
@@ -70,11 +72,12 @@ def compare(
         show(report, output, {"faces": faces})
 
 
-def draw(pixels: Any, found: tuple[Detections, Detections], path: Path) -> None:
-    from .. import png
+def draw(
+    pixels: Any, found: tuple[Detections, Detections], path: Path, *, inputs: list[Path], overwrite: bool
+) -> None:
     from ..trace.show.faces import draw_both
 
-    path.write_bytes(png.encode(draw_both(pixels, *found)))
+    write_drawing(path, draw_both(pixels, *found), inputs=inputs, overwrite=overwrite)
     typer.echo(f"both detections drawn into {path}", err=True)
 
 

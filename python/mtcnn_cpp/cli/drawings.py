@@ -1,4 +1,4 @@
-"""The folder into which `detect` draws: no picture of the user's is ever replaced."""
+"""Where `detect` and `compare` draw: no picture of the user's is ever replaced."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..detections import Detections
     from ..types import ImageLike
 
@@ -20,34 +23,40 @@ class Drawings:
     def __init__(self, folder: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._inputs = {_identity(path) for path in inputs} - {None}
+        self._inputs = list(inputs)
         self._overwrite = overwrite
         self._seen: dict[str, int] = {}
         self.count = 0
 
     def save(self, name: str, image: ImageLike, faces: Detections) -> None:
-        """Draw the faces into the picture of that name. OSError, which names the file, if it cannot be
-        written or is not ours to replace."""
-        from .. import drawing, png
-        from ..files import write_whole
+        """Draw the faces into the picture of that name; raises what `write_drawing` raises."""
+        from ..drawing import draw
 
         stem = Path(name).stem
         seen = self._seen[stem.casefold()] = self._seen.get(stem.casefold(), 0) + 1
         path = self._folder / (f"{stem}_faces_{seen}.png" if seen > 1 else f"{stem}_faces.png")
-        self._check(path)
-        write_whole(path, png.encode(drawing.draw(image, faces), mark=True))
+        write_drawing(path, draw(image, faces), inputs=self._inputs, overwrite=self._overwrite)
         self.count += 1
 
-    def _check(self, path: Path) -> None:
-        from .. import png
 
-        if _identity(path) in self._inputs:
-            raise FileExistsError(f"{path} is one of the pictures to look at; it is kept")
-        if (path.exists() or path.is_symlink()) and not self._overwrite and not png.is_marked(path):
-            raise FileExistsError(
-                f"{path} exists and is no drawing of this program; it is kept. Choose another folder, or "
-                "allow --overwrite"
-            )
+def write_drawing(path: Path, picture: NDArray[np.uint8], *, inputs: Iterable[Path], overwrite: bool) -> None:
+    """Write a picture (H, W, 3), B, G, R, as a PNG that `png.is_marked` knows again.
+
+    OSError, which names the file, if it cannot be written, is one of `inputs`, or is no drawing of this
+    program and may not be replaced.
+    """
+    from .. import png
+    from ..files import write_whole
+
+    there = _identity(path)
+    if there is not None and there in map(_identity, inputs):
+        raise FileExistsError(f"{path} is one of the pictures to look at; it is kept")
+    if (there is not None or path.is_symlink()) and not overwrite and not png.is_marked(path):
+        raise FileExistsError(
+            f"{path} exists and is no drawing of this program; it is kept. Choose another place, or allow "
+            "it to be replaced (--overwrite)"
+        )
+    write_whole(path, png.encode(picture, mark=True))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -57,12 +57,7 @@ def dump(
         limit = None if yes else LIMIT
         if capture is Level.full and not only:
             announce(engine, pixels, limit)
-        try:
-            manifest = write_trace(
-                engine, pixels, output, only=only or (), capture=capture.value, limit=limit
-            )
-        except KeyboardInterrupt:
-            raise ValueError(f"interrupted; {output} was not written") from None
+        manifest = write_trace(engine, pixels, output, only=only or (), capture=capture.value, limit=limit)
         size = output.stat().st_size / 1e6
         typer.echo(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...files import Part
 from ..errors import TraceError
 
 _CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
@@ -47,11 +47,9 @@ class NpzWriter:
     without it (an exception, an interrupt) removes it. An earlier file of that name is never damaged."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-        _require_place(self.path)
-        self._file: IO[bytes] = open(self._part, "xb")  # noqa: SIM115 (closed in __exit__)
-        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+        with _as_trace_error():
+            self._part = Part(path)
+        self._zip = zipfile.ZipFile(self._part.file, "w", zipfile.ZIP_STORED)
         self._names: set[str] = set()
 
     def add(self, name: str, array: NDArray[Any], *, compress: bool = False) -> None:
@@ -66,56 +64,32 @@ class NpzWriter:
             "fortran_order": False,
             "shape": array.shape,
         }
-        with self._writing(), self._zip.open(info, "w", force_zip64=True) as entry:
+        with _as_trace_error(), self._part.named(), self._zip.open(info, "w", force_zip64=True) as entry:
             np.lib.format.write_array_header_1_0(entry, header)
             for chunk in chunks(array):
                 entry.write(chunk)
 
     def commit(self) -> None:
         """Complete the file and put it in place."""
-        with self._writing():
+        with _as_trace_error(), self._part.named():
             self._zip.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            os.replace(self._part, self.path)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TraceError(
-                f"{self.path} could not be written ({error.strerror or error}); nothing was left behind"
-            ) from error
+        with _as_trace_error():
+            self._part.commit()
 
     def __enter__(self) -> NpzWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Forget the archive before its file: closing it would write, and refuses while an entry is open.
-        self._zip.fp = None
-        with contextlib.suppress(OSError):  # unwritten bytes of a file that goes away
-            self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._zip.fp = None  # forget the archive: closing it would write, and refuses while an entry is open
+        self._part.discard()
 
 
-def _require_place(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise TraceError(f"{path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise TraceError(f"{path} is a folder; give the name of a file to write")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file under a temporary name and put it in place."""
-    _require_place(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+@contextlib.contextmanager
+def _as_trace_error() -> Iterator[None]:
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise TraceError(str(error)) from error
 
 
 class NpzReader:

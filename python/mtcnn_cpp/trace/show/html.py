@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...files import write_whole
 from ..errors import TraceError
-from ..file.npz import write_whole
 from ..judge.faces import faces_of, pair_up
 from ..judge.report import Report, Row
 from ..judge.verdict import Verdict
@@ -40,7 +40,11 @@ def save_html(report: Report, path: str | os.PathLike[str]) -> None:
     Needs the extra `report` (Matplotlib, Jinja2). Raises TraceError, saying what to install, where it is
     missing, and for a folder that does not exist.
     """
-    write_whole(Path(path), render(report).encode())
+    text = render(report).encode()
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise TraceError(str(error)) from error
 
 
 def render(report: Report) -> str:
