@@ -12,7 +12,7 @@ from typing import IO
 
 
 class Part:
-    """A file under a temporary name in the folder of `path`: `commit` gives it its name, `discard` removes it.
+    """A file under a temporary name beside `path`: `commit` gives it its name, `discard` removes it.
 
     An earlier file at `path` stays as it was until then. A symbolic link at `path` is replaced; the file that
     it points to is not touched. Raises FileNotFoundError if the folder is missing, IsADirectoryError if
@@ -51,10 +51,8 @@ class Part:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise type(error)(
-                f"{self.path} could not be written ({reason}); nothing was left behind"
-            ) from error
+            told = f"{self.path} could not be written ({error.strerror or error}); nothing was left behind"
+            raise type(error)(told) from error
 
 
 @contextlib.contextmanager

@@ -87,8 +87,13 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether all layers and the faces are within tolerance."""
+        """Whether all layers and the faces are within tolerance; a layer that no input reached is not."""
         return self.faces.ok and all(layer.ok for layer in self.layers)
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """The layers that no input reached, as `rnet/conv1`: nothing is known of them."""
+        return tuple(f"{layer.stage}/{layer.layer}" for layer in self.layers if not layer.tensors)
 
     @property
     def first_wrong(self) -> LayerCheck | None:
@@ -98,7 +103,13 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON, see `plain`."""
         faces = plain(self.faces)
-        return {"ok": self.ok, **plain(self), "faces": faces.pop("found"), **faces}
+        return {
+            "ok": self.ok,
+            "unreached": list(self.unreached),
+            **plain(self),
+            "faces": faces.pop("found"),
+            **faces,
+        }
 
 
 def verify(
@@ -175,7 +186,7 @@ def check_layers(model: Model, alone: Report, chained: Report) -> Iterator[Layer
             magnitude = magnitudes[pairs[0][0].name] if pairs else 0.0
             farthest = [max((distance(pair[side]) for pair in pairs), default=0.0) for side in (0, 1)]
             shares = [each / max(magnitude, 1e-30) for each in farthest]
-            ok = all(row.ok for pair in pairs for row in pair)
+            ok = bool(pairs) and all(row.ok for pair in pairs for row in pair)
             yield LayerCheck(
                 stage, layer, len(pairs), magnitude, farthest[0], shares[0], farthest[1], shares[1], ok
             )

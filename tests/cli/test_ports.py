@@ -64,6 +64,22 @@ def test_verify(exported: Path, tmp_path: Path) -> None:
     assert found["faces"] == [1, 1]
 
 
+def test_verify_of_a_picture_without_faces_proves_nothing(exported: Path, tmp_path: Path) -> None:
+    """Black pixels reach PNet alone; a layer that nothing reached is not right."""
+    picture = tmp_path / "black.png"
+    cv2.imwrite(str(picture), np.zeros((90, 100, 3), np.uint8))
+    result = run("verify", exported, picture)
+    assert result.exit_code == 1
+    assert "not verified: no input reached rnet, onet; give a picture with a face in it" in result.stdout
+    assert "right" not in result.stdout
+    result = run("verify", exported, picture, "--format", "json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["ok"] is False
+    assert found["unreached"][0] == "rnet/conv1"
+    assert len(found["unreached"]) == 25
+
+
 def test_verify_finds_a_fault(exported: Path, tmp_path: Path) -> None:
     for path in exported.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

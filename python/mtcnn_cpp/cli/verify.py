@@ -65,7 +65,8 @@ def show(found: Verification) -> None:
     for layer in found.layers:
         figures = [layer.alone, layer.alone_share, layer.chained, layer.chained_share]
         cells = [f"{value:.1e}" if value else "0" for value in figures]
-        verdict, style = ("ok", None) if layer.ok else ("different", "red")
+        verdict = "ok" if layer.ok else "different" if layer.tensors else "not reached"
+        style = None if layer.ok else "red"
         table.add_row(layer.stage, layer.layer, str(layer.tensors), *cells, verdict, style=style)
     console().print(table)
     faces, wrong = found.faces, found.first_wrong
@@ -75,8 +76,14 @@ def show(found: Verification) -> None:
         f"scores {faces.score:.2g}, landmarks {faces.landmark:.2g} px, IoU at least {faces.iou:.7f}"
     )
     if found.ok:
-        say(f"right: every layer within {found.tolerance:g} of its greatest magnitude")
+        count = sum(layer.tensors for layer in found.layers)
+        say(
+            f"right: every layer within {found.tolerance:g} of its greatest magnitude, {count} tensors compared"
+        )
     elif wrong is not None:
         say(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
+    elif found.unreached:
+        networks = ", ".join(dict.fromkeys(name.partition("/")[0] for name in found.unreached))
+        say(f"not verified: no input reached {networks}; give a picture with a face in it")
     else:
         say("wrong: layers or faces are further apart than they may be")
