@@ -77,9 +77,7 @@ def show(found: Verification) -> None:
     )
     if found.ok:
         count = sum(layer.tensors for layer in found.layers)
-        say(
-            f"right: every layer within {found.tolerance:g} of its greatest magnitude, {count} tensors compared"
-        )
+        say(f"right: every layer within {found.tolerance:g} of its greatest magnitude ({count} tensors)")
     elif wrong is not None:
         say(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
     elif found.unreached:

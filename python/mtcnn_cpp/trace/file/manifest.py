@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -91,7 +92,7 @@ class Manifest:
         """Parse what `to_array` made; TraceError names `source` and the field that is wrong."""
         try:
             fields = json.loads(array.tobytes().decode())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TraceError(f"{source}: the manifest is not JSON ({error}); the file is damaged") from error
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise TraceError(f"{source} is not a trace: its manifest does not say format {FORMAT!r}")
@@ -142,11 +143,11 @@ def _entry(fields: dict[str, Any]) -> Entry:
     statistics = fields.get("statistics")
     try:
         return Entry(
-            name=_get(fields, "name", _is(str)),
+            name=_get(fields, "name", _is_text),
             shape=tuple(_get(fields, "shape", _is_shape)),
             dtype=_get(fields, "dtype", _is_dtype),
-            layout=_get(fields, "layout", _is(str)),
-            sha256=_get(fields, "sha256", _is(str)) if "sha256" in fields else None,
+            layout=_get(fields, "layout", _is_text),
+            sha256=_get(fields, "sha256", _is_digest) if "sha256" in fields else None,
             statistics=None if statistics is None else Statistics.from_json(statistics),
         )
     except TypeError as error:
@@ -159,8 +160,8 @@ def _picture(fields: Any) -> Picture:
     return Picture(
         tuple(_get(fields, "shape", _is_shape)),
         _get(fields, "dtype", _is_dtype),
-        _get(fields, "sha256", _is(str)),
-        _get(fields, "color", _is(str)),
+        _get(fields, "sha256", _is_digest),
+        _get(fields, "color", _is_text),
     )
 
 
@@ -180,6 +181,15 @@ def _is_list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(item, kind) for item in value)
 
 
+def _is_text(value: Any) -> bool:
+    """Text that a terminal can show as it is: no escape sequences."""
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
 def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
 
@@ -187,5 +197,5 @@ def _is_shape(value: Any) -> bool:
 def _is_dtype(value: Any) -> bool:
     try:
         return isinstance(value, str) and np.dtype(value).kind in "biuf" and np.dtype(value).name == value
-    except TypeError:
+    except Exception:  # NumPy parses the word, which can fail in any way
         return False

@@ -18,8 +18,9 @@ from ...files import Part
 from ..errors import TraceError
 
 _CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
+SMALL, RATIO = 64 << 20, 100  # bytes that any entry may have; beyond, at most so many to one
 _TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal content gives equal files
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 
 
 def chunks(array: NDArray[Any]) -> Iterator[memoryview]:
@@ -101,6 +102,8 @@ class NpzReader:
             raise TraceError(f"{self.path}: no such file")
         if self.path.is_dir():
             raise TraceError(f"{self.path} is a folder, expected a trace file (.npz)")
+        if not self.path.is_file():
+            raise TraceError(f"{self.path} is a special file, expected a trace file (.npz)")
         try:
             self._zip = zipfile.ZipFile(self.path)
         except (*_UNREADABLE, ValueError) as error:
@@ -117,6 +120,7 @@ class NpzReader:
         """One entry, read-only; TraceError if it is pickled, damaged or not of this `shape` and `dtype`."""
         where = f"{self.path}: entry {name!r}"
         try:
+            self._check_size(name)
             with self._zip.open(name + ".npy") as entry:
                 found_shape, found_dtype = _header(entry, where)
                 if shape is not None and (found_shape, found_dtype.name) != (shape, dtype):
@@ -135,9 +139,18 @@ class NpzReader:
             raise TraceError(
                 f"{self.path} has no entry {name!r}; it is truncated, changed, or not a trace"
             ) from error
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, RuntimeError) as error:  # RuntimeError: an encrypted entry
             raise TraceError(f"{where} cannot be read ({error}); the file is damaged") from error
         return np.frombuffer(data, found_dtype).reshape(found_shape)  # read-only, as bytes are
+
+    def _check_size(self, name: str) -> None:
+        """Refuse an entry that claims to unpack to far more than its bytes can honestly hold."""
+        entry = self._zip.getinfo(name + ".npy")
+        if entry.file_size > max(SMALL, RATIO * entry.compress_size):
+            raise TraceError(
+                f"{self.path}: entry {name!r} would unpack from {entry.compress_size} to {entry.file_size} "
+                f"bytes; refused, as more than {RATIO} to 1 is no honest compression of a trace"
+            )
 
 
 def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -146,8 +159,10 @@ def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(entry)
         else:
             shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(entry)
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise TraceError(f"{where} is not a NumPy array ({error})") from error
+    except _UNREADABLE:
+        raise
+    except Exception as error:  # NumPy parses the header as Python text, which can fail in any way
+        raise TraceError(f"{where} is not a NumPy array ({str(error) or type(error).__name__})") from error
     if dtype.kind == "O":
         raise TraceError(f"{where} is a pickled array; traces hold plain numbers, pickles are refused")
     if dtype.kind not in "biuf" or fortran_order:

@@ -47,6 +47,10 @@ class Statistics:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Statistics:
-        """The reverse of `to_json`."""
+        """The reverse of `to_json`. TypeError for anything else."""
+        if not isinstance(fields, dict) or not all(
+            value is None or type(value) in (int, float) for value in fields.values()
+        ):
+            raise TypeError(f"expected numbers by name, found {fields!r:.80}")
         values: dict[str, Any] = {key: math.nan if value is None else value for key, value in fields.items()}
         return cls(**values)

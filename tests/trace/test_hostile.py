@@ -1,0 +1,174 @@
+"""Trace files from strangers: whatever is wrong is one named error, before memory is taken."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.trace import Trace, TraceError
+from mtcnn_cpp.trace.file.manifest import Manifest
+from pictures import portrait
+from typer.testing import CliRunner
+
+
+def saved(folder: Path) -> Path:
+    trace = Trace.from_arrays({"pnet/boxes": np.ones((2, 4), np.float32)}, picture=portrait()[:9, :9])
+    trace.save(folder / "a.npz")
+    return folder / "a.npz"
+
+
+def with_entry(path: Path, name: str, data: bytes) -> Path:
+    """The same archive with one entry replaced, compressed."""
+    with zipfile.ZipFile(path) as old:
+        entries = {entry: old.read(entry) for entry in old.namelist()} | {name: data}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry, content in entries.items():
+            new.writestr(entry, content)
+    return path
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def with_manifest(path: Path, **changes: Any) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        text = np.load(io.BytesIO(archive.read("manifest.npy"))).tobytes()
+    fields = json.loads(text)
+    fields["tensors"][0] |= changes.pop("tensor", {})
+    changed = json.dumps(fields | changes).encode()
+    return with_entry(path, "manifest.npy", npy(np.frombuffer(changed, np.uint8)))
+
+
+HEADERS = [
+    b"'''",
+    b"((((((",
+    b"(" * 5000,
+    b"{'descr': '<f4'}",
+    b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
+    b"{'descr': 'O', 'fortran_order': False, 'shape': (2,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (1 << 200,)}",
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_headers(header: bytes, tmp_path: Path) -> None:
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    path = with_entry(saved(tmp_path), "pnet/boxes.npy", data)
+    with pytest.raises(TraceError, match=r"a\.npz: entry 'pnet/boxes'"):
+        Trace.load(path)["pnet/boxes"]
+    result = CliRunner().invoke(app, ["diff", str(path), str(path)])
+    assert result.exit_code == 2
+    assert "a.npz" in result.stderr
+
+
+MANIFESTS: list[dict[str, Any]] = [
+    {"tensors": [[]]},
+    {"tensors": {"name": 1}},
+    {"options": []},
+    {"picture": 3},
+    {"picture": {"shape": [9, 9, 3], "dtype": "uint8", "sha256": "x", "color": "bgr"}},
+    {"tensor": {"statistics": 7}},
+    {"tensor": {"statistics": {"minimum": "a"}}},
+    {"tensor": {"name": "\x1b[31mred"}},
+    {"tensor": {"name": "line\nbreak"}},
+    {"tensor": {"layout": "\x1b]0;title\x07"}},
+    {"tensor": {"sha256": "no digest"}},
+    {"tensor": {"dtype": "f4,("}},
+    {"tensor": {"shape": [2.5]}},
+    {"version": "1"},
+    {"capture": ["full"]},
+]
+
+
+@pytest.mark.parametrize("changes", MANIFESTS, ids=range(len(MANIFESTS)))
+def test_manifests(changes: dict[str, Any], tmp_path: Path) -> None:
+    path = with_manifest(saved(tmp_path), **changes)
+    for command in (["inspect", str(path)], ["diff", str(path), str(path)]):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2, result.output
+        assert result.stderr.startswith("error: ")
+        assert "a.npz" in result.stderr
+        assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 50_000, b"9" * 5000, b"\xff", b"", b"null"])
+def test_manifests_that_are_no_json(text: bytes) -> None:
+    with pytest.raises(TraceError, match=r"^t\.npz"):
+        Manifest.from_array(np.frombuffer(text, np.uint8), "t.npz")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by Linux' means")
+@pytest.mark.parametrize("name", ["manifest", "pnet/boxes"])
+def test_a_bomb_is_refused_before_memory_is_taken(name: str, tmp_path: Path) -> None:
+    """Three GB of zeros in 3 MB, in a process that may have one."""
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path) as old:
+        entries = {entry: old.read(entry) for entry in old.namelist()}
+    entries.pop(f"{name}.npy")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry, content in entries.items():
+            new.writestr(entry, content)
+        with new.open(f"{name}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": (3 << 30,)}
+            )
+            for _ in range(3 << 6):
+                file.write(bytes(1 << 24))
+    assert path.stat().st_size < 4e6
+    code = f"""
+import resource
+from mtcnn_cpp.trace import Trace, TraceError
+import numpy
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    Trace.load({str(path)!r})[{name!r}]
+except TraceError as error:
+    print(error)
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "would unpack from" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(TraceError, match=r"a\.npz is a special file"):
+        Trace.load(tmp_path / "a.npz")
+
+
+def test_random_damage(tmp_path: Path) -> None:
+    """Damage is an error of ours, which names the file, or changes nothing that is read."""
+    rng = np.random.default_rng(0)
+    path = saved(tmp_path)
+    right = path.read_bytes()
+    messages = []
+    for _ in range(400):
+        data = bytearray(right)
+        for place in rng.integers(0, len(data), rng.integers(1, 6)):
+            data[place] = rng.integers(256)
+        path.write_bytes(data[: rng.integers(len(data) // 2, len(data) + 1)] if rng.random() < 0.3 else data)
+        try:
+            trace = Trace.load(path)
+            assert np.array_equal(trace["pnet/boxes"], np.ones((2, 4), np.float32))
+            assert trace.picture.shape == (9, 9, 3)
+        except TraceError as error:
+            messages.append(str(error))
+    assert len(messages) > 200
+    assert all(str(path) in message for message in messages)
