@@ -120,9 +120,8 @@ class Detector:
 
     @property
     def providers(self) -> tuple[str, ...] | None:
-        """ONNX Runtime's execution providers that were asked for; None for the CPU."""
-        providers: tuple[str, ...] | None = self._arguments["providers"]
-        return providers
+        """The execution providers that ONNX Runtime really uses, best first; None for other backends."""
+        return getattr(self._engine.backend, "providers", None)
 
     @property
     def engine(self) -> Engine:
@@ -259,7 +258,8 @@ class Detector:
 
     def __repr__(self) -> str:
         model = "" if self.model is Model.default() else "model=<own>, "
-        arguments = {name: value for name, value in self._arguments.items() if value is not None}
+        used = self._arguments | {"providers": self.providers}
+        arguments = {name: value for name, value in used.items() if value is not None}
         return f"Detector({model}{', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
 
 

@@ -119,8 +119,16 @@ def test_trace_has_the_same_names() -> None:
 
 
 def test_providers() -> None:
+    assert Detector(backend="onnx").providers == ("CPUExecutionProvider",)
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert len(Detector(backend="onnx", providers=wanted).detect(sample_image())) == 1
+    with pytest.warns(
+        RuntimeWarning, match="does not use CUDAExecutionProvider; it uses CPUExecution"
+    ) as told:
+        detector = Detector(backend="onnx", providers=wanted)
+    assert told[0].filename == __file__  # where the user made the detector
+    assert detector.providers == ("CPUExecutionProvider",)
+    assert "providers=('CPUExecutionProvider',)" in repr(detector)
+    assert len(detector.detect(sample_image())) == 1
     with pytest.raises(ValueError, match=r"expected some of .*CPUExecutionProvider.*, found Nonsense"):
         Detector(backend="onnx", providers=["Nonsense"])
     with pytest.raises(ValueError, match="providers are a setting of backend 'onnx', the backend is 'core'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,13 @@ class OnnxRunner:
         options.log_severity_level = 3
         return self._runtime.InferenceSession(part.SerializeToString(), options, providers=self._providers)
 
+    def used_providers(self) -> tuple[str, ...]:
+        """The execution providers that ONNX Runtime really uses for the network, best first."""
+        key = INPUT, self.names[-1]
+        if key not in self._sessions:
+            self._sessions[key] = self._session(INPUT, [self.names[-1]])
+        return tuple(self._sessions[key].get_providers())
+
 
 def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> list[str]:
     """Those of `wanted` (None: the CPU) that are available, in its order. ValueError where none is."""
@@ -87,7 +95,8 @@ def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> 
 
 
 def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
-    """The backend "onnx": the model's networks, exported in memory. Raises as `OnnxRunner`."""
+    """The backend "onnx": the model's networks, exported in memory. Raises as `OnnxRunner`; warns where a
+    provider that was asked for is not used."""
     runners = {
         stage.name: OnnxRunner(
             onnx_model(model.networks[stage.name], stage.side, stage.file_name),
@@ -96,4 +105,12 @@ def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
         )
         for stage in STAGES.values()
     }
-    return RunnerBackend("onnx", runners, model)
+    used = runners["pnet"].used_providers()
+    unused = [provider for provider in settings.providers or () if provider not in used]
+    if unused:
+        warnings.warn(
+            f"providers: ONNX Runtime does not use {', '.join(unused)}; it uses {', '.join(used)}",
+            RuntimeWarning,
+            stacklevel=4,  # the line that makes the Detector
+        )
+    return RunnerBackend("onnx", runners, model, used)

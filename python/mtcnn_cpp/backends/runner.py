@@ -81,8 +81,15 @@ class RunnerBackend:
     `model` is asked for sizes only.
     """
 
-    def __init__(self, name: str, runners: Mapping[StageName, Runner], model: Model) -> None:
+    def __init__(
+        self,
+        name: str,
+        runners: Mapping[StageName, Runner],
+        model: Model,
+        providers: tuple[str, ...] | None = None,
+    ) -> None:
         self.name = name
+        self.providers = providers  # what the runtime uses, if it tells
         self.runners = dict(runners)
         self._model = model
 
