@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,11 @@ from .drawings import Drawings
 from .errors import INCOMPLETE, errors_reported, report
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .writers import Format, writer
+from .writers import Format, Writer, writer
+
+if TYPE_CHECKING:
+    from ..detector import Detector
+    from ..types import ImageLike
 
 SAMPLE = "astronaut.png"
 SUFFIXES = {".avif", ".bmp", ".exr", ".gif", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
@@ -61,26 +65,31 @@ def detect(
         with contextlib.closing(out):  # what was found is printed, even if the rest is interrupted
             for number, name in enumerate(_with_progress(names, hidden=out.streams and sys.stdout.isatty())):
                 image = sample_image() if sample and number == 0 else Path(name)
-                try:
-                    if Path(name).is_dir():
-                        raise ValueError(f"{name} is a folder without image files")
-                    faces = detector.detect(image)
-                except (OSError, ValueError, TypeError) as error:
-                    failed += 1
-                    report(error)
-                    out.failed(name, str(error))
-                    continue
-                out.found(name, faces)
-                if drawings:
-                    try:
-                        drawings.save(name, image, faces)
-                    except (OSError, ValueError) as error:
-                        failed += 1
-                        report(error)
+                failed += not _look_at(name, image, detector, out, drawings)
         if drawings:
             typer.echo(f"pictures written to {save_dir}: {drawings.count}", err=True)
     if failed:
         raise typer.Exit(INCOMPLETE)
+
+
+def _look_at(name: str, image: ImageLike, detector: Detector, out: Writer, drawings: Drawings | None) -> bool:
+    """Detect, print and draw; False, after a line on stderr, if the picture or the drawing failed."""
+    try:
+        if isinstance(image, Path) and image.is_dir():
+            raise ValueError(f"{name} is a folder without image files")
+        faces = detector.detect(image)
+    except (OSError, ValueError, TypeError) as error:
+        report(error)
+        out.failed(name, str(error))
+        return False
+    out.found(name, faces)
+    try:
+        if drawings:
+            drawings.save(name, image, faces)
+    except (OSError, ValueError) as error:
+        report(error)
+        return False
+    return True
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
