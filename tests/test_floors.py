@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pictures import ROOT
 
-ROOMS = """reference _core types taps cpus files png model image formats backends drawing detections trace
-    batch detector face_detector_mtcnn mtcnn_cpp rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
+ROOMS = """reference _core lazy types taps cpus files png model image formats backends drawing detections
+    trace batch detector face_detector_mtcnn mtcnn_cpp rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
 
 
 def imports(source: Path) -> dict[str, set[str]]:

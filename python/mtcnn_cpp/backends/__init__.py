@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
+from ..lazy import lazy_names
 from ..model import Model
 from ..types import BackendName
 from .protocol import Backend, Settings
@@ -23,8 +24,6 @@ __all__ = ["Backend", "OnnxRunner", "TorchRunner", "make_backend"]
 
 NAMES: tuple[str, ...] = get_args(BackendName)
 VARIANTS = ("generic", "avx2", "avx512")  # of the core
-
-_HOMES = {"OnnxRunner": "onnx", "TorchRunner": "torch"}
 
 
 def make_backend(
@@ -45,7 +44,7 @@ def make_backend(
     return backend
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"OnnxRunner": "onnx", "TorchRunner": "torch"},
+)

@@ -10,8 +10,9 @@ The names below are imported when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .examine import diagnose, diagnose_file
@@ -19,20 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Diagnosis", "Finding", "diagnose", "diagnose_file"]
 
-_HOMES = {
-    "KINDS": "findings",
-    "Diagnosis": "findings",
-    "Finding": "findings",
-    "diagnose": "examine",
-    "diagnose_file": "examine",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "KINDS": "findings",
+        "Diagnosis": "findings",
+        "Finding": "findings",
+        "diagnose": "examine",
+        "diagnose_file": "examine",
+    },
+)

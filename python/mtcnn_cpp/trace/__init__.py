@@ -5,8 +5,9 @@ Names are imported when they are first used, so that importing a detector does n
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .errors import TraceError
@@ -19,24 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge", "Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain", "save_html"]
 
-_HOMES = {
-    "Judge": "judge.comparison",
-    "Report": "judge.report",
-    "Row": "judge.report",
-    "Tolerance": "judge.tolerances",
-    "Trace": "file.trace",
-    "TraceError": "errors",
-    "compare": "judge.comparison",
-    "explain": "judge.explanation",
-    "save_html": "show.html",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Judge": "judge.comparison",
+        "Report": "judge.report",
+        "Row": "judge.report",
+        "Tolerance": "judge.tolerances",
+        "Trace": "file.trace",
+        "TraceError": "errors",
+        "compare": "judge.comparison",
+        "explain": "judge.explanation",
+        "save_html": "show.html",
+    },
+)
