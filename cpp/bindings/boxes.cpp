@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
 
 namespace bindings {
@@ -16,6 +17,7 @@ mtcnn::Overlap to_overlap(const std::string& mode) {
 // Rows (R, G, B planar) of a resampled patch as (height, width, 3) in the image's own order of colours.
 py::array_t<float> resample(const mtcnn::Image& image, const mtcnn::Patch& patch, int height, int width,
                             mtcnn::Normalisation normalisation, const mtcnn::Kernels& kernels) {
+    const mtcnn::DefaultFloatMode mode;
     py::array_t<float> result({height, width, 3});
     float* out = result.mutable_data();
     const py::gil_scoped_release unlocked;
@@ -45,16 +47,19 @@ mtcnn::Box to_box(const py::array& box) {
 void register_boxes(py::module_& m) {
     m.def(
         "non_maximum_suppression",
-        [](const py::array& boxes, const py::array& scores, float threshold, const std::string& mode) {
+        [](const py::array& boxes, const py::array& scores, double threshold, const std::string& mode) {
+            const mtcnn::DefaultFloatMode float_mode;
             const std::vector<mtcnn::Box> all = to_boxes(boxes, "boxes");
             const float* values = dense_floats(scores, "scores", {boxes.shape(0)});
-            return to_array(mtcnn::non_maximum_suppression(all, {values, all.size()}, threshold, to_overlap(mode)));
+            return to_array(mtcnn::non_maximum_suppression(all, {values, all.size()}, mtcnn::to_float(threshold),
+                                                           to_overlap(mode)));
         },
         py::arg("boxes").noconvert(), py::arg("scores").noconvert(), py::arg("threshold"), py::arg("mode"),
         "Indices (M,) int32 of the boxes that stay, best first.");
     m.def(
         "apply_offsets",
         [](const py::array& boxes, const py::array& offsets, bool add_one) {
+            const mtcnn::DefaultFloatMode mode;
             std::vector<mtcnn::Box> all = to_boxes(boxes, "boxes");
             const float* v = dense_floats(offsets, "offsets", {boxes.shape(0), 4});
             for (mtcnn::Box& box : all) {
@@ -68,6 +73,7 @@ void register_boxes(py::module_& m) {
     m.def(
         "make_square",
         [](const py::array& boxes) {
+            const mtcnn::DefaultFloatMode mode;
             std::vector<mtcnn::Box> all = to_boxes(boxes, "boxes");
             std::transform(all.begin(), all.end(), all.begin(), mtcnn::make_square);
             return to_array(all);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "layers.h"
+#include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
 
 namespace bindings {
@@ -23,9 +24,10 @@ py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool r
 
 mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresholds, double scale_factor,
                             int threads) {
+    const mtcnn::DefaultFloatMode mode;
     mtcnn::Options options;
     options.min_face = min_face;
-    for (std::size_t i = 0; i < 3; ++i) options.thresholds[i] = static_cast<float>(thresholds[i]);
+    for (std::size_t i = 0; i < 3; ++i) options.thresholds[i] = mtcnn::to_float(thresholds[i]);
     options.scale_factor = scale_factor;
     options.threads = threads;
     return options;
@@ -56,6 +58,7 @@ py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& sta
 }
 
 py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::array& maps) {
+    const mtcnn::DefaultFloatMode mode;
     const float* data = dense_floats(maps, "maps", {-1, 3, -1, -1});
     const int height = static_cast<int>(maps.shape(2));
     const int width = static_cast<int>(maps.shape(3));
@@ -89,6 +92,7 @@ py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::arr
 }
 
 py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, const py::array& maps) {
+    const mtcnn::DefaultFloatMode mode;
     const float* data = dense_floats(maps, "maps", {-1, 3, side, side});
     const py::ssize_t items = maps.shape(0);
     const int outputs = network.stages().back().out_maps;

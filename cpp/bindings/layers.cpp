@@ -4,6 +4,7 @@
 
 #include "mtcnn/crop_network.h"
 #include "mtcnn/exp.h"
+#include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
 #include "mtcnn/planar_network.h"
 
@@ -168,6 +169,7 @@ py::object from_network(const mtcnn::Network& network) {
 
 py::array_t<float> run_layer(const Layer& layer, const py::array& array, const mtcnn::Kernels& kernels,
                              bool over_pixels) {
+    const mtcnn::DefaultFloatMode mode;
     const Maps maps = to_maps(array);
     check_fit(layer, maps);
     const mtcnn::Network network{{layer}};
@@ -245,6 +247,7 @@ void register_layers(py::module_& m) {
     m.def(
         "exp",
         [](const py::array& values) {
+            const mtcnn::DefaultFloatMode mode;
             const float* data = dense_floats(values, "values", {-1});
             py::array_t<float> result(values.size());
             std::transform(data, data + values.size(), result.mutable_data(), mtcnn::exp);

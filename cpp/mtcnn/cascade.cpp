@@ -276,7 +276,7 @@ private:
     Team team_;
 };
 
-Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {
+Detections Detector::compute(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {
     options.check();
     return Run(*this, image, options, tap, profile).detect();
 }

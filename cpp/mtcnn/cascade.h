@@ -61,7 +61,8 @@ public:
     Detector(const Detector&) = delete;
     Detector& operator=(const Detector&) = delete;
 
-    // With a tap every tensor is shown, and all is computed on the calling thread.
+    // With a tap every tensor is shown, and all is computed on the calling thread. The caller's floating-point mode
+    // changes nothing and holds again afterwards, and whenever the tap is called.
     Detections detect(const Image& image, const Options& options, const Tap& tap = {},
                       Profile* profile = nullptr) const;
 
@@ -73,6 +74,7 @@ public:
 
 private:
     friend class Run;
+    Detections compute(const Image& image, const Options& options, const Tap& tap, Profile* profile) const;
     std::unique_ptr<Workspace> borrow() const;
     void give_back(std::unique_ptr<Workspace> workspace) const noexcept;
 

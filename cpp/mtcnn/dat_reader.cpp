@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "dat.h"
+#include "float_mode.h"
 #include "model.h"
 #include "shapes.h"
 
@@ -190,6 +191,7 @@ private:
 }  // namespace
 
 Network read_network(std::span<const std::byte> data, const std::string& source, const Purpose& purpose) {
+    const DefaultFloatMode mode;
     Reader reader(data, source);
     Network network;
     std::vector<std::size_t> offsets;

@@ -1,5 +1,6 @@
-// The detector's parts and its pool of scratch memory; cascade.cpp runs it.
+// The detector's parts, its pool of scratch memory, and what surrounds a detection; cascade.cpp computes it.
 #include "cascade.h"
+#include "float_mode.h"
 #include "workspace.h"
 
 namespace mtcnn {
@@ -16,6 +17,16 @@ Detector::Detector(Model model, const Kernels& kernels)
       onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false) {}
 
 Detector::~Detector() = default;
+
+Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {
+    DefaultFloatMode mode;
+    if (!tap) return compute(image, options, tap, profile);
+    const auto tap_in_callers_mode = [&](const std::string& name, const TensorView& view) {
+        const CallersFloatMode callers(mode);
+        tap(name, view);
+    };
+    return compute(image, options, tap_in_callers_mode, profile);
+}
 
 std::unique_ptr<Workspace> Detector::borrow() const {
     {

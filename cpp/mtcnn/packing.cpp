@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "float_mode.h"
+
 namespace mtcnn {
 namespace {
 
@@ -48,6 +50,7 @@ Buffer<float> pack_dense(const FullyConnected& dense, int group) {
 }
 
 Buffer<double> widened(const std::vector<float>& values) {
+    const DefaultFloatMode mode;
     Buffer<double> wide;
     std::copy(values.begin(), values.end(), wide.reserve(values.size()));
     return wide;

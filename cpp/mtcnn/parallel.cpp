@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "float_mode.h"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -55,6 +57,7 @@ void Team::start_helpers(int count) {
 
 // A helper's life. seen: the round when the helper was started, then the last round that it took part in.
 void Team::help(int worker, int seen) {
+    const DefaultFloatMode mode;
     for (;;) {
         seen = changed(round_, seen);
         if (seen == kEnd) return;

@@ -22,7 +22,8 @@ public:
 
     // Calls task(index, worker) for every index in 0 … count - 1, in any order, on up to `threads` threads, the
     // caller's among them; worker is in 0 … threads - 1 and never runs two tasks at once. The first exception stops
-    // the rest and is thrown here. One thread or one task: no other thread is woken.
+    // the rest and is thrown here. One thread or one task: no other thread is woken. The other threads compute in the
+    // default floating-point mode.
     void run(int count, int threads, const std::function<void(int index, int worker)>& task);
 
 private:
