@@ -2,7 +2,8 @@
 
 #include <cstring>
 
-#include "mtcnn/float_mode.h"
+#include "signals.h"
+
 #include "mtcnn/kernels/dispatch.h"
 
 namespace bindings {
@@ -17,19 +18,20 @@ mtcnn::Overlap to_overlap(const std::string& mode) {
 // Rows (R, G, B planar) of a resampled patch as (height, width, 3) in the image's own order of colours.
 py::array_t<float> resample(const mtcnn::Image& image, const mtcnn::Patch& patch, int height, int width,
                             mtcnn::Normalisation normalisation, const mtcnn::Kernels& kernels) {
-    const mtcnn::DefaultFloatMode mode;
+    Surroundings surroundings;
     py::array_t<float> result({height, width, 3});
     float* out = result.mutable_data();
     const py::gil_scoped_release unlocked;
-    mtcnn::Resampler resampler(kernels);
+    mtcnn::Resampler resampler(kernels, surroundings.checkpoint());
     resampler.prepare(image, patch, height, width, normalisation);
-    const int stride = mtcnn::padded(width);
+    const std::ptrdiff_t stride = mtcnn::padded(width);
     mtcnn::Buffer<float> row;
     float* planar = row.reserve(3 * static_cast<std::size_t>(stride));
     for (int y = 0; y < height; ++y) {
         resampler.row(y, planar, stride);
         for (int x = 0; x < width; ++x) {
             for (int c = 0; c < 3; ++c) *out++ = planar[(image.red_first ? c : 2 - c) * stride + x];
+            surroundings.checkpoint().pass(3);
         }
     }
     return result;
@@ -48,11 +50,17 @@ void register_boxes(py::module_& m) {
     m.def(
         "non_maximum_suppression",
         [](const py::array& boxes, const py::array& scores, double threshold, const std::string& mode) {
-            const mtcnn::DefaultFloatMode float_mode;
+            Surroundings surroundings;
             const std::vector<mtcnn::Box> all = to_boxes(boxes, "boxes");
             const float* values = dense_floats(scores, "scores", {boxes.shape(0)});
-            return to_array(mtcnn::non_maximum_suppression(all, {values, all.size()}, mtcnn::to_float(threshold),
-                                                           to_overlap(mode)));
+            const mtcnn::Overlap overlap = to_overlap(mode);
+            std::vector<std::int32_t> keep;
+            {
+                const py::gil_scoped_release unlocked;
+                keep = mtcnn::non_maximum_suppression(all, {values, all.size()}, mtcnn::to_float(threshold), overlap,
+                                                      surroundings.checkpoint());
+            }
+            return to_array(keep);
         },
         py::arg("boxes").noconvert(), py::arg("scores").noconvert(), py::arg("threshold"), py::arg("mode"),
         "Indices (M,) int32 of the boxes that stay, best first.");

@@ -6,18 +6,19 @@
 #include "layers.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
+#include "signals.h"
 
 namespace bindings {
 namespace {
 
 py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool red_first, const mtcnn::Options& options,
-                 const py::object& tap, mtcnn::Profile* profile = nullptr) {
+                 const py::object& tap, const mtcnn::Stop* stop, mtcnn::Profile* profile = nullptr) {
     const mtcnn::Image view = to_image(image, red_first);
     const mtcnn::Tap watch = to_tap(tap);
     mtcnn::Detections found;
     {
         const py::gil_scoped_release unlocked;
-        found = detector.detect(view, options, watch, profile);
+        found = detector.detect(view, options, watch, profile, {stop, signal_poll()});
     }
     return py::make_tuple(to_array(found.boxes), to_array(found.scores), to_array(found.landmarks));
 }
@@ -58,7 +59,7 @@ py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& sta
 }
 
 py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::array& maps) {
-    const mtcnn::DefaultFloatMode mode;
+    Surroundings surroundings;
     const float* data = dense_floats(maps, "maps", {-1, 3, -1, -1});
     const int height = static_cast<int>(maps.shape(2));
     const int width = static_cast<int>(maps.shape(3));
@@ -86,13 +87,13 @@ py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::arr
                                 static_cast<std::size_t>(size->second) * sizeof(float));
                 }
             },
-            scratch);
+            scratch, surroundings.checkpoint());
     }
     return result;
 }
 
 py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, const py::array& maps) {
-    const mtcnn::DefaultFloatMode mode;
+    Surroundings surroundings;
     const float* data = dense_floats(maps, "maps", {-1, 3, side, side});
     const py::ssize_t items = maps.shape(0);
     const int outputs = network.stages().back().out_maps;
@@ -114,7 +115,7 @@ py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, co
                     }
                 }
             },
-            scratch);
+            scratch, surroundings.checkpoint());
         for (int crop = 0; crop < count; ++crop, out += outputs) {
             std::copy_n(values + std::ptrdiff_t{crop} * mtcnn::padded(outputs), outputs, out);
         }
@@ -144,18 +145,22 @@ void register_detector(py::module_& m) {
         .def(
             "detect",
             [](const Detector& d, const py::array& image, bool red_first, double min_face,
-               const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& tap) {
-                return detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), tap);
+               const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& tap,
+               const mtcnn::Stop* stop) {
+                return detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), tap,
+                              stop);
             },
             py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
-            py::arg("scale_factor"), py::arg("threads"), py::arg("tap") = py::none(),
-            "Boxes (N, 4), scores (N,), landmarks (N, 5, 2), float32. A tap is called with (name, array).")
+            py::arg("scale_factor"), py::arg("threads"), py::arg("tap") = py::none(), py::arg("stop") = py::none(),
+            "Boxes (N, 4), scores (N,), landmarks (N, 5, 2), float32. A tap is called with (name, array). Ends early "
+            "when a signal's handler raises (on the main thread), and by Stopped once stop is set.")
         .def(
             "profile",
             [](const Detector& d, const py::array& image, bool red_first, double min_face,
                const std::array<double, 3>& thresholds, double scale_factor, int threads) {
                 mtcnn::Profile p;
-                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), py::none(), &p);
+                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), py::none(),
+                       nullptr, &p);
                 return py::dict(py::arg("resize") = p.resize, py::arg("pnet") = p.pnet,
                                 py::arg("proposals") = p.proposals, py::arg("rnet") = p.rnet, py::arg("onet") = p.onet,
                                 py::arg("total") = p.total, py::arg("boxes_into_rnet") = p.boxes_into_rnet,

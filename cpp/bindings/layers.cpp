@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "signals.h"
+
 #include "mtcnn/crop_network.h"
 #include "mtcnn/exp.h"
 #include "mtcnn/float_mode.h"
@@ -169,7 +171,7 @@ py::object from_network(const mtcnn::Network& network) {
 
 py::array_t<float> run_layer(const Layer& layer, const py::array& array, const mtcnn::Kernels& kernels,
                              bool over_pixels) {
-    const mtcnn::DefaultFloatMode mode;
+    Surroundings surroundings;
     const Maps maps = to_maps(array);
     check_fit(layer, maps);
     const mtcnn::Network network{{layer}};
@@ -184,7 +186,7 @@ py::array_t<float> run_layer(const Layer& layer, const py::array& array, const m
             planar.run_watched(
                 maps.height, maps.width,
                 [&](int y, float* row, std::ptrdiff_t stride) { copy_row(maps, y, row, stride); },
-                [](int, const float*, std::ptrdiff_t) {}, keep);
+                [](int, const float*, std::ptrdiff_t) {}, keep, surroundings.checkpoint());
         } else {
             const mtcnn::CropNetwork crop(network, maps.channels, maps.height, maps.width, kernels, false, maps.flat);
             crop.run_watched(
@@ -193,7 +195,7 @@ py::array_t<float> run_layer(const Layer& layer, const py::array& array, const m
                         copy_row(maps, y, input + std::ptrdiff_t{y} * maps.channels * crop.row_size(), crop.row_size());
                     }
                 },
-                keep);
+                keep, surroundings.checkpoint());
         }
     }
     return copy_of(result);

@@ -3,10 +3,12 @@
 #include "detector.h"
 #include "layers.h"
 #include "model.h"
+#include "signals.h"
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "The C++ core of mtcnn_cpp. Arrays are taken as they are: nothing is converted.";
     bindings::register_build_info(m);
+    bindings::register_stop(m);
     bindings::register_detector(m);
     py::module_ rooms =
         m.def_submodule("rooms", "The core's rooms one by one, under the names of the reference: for tests.");

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
+
+#include "tensor.h"
 
 namespace mtcnn {
 namespace {
@@ -36,10 +37,12 @@ float overlap_of(const IntegerBox& a, const IntegerBox& b, Overlap overlap) {
 // One grid for each octave of sizes; a box lies in the cell of its upper left corner; cells are chains of indices.
 class PickedBoxes {
 public:
-    PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap)
-        : boxes_(boxes), threshold_(threshold), overlap_(overlap), next_(boxes.size(), -1) {
+    PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap, Checkpoint& checkpoint)
+        : boxes_(boxes), threshold_(threshold), overlap_(overlap), checkpoint_(checkpoint) {
+        resize_in_steps(next_, boxes.size(), checkpoint);
         bounded_ = threshold >= 0;
         for (const IntegerBox& b : boxes) {
+            checkpoint.pass(4);
             bounded_ = bounded_ && b.width > 0 && b.height > 0;
             left_ = std::min(left_, b.x);
             top_ = std::min(top_, b.y);
@@ -49,8 +52,12 @@ public:
     }
 
     bool covers(const IntegerBox& candidate) const {
+        checkpoint_.pass(8);
         if (!bounded_) {
-            return std::any_of(all_.begin(), all_.end(), [&](int i) { return drops(i, candidate); });
+            return std::any_of(all_.begin(), all_.end(), [&](int i) {
+                checkpoint_.pass(4);
+                return drops(i, candidate);
+            });
         }
         return std::any_of(grids_.begin(), grids_.end(), [&](const Grid& g) { return covers(g, candidate); });
     }
@@ -111,9 +118,12 @@ private:
         const std::int64_t y1 = g.row(candidate.y - top_ + candidate.height);
         for (std::int64_t y = y0; y <= y1; ++y) {
             for (std::int64_t x = x0; x <= x1; ++x) {
+                std::int64_t compared = 1;
                 for (std::int32_t i = g.heads[g.cell(x, y)]; i >= 0; i = next_[static_cast<std::size_t>(i)]) {
                     if (drops(i, candidate)) return true;
+                    ++compared;
                 }
+                checkpoint_.pass(4 * compared);
             }
         }
         return false;
@@ -122,6 +132,7 @@ private:
     const std::vector<IntegerBox>& boxes_;
     float threshold_;
     Overlap overlap_;
+    Checkpoint& checkpoint_;
     bool bounded_;                    // only boxes that intersect can drop each other; where not, no grid is of use
     std::vector<std::int32_t> next_;  // of each box, the next one in its cell; -1: none
     std::vector<std::int32_t> all_;
@@ -132,20 +143,24 @@ private:
 }  // namespace
 
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
-                                                  float threshold, Overlap overlap) {
-    if (std::any_of(scores.begin(), scores.end(), [](float s) { return std::isnan(s); })) {
-        throw std::invalid_argument("scores: expected numbers, found NaN");
+                                                  float threshold, Overlap overlap, Checkpoint& checkpoint) {
+    std::vector<IntegerBox> integer_boxes;
+    integer_boxes.reserve(boxes.size());
+    std::vector<std::int32_t> order;
+    order.reserve(boxes.size());
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+        if (std::isnan(scores[i])) throw std::invalid_argument("scores: expected numbers, found NaN");
+        integer_boxes.push_back(rounded(boxes[i]));
+        order.push_back(static_cast<std::int32_t>(i));
+        checkpoint.pass(8);
     }
-    std::vector<IntegerBox> integer_boxes(boxes.size());
-    std::transform(boxes.begin(), boxes.end(), integer_boxes.begin(), rounded);
-    std::vector<std::int32_t> order(boxes.size());
-    std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+        checkpoint.pass(4);
         const float score_a = scores[static_cast<std::size_t>(a)];
         const float score_b = scores[static_cast<std::size_t>(b)];
         return score_a > score_b || (score_a == score_b && a > b);
     });
-    PickedBoxes picked(integer_boxes, threshold, overlap);
+    PickedBoxes picked(integer_boxes, threshold, overlap, checkpoint);
     std::vector<std::int32_t> kept;
     for (const std::int32_t i : order) {
         if (picked.covers(integer_boxes[static_cast<std::size_t>(i)])) continue;

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "stop.h"
+
 namespace mtcnn {
 
 // Pixels. A box covers x … x + width.
@@ -25,7 +27,7 @@ enum class Overlap {
 // overlap with a picked one is greater than the threshold. Boxes are rounded to integers for this.
 // NaN scores throw std::invalid_argument: they have no order.
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
-                                                  float threshold, Overlap overlap);
+                                                  float threshold, Overlap overlap, Checkpoint& checkpoint);
 
 // Rounds the box to integers (ties to even; with add_one, width and height grow by one), then moves its corners.
 Box apply_offsets(const Box& box, const Offsets& offsets, bool add_one);

@@ -12,6 +12,7 @@
 #include "model.h"
 #include "planar_network.h"
 #include "resize.h"
+#include "stop.h"
 #include "tensor.h"
 
 namespace mtcnn {
@@ -62,19 +63,25 @@ public:
     Detector& operator=(const Detector&) = delete;
 
     // With a tap every tensor is shown, and all is computed on the calling thread. The caller's floating-point mode
-    // changes nothing and holds again afterwards, and whenever the tap is called.
-    Detections detect(const Image& image, const Options& options, const Tap& tap = {},
-                      Profile* profile = nullptr) const;
+    // changes nothing and holds again afterwards, and whenever the tap or the interruption's poll is called. After
+    // an exception, of whatever kind, the detector is as usable as before.
+    Detections detect(const Image& image, const Options& options, const Tap& tap = {}, Profile* profile = nullptr,
+                      const Interruption& interruption = {}) const;
 
     const Model& model() const { return model_; }
     const Kernels& kernels() const { return kernels_; }
     const PlanarNetwork& pnet() const { return pnet_; }
     const CropNetwork& rnet() const { return rnet_; }
     const CropNetwork& onet() const { return onet_; }
+    // The same, to be watched layer by layer.
+    const PlanarNetwork& pnet_layers() const { return pnet_layers_; }
+    const CropNetwork& rnet_layers() const { return rnet_layers_; }
+    const CropNetwork& onet_layers() const { return onet_layers_; }
 
 private:
     friend class Run;
-    Detections compute(const Image& image, const Options& options, const Tap& tap, Profile* profile) const;
+    Detections compute(const Image& image, const Options& options, const Tap& tap, Profile* profile,
+                       const Interruption& interruption) const;
     std::unique_ptr<Workspace> borrow() const;
     void give_back(std::unique_ptr<Workspace> workspace) const noexcept;
 

@@ -15,49 +15,6 @@ constexpr int kLargeArea = 200;
 // How many floats one stage's maps of a whole group of crops may have, so that they stay in the cache.
 constexpr std::ptrdiff_t kGroupFloats = 80 * 1024;
 
-CropStage make_stage(const Layer& layer, const std::string& name, const CropStage& before, const Kernels& kernels) {
-    CropStage stage;
-    stage.name = name;
-    stage.in_maps = stage.out_maps = before.out_maps;
-    stage.in_height = stage.out_height = before.out_height;
-    stage.in_width = stage.out_width = before.out_width;
-    stage.flat = before.flat;
-    if (const auto* conv = std::get_if<Conv2d>(&layer)) {
-        stage.kind = Kind::kConvolution;
-        stage.out_maps = conv->out_maps;
-        stage.out_height = stage.in_height - conv->kernel_y + 1;
-        stage.out_width = stage.in_width - conv->kernel_x + 1;
-        stage.kernel_y = conv->kernel_y;
-        stage.kernel_x = conv->kernel_x;
-        stage.weights = pack_convolution(*conv, kernels.channel_group(conv->out_maps));
-        stage.bias = padded_copy(conv->bias);
-    } else if (const auto* pool = std::get_if<MaxPool>(&layer)) {
-        stage.kind = Kind::kPooling;
-        stage.out_height = pooled_size(stage.in_height, pool->kernel_y, pool->stride_y);
-        stage.out_width = pooled_size(stage.in_width, pool->kernel_x, pool->stride_x);
-        stage.kernel_y = std::min(pool->kernel_y, stage.in_height);
-        stage.kernel_x = std::min(pool->kernel_x, stage.in_width);
-        stage.stride_y = pool->stride_y;
-        stage.stride_x = pool->stride_x;
-    } else if (const auto* dense = std::get_if<FullyConnected>(&layer)) {
-        const bool on_maps = !before.flat && dense->inputs == before.out_maps;
-        stage.kind = on_maps ? Kind::kDenseOnMaps : Kind::kDenseFlat;
-        stage.out_maps = dense->outputs;
-        if (!on_maps) {
-            stage.flat = true;
-            stage.out_height = stage.out_width = 1;
-        }
-        stage.weights = pack_dense(*dense, kernels.dense_group);
-        stage.bias = padded_copy(dense->bias);
-    } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
-        stage.kind = Kind::kPRelu;
-        stage.slopes = padded_copy(prelu->slopes);
-    } else {
-        stage.kind = Kind::kSigmoid;
-    }
-    return stage;
-}
-
 bool takes_prelu(const CropStage& stage) {
     return !stage.fused && (stage.kind == Kind::kConvolution || stage.kind == Kind::kDenseFlat);
 }
@@ -85,7 +42,7 @@ CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int wi
     before.flat = flat;
     const std::vector<std::string> names = network.names();
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        CropStage stage = make_stage(network.layers[i], names[i], i == 0 ? before : stages_.back(), kernels);
+        CropStage stage = make_crop_stage(network.layers[i], names[i], i == 0 ? before : stages_.back(), kernels);
         if (fuse && stage.kind == Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
             stages_.back().fused = true;
             stages_.back().slopes = std::move(stage.slopes);
@@ -181,8 +138,21 @@ void CropNetwork::dense(const CropStage& stage, const float* in, float* out, int
     }
 }
 
+// As many crops at a time as the kernels like to do without a pass of the checkpoint.
 void CropNetwork::compute(const CropStage& stage, bool first, const float* in, float* out, int items,
-                          CropScratch& scratch) const {
+                          CropScratch& scratch, Checkpoint& checkpoint) const {
+    const std::ptrdiff_t in_size =
+        first ? input_size() : std::ptrdiff_t{stage.in_height} * stage.in_width * padded(stage.in_maps);
+    const auto at_a_time = static_cast<int>(std::clamp<std::int64_t>(kernels_.steps_at_a_time / stage.steps, 1, items));
+    for (int from = 0; from < items; from += at_a_time) {
+        const int count = std::min(at_a_time, items - from);
+        compute_at_once(stage, first, in + from * in_size, out + from * stage.out_size(), count, scratch);
+        checkpoint.pass(count * stage.steps);
+    }
+}
+
+void CropNetwork::compute_at_once(const CropStage& stage, bool first, const float* in, float* out, int items,
+                                  CropScratch& scratch) const {
     if (first && stage.kind != Kind::kConvolution) in = interleave(in, items, scratch);
     const int channels = padded(stage.in_maps);
     const std::ptrdiff_t in_size = std::ptrdiff_t{stage.in_height} * stage.in_width * channels;
@@ -210,7 +180,7 @@ void CropNetwork::compute(const CropStage& stage, bool first, const float* in, f
     }
 }
 
-const float* CropNetwork::run(int crops, const Source& source, CropScratch& scratch) const {
+const float* CropNetwork::run(int crops, const Source& source, CropScratch& scratch, Checkpoint& checkpoint) const {
     const std::size_t last = stages_.size();
     const std::ptrdiff_t between = split_ == 0 ? input_size() : stages_[split_ - 1].out_size();
     float* in = scratch.group[0].reserve(static_cast<std::size_t>(crops * between));
@@ -225,20 +195,20 @@ const float* CropNetwork::run(int crops, const Source& source, CropScratch& scra
             float* to = s + 1 == split_
                             ? in + crop * between
                             : scratch.maps[(s + 1) % 2].reserve(static_cast<std::size_t>(stages_[s].out_size()));
-            compute(stages_[s], s == 0, from, to, 1, scratch);
+            compute(stages_[s], s == 0, from, to, 1, scratch, checkpoint);
             from = to;
         }
     }
     for (std::size_t s = split_; s < last; ++s) {
         float* out =
             scratch.group[(s - split_ + 1) % 2].reserve(static_cast<std::size_t>(crops * stages_[s].out_size()));
-        compute(stages_[s], s == 0, in, out, crops, scratch);
+        compute(stages_[s], s == 0, in, out, crops, scratch, checkpoint);
         in = out;
     }
     return in;
 }
 
-std::vector<float> CropNetwork::run_watched(const Source& source, const Watch& watch) const {
+std::vector<float> CropNetwork::run_watched(const Source& source, const Watch& watch, Checkpoint& checkpoint) const {
     // Shared, so that who watches may keep the maps.
     auto in = std::make_shared<Buffer<float>>();
     source(0, in->reserve(static_cast<std::size_t>(input_size() + kPad)));
@@ -248,7 +218,7 @@ std::vector<float> CropNetwork::run_watched(const Source& source, const Watch& w
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         auto out = std::make_shared<Buffer<float>>();
         compute(stages_[s], s == 0, in->data(), out->reserve(static_cast<std::size_t>(stages_[s].out_size())), 1,
-                scratch);
+                scratch, checkpoint);
         in = std::move(out);
         watch(stages_[s].name, view_of(stages_[s], in));
     }

@@ -5,27 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "crop_stage.h"
 #include "kernels/kernels.h"
 #include "model.h"
-#include "packing.h"
 #include "tensor.h"
 
 namespace mtcnn {
-
-// One layer, or a layer with the PReLU that follows it, ready to run on maps of a known size.
-struct CropStage {
-    enum class Kind { kConvolution, kPooling, kDenseOnMaps, kDenseFlat, kPRelu, kSigmoid };
-    Kind kind = Kind::kSigmoid;
-    std::string name;                              // of its last layer
-    int in_maps = 0, in_height = 0, in_width = 0;  // a flat vector is 1 x 1
-    int out_maps = 0, out_height = 0, out_width = 0;
-    bool flat = false;  // the output is a vector
-    int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
-    Buffer<float> weights, bias, slopes;
-    bool fused = false;  // a PReLU on the way out
-
-    std::ptrdiff_t out_size() const { return std::ptrdiff_t{out_height} * out_width * padded(out_maps); }
-};
 
 struct CropScratch {
     Buffer<float> maps[2];      // one crop's, from stage to stage
@@ -53,16 +38,18 @@ public:
     using Watch = std::function<void(const std::string& layer, const TensorView& maps)>;
 
     // Results of `crops` crops, padded(outputs) floats each, valid until the scratch is used again.
-    const float* run(int crops, const Source& source, CropScratch& scratch) const;
+    const float* run(int crops, const Source& source, CropScratch& scratch, Checkpoint& checkpoint) const;
 
     // One crop (number 0 of the source), every layer shown.
-    std::vector<float> run_watched(const Source& source, const Watch& watch) const;
+    std::vector<float> run_watched(const Source& source, const Watch& watch, Checkpoint& checkpoint) const;
 
     const std::vector<CropStage>& stages() const { return stages_; }
 
 private:
-    void compute(const CropStage& stage, bool first, const float* in, float* out, int items,
-                 CropScratch& scratch) const;
+    void compute(const CropStage& stage, bool first, const float* in, float* out, int items, CropScratch& scratch,
+                 Checkpoint& checkpoint) const;
+    void compute_at_once(const CropStage& stage, bool first, const float* in, float* out, int items,
+                         CropScratch& scratch) const;
     const float* interleave(const float* in, int items, CropScratch& scratch) const;
     void convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const;
     void dense(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const;

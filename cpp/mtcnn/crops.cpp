@@ -30,14 +30,13 @@ void resample(const Image& image, const Box& square, const CropNetwork& network,
 
 }  // namespace
 
-CropResults classify(const Classifier& classifier, const std::vector<Box>& squares, const Image& image,
-                     const Workspaces& workspaces, Team& team, int threads, const Tap& tap) {
+CropResults classify(Run& run, const Classifier& classifier, const std::vector<Box>& squares, int threads) {
     const CropNetwork& network = classifier.network;
     const int outputs = network.stages().back().out_maps;
     CropResults results;
-    results.scores.resize(squares.size());
-    results.offsets.resize(squares.size());
-    if (outputs > kLogitsAndOffsets) results.landmarks.resize(squares.size());
+    resize_in_steps(results.scores, squares.size(), run.checkpoint());
+    resize_in_steps(results.offsets, squares.size(), run.checkpoint());
+    if (outputs > kLogitsAndOffsets) resize_in_steps(results.landmarks, squares.size(), run.checkpoint());
     const auto take = [&](std::size_t crop, const float* out) {
         results.scores[crop] = probability_in_double(out[0], out[1]);
         results.offsets[crop] = {out[2], out[3], out[4], out[5]};
@@ -45,14 +44,16 @@ CropResults classify(const Classifier& classifier, const std::vector<Box>& squar
             results.landmarks[crop] = landmarks_of(squares[crop], out + kLogitsAndOffsets);
         }
     };
-    if (tap) {
+    if (run.tap) {
+        Workspace& workspace = run.workspace(0);
         for (std::size_t crop = 0; crop < squares.size(); ++crop) {
             const std::string prefix = classifier.stage + numbered("/crop%03d/", static_cast<int>(crop));
             const std::vector<float> out = classifier.layers.run_watched(
                 [&](int, float* input) {
-                    resample(image, squares[crop], network, classifier.side, *workspaces[0], input);
+                    resample(run.image, squares[crop], network, classifier.side, workspace, input);
                 },
-                [&](const std::string& layer, const TensorView& maps) { tap(prefix + layer, maps); });
+                [&](const std::string& layer, const TensorView& maps) { run.tap(prefix + layer, maps); },
+                workspace.checkpoint);
             take(crop, out.data());
         }
         return results;
@@ -60,17 +61,17 @@ CropResults classify(const Classifier& classifier, const std::vector<Box>& squar
     const int count = static_cast<int>(squares.size());
     const int tasks = threads == 1 ? 1 : kTasksPerThread * threads;
     const int groups = std::max((count + network.group_size() - 1) / network.group_size(), std::min(tasks, count));
-    team.run(groups, threads, [&](int group, int worker) {
-        Workspace& workspace = *workspaces[static_cast<std::size_t>(worker)];
+    run.team.run(groups, threads, [&](int group, int worker) {
+        Workspace& workspace = run.workspace(worker);
         const int from = part(count, group, groups);
         const int size = part(count, group + 1, groups) - from;
         const float* out = network.run(
             size,
             [&](int crop, float* input) {
                 const Box& square = squares[static_cast<std::size_t>(from + crop)];
-                resample(image, square, network, classifier.side, workspace, input);
+                resample(run.image, square, network, classifier.side, workspace, input);
             },
-            workspace.crops);
+            workspace.crops, workspace.checkpoint);
         for (int crop = 0; crop < size; ++crop) {
             take(static_cast<std::size_t>(from + crop), out + std::ptrdiff_t{crop} * padded(outputs));
         }

@@ -3,9 +3,7 @@
 
 #include <vector>
 
-#include "cascade.h"
-#include "parallel.h"
-#include "workspace.h"
+#include "run.h"
 
 namespace mtcnn {
 
@@ -24,7 +22,6 @@ struct CropResults {
 };
 
 // Results for every square, which must touch the image. With a tap all layers are shown, on the calling thread.
-CropResults classify(const Classifier& classifier, const std::vector<Box>& squares, const Image& image,
-                     const Workspaces& workspaces, Team& team, int threads, const Tap& tap);
+CropResults classify(Run& run, const Classifier& classifier, const std::vector<Box>& squares, int threads);
 
 }  // namespace mtcnn

@@ -18,14 +18,25 @@ Detector::Detector(Model model, const Kernels& kernels)
 
 Detector::~Detector() = default;
 
-Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile) const {
+Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile,
+                            const Interruption& interruption) const {
     DefaultFloatMode mode;
-    if (!tap) return compute(image, options, tap, profile);
+    Interruption in_callers_mode = interruption;
+    if (interruption.poll) {
+        in_callers_mode.poll = [&] {
+            const CallersFloatMode callers(mode);
+            interruption.poll();
+        };
+    }
+    if (!tap) return compute(image, options, tap, profile, in_callers_mode);
     const auto tap_in_callers_mode = [&](const std::string& name, const TensorView& view) {
-        const CallersFloatMode callers(mode);
-        tap(name, view);
+        {
+            const CallersFloatMode callers(mode);
+            tap(name, view);
+        }
+        if (interruption.stop != nullptr && interruption.stop->is_set()) throw Stopped();
     };
-    return compute(image, options, tap_in_callers_mode, profile);
+    return compute(image, options, tap_in_callers_mode, profile, in_callers_mode);
 }
 
 std::unique_ptr<Workspace> Detector::borrow() const {
@@ -44,6 +55,7 @@ std::unique_ptr<Workspace> Detector::borrow() const {
 }
 
 void Detector::give_back(std::unique_ptr<Workspace> workspace) const noexcept {
+    workspace->checkpoint = Checkpoint();
     workspace->timed = false;
     workspace->resize_seconds = 0;
     const std::scoped_lock lock(pool_lock_);

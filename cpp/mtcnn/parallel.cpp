@@ -1,6 +1,7 @@
 #include "parallel.h"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,7 @@ namespace {
 // a thread takes.
 constexpr int kLooks = 4000;
 constexpr int kEnd = -1;
+constexpr std::chrono::milliseconds kWait{20};  // of the caller for his helpers, between two looks at the alarm
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -62,7 +64,10 @@ void Team::help(int worker, int seen) {
         seen = changed(round_, seen);
         if (seen == kEnd) return;
         if (worker < workers_) work(worker);
-        if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+        if (busy_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+        // The last one. The lock lets it not come between the caller's last look and his wait.
+        const std::scoped_lock lock(finishing_);
+        finished_.notify_one();
     }
 }
 
@@ -70,9 +75,38 @@ void Team::work(int worker) {
     try {
         for (int i = next_++; i < count_; i = next_++) (*task_)(i, worker);
     } catch (...) {
-        next_ = count_;
+        fail();
+    }
+}
+
+// Keeps the exception that is being handled, if it is the first one, and ends the other tasks.
+void Team::fail() {
+    next_ = count_;
+    {
         const std::scoped_lock lock(failing_);
         if (!failure_) failure_ = std::current_exception();
+    }
+    if (alarm_ != nullptr) alarm_->raise();
+}
+
+void Team::wait_for_helpers() {
+    const auto done = [this] { return busy_.load(std::memory_order_acquire) == 0; };
+    for (int i = 0; i < kLooks; ++i) {
+        if (done()) return;
+        pause();
+    }
+    bool looking = alarm_ != nullptr;
+    std::unique_lock lock(finishing_);
+    while (!finished_.wait_for(lock, kWait, done)) {
+        if (!looking) continue;
+        lock.unlock();
+        try {
+            alarm_->look(true);
+        } catch (...) {
+            fail();
+            looking = false;
+        }
+        lock.lock();
     }
 }
 
@@ -91,7 +125,7 @@ void Team::run(int count, int threads, const std::function<void(int, int)>& task
     round_.store(round_.load() + 1, std::memory_order_release);
     round_.notify_all();
     work(0);
-    for (int left = busy_.load(std::memory_order_acquire); left > 0;) left = changed(busy_, left);
+    wait_for_helpers();
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -9,13 +10,18 @@
 #include <thread>
 #include <vector>
 
+#include "stop.h"
+
 namespace mtcnn {
 
 // The threads of one detection. They start with the first work that needs them, wait for the next, and end with the
 // team. One call of run() is a round.
 class Team {
 public:
-    Team() = default;
+    Team() = default;  // nothing ends its work before the time
+    // Where a task fails, the alarm ends the others, and run() throws that task's exception. While the caller waits for
+    // his helpers, he looks at the alarm.
+    explicit Team(Alarm& alarm) : alarm_(&alarm) {}
     ~Team();
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
@@ -30,7 +36,10 @@ private:
     void start_helpers(int count);
     void help(int worker, int seen);
     void work(int worker);
+    void fail();
+    void wait_for_helpers();
 
+    Alarm* alarm_ = nullptr;
     std::vector<std::thread> helpers_;
     std::atomic<int> round_{0};  // counts the rounds that helpers take part in; -1: the team ends
     // Of the present round:
@@ -39,6 +48,8 @@ private:
     int workers_ = 0;
     std::atomic<int> next_{0};
     std::atomic<int> busy_{0};  // helpers that have not finished
+    std::mutex finishing_;
+    std::condition_variable finished_;
     std::mutex failing_;
     std::exception_ptr failure_;
 };

@@ -7,6 +7,28 @@
 namespace mtcnn {
 namespace {
 
+// Pieces of a row end where a tile ends, whatever the tile: 2 and 3 vectors of at most 16 pixels.
+constexpr std::int64_t kPieceUnit = 96;
+
+// Steps of a sigmoid, in multiply-adds.
+constexpr std::int64_t kSigmoidSteps = 16;
+
+std::int64_t steps_of(const PlanarStage& stage) {
+    const std::int64_t area = std::int64_t{stage.kernel_y} * stage.kernel_x;
+    switch (stage.kind) {
+        case PlanarStage::Kind::kConvolution:
+        case PlanarStage::Kind::kDense:
+            return std::int64_t{stage.in_maps} * stage.out_maps * area;
+        case PlanarStage::Kind::kPooling:
+            return stage.in_maps * area;
+        case PlanarStage::Kind::kPRelu:
+            return stage.in_maps;
+        case PlanarStage::Kind::kSigmoid:
+            return stage.in_maps * kSigmoidSteps;
+    }
+    return 1;
+}
+
 PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps, const Kernels& kernels) {
     PlanarStage stage;
     stage.name = name;
@@ -35,6 +57,9 @@ PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps,
     } else {
         stage.kind = PlanarStage::Kind::kSigmoid;
     }
+    stage.steps = steps_of(stage);
+    const std::int64_t units = kernels.steps_at_a_time / (stage.steps * kPieceUnit);
+    stage.piece = static_cast<int>(kPieceUnit * std::clamp<std::int64_t>(units, 1, 1 << 16));
     return stage;
 }
 
@@ -58,14 +83,15 @@ std::pair<int, int> PlanarStage::out_size(int height, int width) const {
     return {height - kernel_y + 1, width - kernel_x + 1};
 }
 
-void RowRing::prepare(int rows, int map_count, int width, int first) {
+void RowRing::prepare(int rows, int map_count, int width, int first, Checkpoint& checkpoint) {
     capacity = rows;
     maps = map_count;
     next = first;
     // A kernel reads whole vectors, and the last vector may begin at the last pixel.
     map_stride = padded(width + kPad - 1);
-    memory.reserve(static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) *
-                   static_cast<std::size_t>(map_stride));
+    memory.reserve(
+        static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) * static_cast<std::size_t>(map_stride),
+        checkpoint);
 }
 
 PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse)
@@ -85,39 +111,63 @@ PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels&
     }
 }
 
+// A piece of a row of a stage's output, `width` pixels wide.
+struct PlanarNetwork::Row {
+    const std::vector<const float*>& in;  // rows of the input, where the piece begins
+    std::ptrdiff_t in_stride;             // between maps
+    int in_width;
+    float* out;
+    std::ptrdiff_t out_stride;
+    int width;
+};
+
 void PlanarNetwork::compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size,
-                                RowRing& out, int out_width, std::vector<const float*>& rows) const {
+                                RowRing& out, int out_width, std::vector<const float*>& rows,
+                                Checkpoint& checkpoint) const {
     const auto [first, last] = needed(stage, y, in_size.first);
-    rows.clear();
-    for (int r = first; r <= last; ++r) rows.push_back(in.row(r));
-    float* to = out.row(y);
+    for (int x = 0; x < out_width; x += stage.piece) {
+        const int width = std::min(stage.piece, out_width - x);
+        const std::ptrdiff_t in_x = std::ptrdiff_t{x} * stage.stride_x;
+        const std::int64_t reach = std::int64_t{width - 1} * stage.stride_x + stage.kernel_x;
+        const auto in_width = static_cast<int>(std::min<std::int64_t>(in_size.second - in_x, reach));
+        rows.clear();
+        for (int r = first; r <= last; ++r) rows.push_back(in.row(r) + in_x);
+        compute_piece(stage, {rows, in.map_stride, in_width, out.row(y) + x, out.map_stride, width});
+        checkpoint.pass(stage.steps * width);
+    }
+}
+
+void PlanarNetwork::compute_piece(const PlanarStage& stage, const Row& row) const {
     const float* slopes = stage.fused ? stage.slopes.data() : nullptr;
     switch (stage.kind) {
         case PlanarStage::Kind::kConvolution:
-            return kernels_.convolve_planar({rows.data(), in.map_stride, stage.weights.data(), stage.bias.data(),
-                                             slopes, to, out.map_stride, stage.in_maps, stage.out_maps, stage.kernel_y,
-                                             stage.kernel_x, out_width});
+            return kernels_.convolve_planar({row.in.data(), row.in_stride, stage.weights.data(), stage.bias.data(),
+                                             slopes, row.out, row.out_stride, stage.in_maps, stage.out_maps,
+                                             stage.kernel_y, stage.kernel_x, row.width});
         case PlanarStage::Kind::kPooling:
-            return kernels_.pool_planar({rows.data(), static_cast<int>(rows.size()), in.map_stride, to, out.map_stride,
-                                         stage.in_maps, in_size.second, out_width, stage.kernel_x, stage.stride_x});
+            return kernels_.pool_planar({row.in.data(), static_cast<int>(row.in.size()), row.in_stride, row.out,
+                                         row.out_stride, stage.in_maps, row.in_width, row.width, stage.kernel_x,
+                                         stage.stride_x});
         case PlanarStage::Kind::kDense:
-            return kernels_.dense_planar({rows[0], in.map_stride, stage.wide_weights.data(), stage.bias.data(), slopes,
-                                          to, out.map_stride, stage.in_maps, stage.out_maps, out_width});
+            return kernels_.dense_planar({row.in[0], row.in_stride, stage.wide_weights.data(), stage.bias.data(),
+                                          slopes, row.out, row.out_stride, stage.in_maps, stage.out_maps, row.width});
         case PlanarStage::Kind::kPRelu:
             for (int m = 0; m < stage.in_maps; ++m) {
-                kernels_.prelu(rows[0] + m * in.map_stride, stage.slopes.data()[m], to + m * out.map_stride, out_width);
+                kernels_.prelu(row.in[0] + m * row.in_stride, stage.slopes.data()[m], row.out + m * row.out_stride,
+                               row.width);
             }
             return;
         case PlanarStage::Kind::kSigmoid:
             for (int m = 0; m < stage.in_maps; ++m) {
-                std::transform(rows[0] + m * in.map_stride, rows[0] + m * in.map_stride + out_width,
-                               to + m * out.map_stride, sigmoid);
+                const float* in = row.in[0] + m * row.in_stride;
+                std::transform(in, in + row.width, row.out + m * row.out_stride, sigmoid);
             }
             return;
     }
 }
 
-void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch) const {
+void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch,
+                            Checkpoint& checkpoint) const {
     RowRing& out = scratch.rings[stage];
     for (; out.next <= upto; ++out.next) {
         if (stage == 0) {
@@ -125,14 +175,14 @@ void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, P
             continue;
         }
         const PlanarStage& s = stages_[stage - 1];
-        produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch);
+        produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch, checkpoint);
         compute_row(s, out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out, scratch.sizes[stage].second,
-                    scratch.rows);
+                    scratch.rows, checkpoint);
     }
 }
 
 void PlanarNetwork::run(int height, int width, int from, int to, const Source& source, const Sink& sink,
-                        PlanarScratch& scratch) const {
+                        PlanarScratch& scratch, Checkpoint& checkpoint) const {
     const std::size_t count = stages_.size();
     scratch.rings.resize(count + 1);
     scratch.sizes.assign(1, {height, width});
@@ -143,22 +193,22 @@ void PlanarNetwork::run(int height, int width, int from, int to, const Source& s
     for (std::size_t i = count + 1; i-- > 0;) {
         const int rows = i == count ? 1 : std::min(stages_[i].kernel_y, scratch.sizes[i].first);
         const int maps = i == 0 ? in_maps_ : stages_[i - 1].out_maps;
-        scratch.rings[i].prepare(rows, maps, scratch.sizes[i].second, first);
+        scratch.rings[i].prepare(rows, maps, scratch.sizes[i].second, first, checkpoint);
         if (i > 0) first *= stages_[i - 1].stride_y;
     }
     RowRing& last = scratch.rings[count];
     for (int y = from; y < to; ++y) {
-        produce(count, y, source, scratch);
+        produce(count, y, source, scratch, checkpoint);
         sink(y, last.row(y), last.map_stride);
     }
 }
 
-void PlanarNetwork::run_watched(int height, int width, const Source& source, const Sink& sink,
-                                const Watch& watch) const {
+void PlanarNetwork::run_watched(int height, int width, const Source& source, const Sink& sink, const Watch& watch,
+                                Checkpoint& checkpoint) const {
     std::pair<int, int> size(height, width);
     // Shared, so that who watches may keep the maps.
     auto in = std::make_shared<RowRing>();
-    in->prepare(height, in_maps_, width, 0);
+    in->prepare(height, in_maps_, width, 0, checkpoint);
     for (int y = 0; y < height; ++y) source(y, in->row(y), in->map_stride);
     const auto show = [&](const std::string& name) {
         const std::ptrdiff_t float_size = sizeof(float);
@@ -173,8 +223,10 @@ void PlanarNetwork::run_watched(int height, int width, const Source& source, con
     for (const PlanarStage& stage : stages_) {
         const std::pair<int, int> out_size = stage.out_size(size.first, size.second);
         auto out = std::make_shared<RowRing>();
-        out->prepare(out_size.first, stage.out_maps, out_size.second, 0);
-        for (int y = 0; y < out_size.first; ++y) compute_row(stage, y, *in, size, *out, out_size.second, rows);
+        out->prepare(out_size.first, stage.out_maps, out_size.second, 0, checkpoint);
+        for (int y = 0; y < out_size.first; ++y) {
+            compute_row(stage, y, *in, size, *out, out_size.second, rows, checkpoint);
+        }
         size = out_size;
         in = std::move(out);
         show(stage.name);

@@ -23,7 +23,9 @@ struct PlanarStage {
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
     Buffer<double> wide_weights;
-    bool fused = false;  // a PReLU on the way out
+    bool fused = false;      // a PReLU on the way out
+    std::int64_t steps = 1;  // multiply-adds for one pixel
+    int piece = 0;           // pixels of a row that are computed at a time
 
     std::pair<int, int> out_size(int height, int width) const;
 };
@@ -34,7 +36,7 @@ struct RowRing {
     int capacity = 0, maps = 0, next = 0;
     std::ptrdiff_t map_stride = 0;
 
-    void prepare(int rows, int map_count, int width, int first);
+    void prepare(int rows, int map_count, int width, int first, Checkpoint& checkpoint);
     float* row(int y) { return memory.data() + std::ptrdiff_t{y % capacity} * maps * map_stride; }
 };
 
@@ -57,19 +59,23 @@ public:
     using Watch = std::function<void(const std::string& layer, const TensorView& maps)>;
 
     // Rows [from, to) of the output, for an input of height x width on which the network fits.
-    void run(int height, int width, int from, int to, const Source& source, const Sink& sink,
-             PlanarScratch& scratch) const;
+    void run(int height, int width, int from, int to, const Source& source, const Sink& sink, PlanarScratch& scratch,
+             Checkpoint& checkpoint) const;
 
     // The whole output, stage after stage; each stage's maps are shown before the next one runs. Two stages' maps are
     // in memory at a time.
-    void run_watched(int height, int width, const Source& source, const Sink& sink, const Watch& watch) const;
+    void run_watched(int height, int width, const Source& source, const Sink& sink, const Watch& watch,
+                     Checkpoint& checkpoint) const;
 
     const std::vector<PlanarStage>& stages() const { return stages_; }
 
 private:
-    void produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch) const;
+    struct Row;  // of a stage's output, and what it is computed from
+    void produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch,
+                 Checkpoint& checkpoint) const;
     void compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size, RowRing& out,
-                     int out_width, std::vector<const float*>& rows) const;
+                     int out_width, std::vector<const float*>& rows, Checkpoint& checkpoint) const;
+    void compute_piece(const PlanarStage& stage, const Row& row) const;
 
     const Kernels& kernels_;
     int in_maps_;

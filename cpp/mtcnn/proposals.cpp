@@ -1,17 +1,18 @@
 #include "proposals.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
 #include "exp.h"
+#include "tensor.h"
 
 namespace mtcnn {
 namespace {
 
-constexpr int kCell = 12;   // PNet's field of view, in pixels of the level
-constexpr int kStride = 2;  // from one value of its heat map to the next
+constexpr int kCell = 12;                             // PNet's field of view, in pixels of the level
+constexpr int kStride = 2;                            // from one value of its heat map to the next
+constexpr std::size_t kBlock = std::size_t{1} << 16;  // candidates of a block
 
 Box box_at(const Candidate& c, float scale) {
     const auto corner = [scale](int at, int add) { return std::trunc(static_cast<float>(kStride * at + add) / scale); };
@@ -40,15 +41,38 @@ float logit_limit(float threshold) {
     return value_at(low);
 }
 
-Proposals to_proposals(std::vector<Candidate> candidates, double level_scale) {
-    std::sort(candidates.begin(), candidates.end(),
-              [](const Candidate& a, const Candidate& b) { return a.x < b.x || (a.x == b.x && a.y < b.y); });
+void Candidates::add(const Candidate& candidate) {
+    if (blocks_.empty() || blocks_.back().size() == kBlock) blocks_.emplace_back();
+    blocks_.back().push_back(candidate);
+}
+
+Proposals to_proposals(std::span<const Candidates> bands, int width, double level_scale, Checkpoint& checkpoint) {
+    const auto for_each = [&](const auto& use) {
+        for (const Candidates& band : bands) {
+            for (const std::vector<Candidate>& block : band.blocks()) {
+                for (const Candidate& c : block) {
+                    use(c);
+                    checkpoint.pass(8);
+                }
+            }
+        }
+    };
+    // Where each column's candidates begin, once all columns have been counted.
+    std::vector<std::size_t> begin;
+    resize_in_steps(begin, static_cast<std::size_t>(width) + 1, checkpoint);
+    for_each([&](const Candidate& c) { ++begin[static_cast<std::size_t>(c.x) + 1]; });
+    for (std::size_t x = 1; x < begin.size(); ++x) begin[x] += begin[x - 1];
     Proposals proposals;
-    for (const Candidate& c : candidates) {
-        proposals.boxes.push_back(box_at(c, static_cast<float>(level_scale)));
-        proposals.scores.push_back(c.score);
-        proposals.offsets.push_back(c.offsets);
-    }
+    const std::size_t count = begin.back();
+    resize_in_steps(proposals.boxes, count, checkpoint);
+    resize_in_steps(proposals.scores, count, checkpoint);
+    resize_in_steps(proposals.offsets, count, checkpoint);
+    for_each([&](const Candidate& c) {
+        const std::size_t place = begin[static_cast<std::size_t>(c.x)]++;
+        proposals.boxes[place] = box_at(c, static_cast<float>(level_scale));
+        proposals.scores[place] = c.score;
+        proposals.offsets[place] = c.offsets;
+    });
     return proposals;
 }
 

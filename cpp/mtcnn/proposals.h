@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "boxes.h"
+#include "stop.h"
 
 namespace mtcnn {
 
@@ -15,6 +17,16 @@ struct Candidate {
     Offsets offsets;
 };
 
+// Candidates in the order in which they were found. They lie in blocks, so that adding one never moves them all.
+class Candidates {
+public:
+    void add(const Candidate& candidate);
+    const std::vector<std::vector<Candidate>>& blocks() const { return blocks_; }
+
+private:
+    std::vector<std::vector<Candidate>> blocks_;
+};
+
 // Boxes that a network proposed.
 struct Proposals {
     std::vector<Box> boxes;
@@ -23,22 +35,27 @@ struct Proposals {
 };
 
 template <class T>
-std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t>& indices) {
+std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t>& indices, Checkpoint& checkpoint) {
     std::vector<T> result;
     result.reserve(indices.size());
-    for (const std::int32_t i : indices) result.push_back(from[static_cast<std::size_t>(i)]);
+    for (const std::int32_t i : indices) {
+        result.push_back(from[static_cast<std::size_t>(i)]);
+        checkpoint.pass(4);
+    }
     return result;
 }
 
-inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& indices) {
-    return {picked(from.boxes, indices), picked(from.scores, indices), picked(from.offsets, indices)};
+inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& indices, Checkpoint& checkpoint) {
+    return {picked(from.boxes, indices, checkpoint), picked(from.scores, indices, checkpoint),
+            picked(from.offsets, indices, checkpoint)};
 }
 
 // The largest difference of logits (not-face minus face) whose probability reaches the threshold: the probability never
 // rises where the difference does. It may be minus infinity; NaN where no difference reaches the threshold.
 float logit_limit(float threshold);
 
-// The candidates of one level, in the order of its heat map walked column by column, with their boxes in the image.
-Proposals to_proposals(std::vector<Candidate> candidates, double level_scale);
+// The candidates of one level, column by column, with their boxes in the image. They come in bands of the heat map,
+// which is `width` wide: bands from top to bottom, and each row by row.
+Proposals to_proposals(std::span<const Candidates> bands, int width, double level_scale, Checkpoint& checkpoint);
 
 }  // namespace mtcnn

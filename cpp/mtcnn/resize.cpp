@@ -7,7 +7,8 @@
 namespace mtcnn {
 namespace {
 
-constexpr int kOverread = 2;  // bytes that the fastest kernel reads past a pixel
+constexpr int kOverread = 2;    // bytes that the fastest kernel reads past a pixel
+constexpr int kColumns = 4096;  // that are resampled at a time: a multiple of kPad
 
 // Where an output sample falls between two source samples.
 struct Position {
@@ -21,6 +22,8 @@ Position position(int at, int size, std::int64_t source_size) {
     const float floor = std::floor(place);
     return {static_cast<std::int64_t>(floor), place - floor};
 }
+
+std::size_t padded_size(int n) { return (static_cast<std::size_t>(n) + kPad - 1) / kPad * kPad; }
 
 }  // namespace
 
@@ -54,39 +57,39 @@ void Resampler::prepare(const Image& image, const Patch& patch, int height, int 
 
 void Resampler::prepare_columns() {
     const std::ptrdiff_t size = image_.floats ? 12 : 3;
-    const auto count = static_cast<std::size_t>(padded(width_));
-    std::int32_t* offsets = offsets_.reserve(count);
-    float* w0 = weights_.reserve(2 * count);
-    float* w1 = w0 + count;
-    std::int64_t* columns = columns_.reserve(count);
+    const std::size_t count = padded_size(width_);
+    std::int32_t* offsets = offsets_.reserve(count, checkpoint_);
+    float* left = left_weights_.reserve(count, checkpoint_);
+    float* right = right_weights_.reserve(count, checkpoint_);
+    std::int64_t* columns = columns_.reserve(count, checkpoint_);
     collect_ = patch_.x < 0 || patch_.x + patch_.width > image_.width || patch_.width < 2;
-    tap_stride_ = collect_ ? size : image_.pixel_stride;
     for (int x = 0; x < width_; ++x) {
         Position p = position(x, width_, patch_.width);
         if (p.index < 0) p = {0, 0};
         if (p.index >= patch_.width - 1) p = {patch_.width - 1, 0};
-        w0[x] = 1.0F - p.fraction;
-        w1[x] = p.fraction;
+        left[x] = 1.0F - p.fraction;
+        right[x] = p.fraction;
         if (!collect_ && p.index == patch_.width - 1) {
             // The last pixel has no neighbour to its right: it is read as the right one of the pair before.
             --p.index;
-            std::swap(w0[x], w1[x]);
+            std::swap(left[x], right[x]);
         }
         columns[x] = patch_.x + p.index;
-        offsets[x] = static_cast<std::int32_t>(collect_ ? 2 * size * x : columns[x] * image_.pixel_stride);
+        offsets[x] = static_cast<std::int32_t>(collect_ ? 2 * size * (x % kColumns) : columns[x] * image_.pixel_stride);
+        checkpoint_.pass(4);
     }
     std::fill(offsets + width_, offsets + count, offsets[width_ - 1]);
-    std::fill(w0 + width_, w0 + count, 0.0F);
-    std::fill(w1 + width_, w1 + count, 0.0F);
-    if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * count + kOverread);
-    taps_ = {offsets, w0, w1, width_};
+    std::fill(left + width_, left + count, 0.0F);
+    std::fill(right + width_, right + count, 0.0F);
+    if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * kColumns + kOverread);
 }
 
-const std::uint8_t* Resampler::gather_columns(const std::uint8_t* row) {
+// The two pixels of each of `count` columns, one after the other.
+const std::uint8_t* Resampler::collect_columns(const std::uint8_t* row, int from, int count) {
     const std::size_t size = image_.floats ? 12 : 3;
     std::uint8_t* out = collected_.data();
-    for (int x = 0; x < 2 * width_; ++x, out += size) {
-        const std::int64_t column = columns_.data()[x / 2] + x % 2;
+    for (int i = 0; i < 2 * count; ++i, out += size) {
+        const std::int64_t column = columns_.data()[from + i / 2] + i % 2;
         if (column >= 0 && column < image_.width) {
             std::memcpy(out, row + column * image_.pixel_stride, size);
         } else {
@@ -105,22 +108,33 @@ const float* Resampler::source_row(std::int64_t y) {
         }
     }
     const int slot = oldest_;
+    row_numbers_[slot] = -1;  // should the work end before the row is whole
     oldest_ = 1 - slot;
-    row_numbers_[slot] = y;
     const std::ptrdiff_t stride = padded(width_);
-    float* out = rows_[slot].reserve(static_cast<std::size_t>(3 * stride));
+    float* out = rows_[slot].reserve(static_cast<std::size_t>(3 * stride), checkpoint_);
     const std::int64_t image_y = patch_.y + y;
     if (image_y < 0 || image_y >= image_.height) {
         std::fill(out, out + 3 * stride, 0.0F);
-        return out;
+    } else {
+        resample_across(image_y, out, stride);
     }
+    row_numbers_[slot] = y;
+    return out;
+}
+
+void Resampler::resample_across(std::int64_t image_y, float* out, std::ptrdiff_t map_stride) {
     const std::uint8_t* row = image_.data + image_y * image_.row_stride;
+    const std::ptrdiff_t pixel_stride = collect_ ? (image_.floats ? 12 : 3) : image_.pixel_stride;
     // The bytes after a row are those of the next row; after the last row there are none that may be read.
     const bool may_overread = collect_ || (image_y + 1 < image_.height && image_.row_stride >= kOverread);
-    if (collect_) row = gather_columns(row);
     const auto resample = image_.floats ? kernels_.resample_f32 : kernels_.resample_u8;
-    resample(row, taps_, {tap_stride_, image_.red_first, may_overread}, out, stride);
-    return out;
+    for (int x = 0; x < width_; x += kColumns) {
+        const int count = std::min(kColumns, width_ - x);
+        const std::uint8_t* pixels = collect_ ? collect_columns(row, x, count) : row;
+        const RowTaps taps{offsets_.data() + x, left_weights_.data() + x, right_weights_.data() + x, count};
+        resample(pixels, taps, {pixel_stride, image_.red_first, may_overread}, out + x, map_stride);
+        checkpoint_.pass(std::int64_t{3} * count);
+    }
 }
 
 float Resampler::value(std::int64_t x, std::int64_t y, int channel) const {
@@ -135,15 +149,16 @@ float Resampler::value(std::int64_t x, std::int64_t y, int channel) const {
     return value;
 }
 
-void Resampler::copy_row(int y, float* out, std::ptrdiff_t map_stride) const {
+void Resampler::copy_row(int y, float* out, std::ptrdiff_t map_stride) {
     for (int c = 0; c < 3; ++c) {
         for (int x = 0; x < width_; ++x) {
             out[c * map_stride + x] = (value(x, y, c) - normalisation_.centre) * normalisation_.scale;
+            checkpoint_.pass(1);
         }
     }
 }
 
-void Resampler::halve_row(int y, float* out, std::ptrdiff_t map_stride) const {
+void Resampler::halve_row(int y, float* out, std::ptrdiff_t map_stride) {
     const std::int64_t upper = 2 * std::int64_t{y};
     for (int c = 0; c < 3; ++c) {
         for (int x = 0; x < width_; ++x) {
@@ -151,6 +166,7 @@ void Resampler::halve_row(int y, float* out, std::ptrdiff_t map_stride) const {
             const float sum = value(left, upper, c) + value(left + 1, upper, c) + value(left, upper + 1, c) +
                               value(left + 1, upper + 1, c);
             out[c * map_stride + x] = (sum * 0.25F - normalisation_.centre) * normalisation_.scale;
+            checkpoint_.pass(4);
         }
     }
 }
@@ -163,9 +179,13 @@ void Resampler::row(int y, float* out, std::ptrdiff_t map_stride) {
     const float* upper = source_row(std::clamp<std::int64_t>(p.index, 0, last));
     const float* lower = source_row(std::clamp<std::int64_t>(p.index + 1, 0, last));
     const std::ptrdiff_t stride = padded(width_);
-    for (int c = 0; c < 3; ++c) {
-        kernels_.blend(upper + c * stride, lower + c * stride, 1.0F - p.fraction, p.fraction, normalisation_.centre,
-                       normalisation_.scale, out + c * map_stride, width_);
+    for (int x = 0; x < width_; x += kColumns) {
+        const int count = std::min(kColumns, width_ - x);
+        for (int c = 0; c < 3; ++c) {
+            kernels_.blend(upper + c * stride + x, lower + c * stride + x, 1.0F - p.fraction, p.fraction,
+                           normalisation_.centre, normalisation_.scale, out + c * map_stride + x, count);
+        }
+        checkpoint_.pass(std::int64_t{3} * count);
     }
 }
 

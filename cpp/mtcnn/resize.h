@@ -41,7 +41,8 @@ struct Normalisation {
 // Produces the rows of one resampled patch. Memory is kept from one patch to the next.
 class Resampler {
 public:
-    explicit Resampler(const Kernels& kernels) : kernels_(kernels) {}
+    // What is given must outlive the resampler.
+    Resampler(const Kernels& kernels, Checkpoint& checkpoint) : kernels_(kernels), checkpoint_(checkpoint) {}
 
     // The image must outlive the rows.
     void prepare(const Image& image, const Patch& patch, int height, int width, Normalisation normalisation = {});
@@ -55,23 +56,24 @@ private:
 
     void prepare_columns();
     const float* source_row(std::int64_t y);
-    const std::uint8_t* gather_columns(const std::uint8_t* row);
-    void copy_row(int y, float* out, std::ptrdiff_t map_stride) const;
-    void halve_row(int y, float* out, std::ptrdiff_t map_stride) const;
+    const std::uint8_t* collect_columns(const std::uint8_t* row, int from, int count);
+    void resample_across(std::int64_t image_y, float* out, std::ptrdiff_t map_stride);
+    void copy_row(int y, float* out, std::ptrdiff_t map_stride);
+    void halve_row(int y, float* out, std::ptrdiff_t map_stride);
     float value(std::int64_t x, std::int64_t y, int channel) const;
 
     const Kernels& kernels_;
+    Checkpoint& checkpoint_;
     Image image_;
     Patch patch_;
     int height_ = 0, width_ = 0;
     Normalisation normalisation_;
     Mode mode_ = Mode::kCopy;
-    // Where columns of the patch lie outside the image, the pixels that are needed are collected into a short row.
+    // Where columns of the patch lie outside the image, the pixels that are needed are collected into a short row, some
+    // columns at a time.
     bool collect_ = false;
-    RowTaps taps_{};
-    std::ptrdiff_t tap_stride_ = 0;
-    Buffer<std::int32_t> offsets_;
-    Buffer<float> weights_;
+    Buffer<std::int32_t> offsets_;  // of each column: bytes to its left pixel, in the image's row or the short one
+    Buffer<float> left_weights_, right_weights_;
     Buffer<std::int64_t> columns_;
     Buffer<std::uint8_t> collected_;
     // The two source rows last resampled across, by their number in the patch.

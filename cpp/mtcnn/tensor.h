@@ -1,6 +1,7 @@
 // Memory: aligned float buffers that grow and are kept, and read-only views for those who watch a detection.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "stop.h"
 
 namespace mtcnn {
 
@@ -26,10 +29,18 @@ public:
     }
 
     T* reserve(std::size_t count) {
+        Checkpoint none;
+        return reserve(count, none);
+    }
+    T* reserve(std::size_t count, Checkpoint& checkpoint) {
         if (count > size_) {
             data_.reset();
             size_ = 0;
-            data_.reset(new (std::align_val_t{kAlignment}) T[count]());
+            data_.reset(new (std::align_val_t{kAlignment}) T[count]);
+            for (std::size_t from = 0; from < count; from += kPiece) {
+                std::fill_n(data_.get() + from, std::min(kPiece, count - from), T{});
+                checkpoint.pass(kPiece);
+            }
             size_ = count;
         }
         return data_.get();
@@ -40,12 +51,35 @@ public:
 
 private:
     static constexpr std::size_t kAlignment = 64;
+    static constexpr std::size_t kPiece = std::size_t{1} << 18;
     struct Free {
         void operator()(T* p) const { ::operator delete[](p, std::align_val_t{kAlignment}); }
     };
     std::unique_ptr<T[], Free> data_;
     std::size_t size_ = 0;
 };
+
+// As resize(), in steps between which the work can be ended.
+template <class T>
+void resize_in_steps(std::vector<T>& values, std::size_t size, Checkpoint& checkpoint) {
+    constexpr std::size_t kStep = std::size_t{1} << 16;
+    values.reserve(size);
+    while (values.size() < size) {
+        values.resize(std::min(size, values.size() + kStep));
+        checkpoint.pass(kStep * sizeof(T) / sizeof(float));
+    }
+}
+
+// As appending a range.
+template <class T>
+void append_in_steps(std::vector<T>& values, const std::vector<T>& more, Checkpoint& checkpoint) {
+    constexpr std::size_t kStep = std::size_t{1} << 16;
+    for (std::size_t from = 0; from < more.size(); from += kStep) {
+        const auto begin = more.begin() + static_cast<std::ptrdiff_t>(from);
+        values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(std::min(kStep, more.size() - from)));
+        checkpoint.pass(kStep * sizeof(T) / sizeof(float));
+    }
+}
 
 // A read-only view of a tensor that a detection computed. Strides in bytes. Who keeps the owner keeps the memory.
 struct TensorView {

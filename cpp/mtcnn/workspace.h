@@ -27,7 +27,7 @@ private:
 };
 
 struct Workspace {
-    explicit Workspace(const Kernels& kernels) : resampler(kernels) {}
+    explicit Workspace(const Kernels& kernels) : resampler(kernels, checkpoint) {}
 
     // Row y of the patch that the resampler was prepared for, timed if a profile wants it.
     void resample_row(int y, float* out, std::ptrdiff_t map_stride) {
@@ -37,6 +37,7 @@ struct Workspace {
         resize_seconds += watch.lap();
     }
 
+    Checkpoint checkpoint;
     Resampler resampler;
     PlanarScratch planar;
     CropScratch crops;

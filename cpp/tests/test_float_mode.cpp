@@ -44,7 +44,7 @@ mtcnn::Options options_for(int threads) {
 }  // namespace
 
 int main() {
-    test::Picture picture(60, 80);
+    test::Picture picture(36, 44);  // small: processors take long for subnormal numbers
     test::paint(picture, 1);
     for (const auto& [model, what] : {std::pair(test::random_model(33), "plain numbers"),
                                       std::pair(model_with_subnormals(), "subnormal numbers")}) {
@@ -61,11 +61,13 @@ int main() {
                         {
                             const InMode in_mode(mode);
                             found = detector.detect(picture.image, options_for(threads));
-                            found_by_fresh = Detector(model, *kernels).detect(picture.image, options_for(threads));
+                            if (threads == 1) {
+                                found_by_fresh = Detector(model, *kernels).detect(picture.image, options_for(1));
+                            }
                             kept = in_mode.holds();
                         }
                         CHECK(test::same_bits(found, expected), kernels->name, mode.name, threads);
-                        CHECK(test::same_bits(found_by_fresh, expected), kernels->name, mode.name, threads);
+                        CHECK(threads > 1 || test::same_bits(found_by_fresh, expected), kernels->name, mode.name);
                         CHECK(kept, "the mode was changed", kernels->name, mode.name, threads);
                     }
                 }

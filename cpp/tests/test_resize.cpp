@@ -90,7 +90,8 @@ float by_hand(const Image& image, const Patch& patch, int height, int width, int
 
 void check_patch(const Image& image, const Patch& patch, int height, int width) {
     for (const mtcnn::Kernels* kernels : test::variants()) {
-        mtcnn::Resampler resampler(*kernels);
+        mtcnn::Checkpoint checkpoint;
+        mtcnn::Resampler resampler(*kernels, checkpoint);
         resampler.prepare(image, patch, height, width);
         const int stride = mtcnn::padded(width);
         std::vector<float> row(static_cast<std::size_t>(3 * stride));
@@ -156,6 +157,15 @@ int main() {
         const Patch patch = mtcnn::cut({-300000000.0F, -200000000.0F, 536870912.0F, 536870912.0F});
         CHECK(mtcnn::touches(patch, p.image));
         check_patch(p.image, patch, 24, 24);
+    });
+    test::run("wider than what is resampled at a time", [&] {
+        for (const bool floats : {false, true}) {
+            for (const int width : {1, 2, 700}) {  // of one column: its pixels are collected
+                const Picture p(2, width, 3, 1, floats, true, false, random);
+                check_patch(p.image, mtcnn::whole(p.image), 3, 9000);
+                check_patch(p.image, {-1, -1, width + 3, 4}, 3, 8193);
+            }
+        }
     });
     test::run("which patches touch the image", [&] {
         const Picture p = random_picture(10, 20, random);

@@ -16,7 +16,7 @@ from pictures import ROOT
 _core = pytest.importorskip("mtcnn_cpp._core")
 
 MODULES = {"__init__": _core, "rooms": _core.rooms}
-CLASSES = {"__init__": {"Detector", "Detector.isa"}, "rooms": set()}
+CLASSES = {"__init__": {"Detector", "Detector.isa", "Stop", "Stopped"}, "rooms": set()}
 
 
 def functions_of_stub(module: str) -> dict[str, ast.FunctionDef]:
@@ -66,5 +66,5 @@ def test_nothing_is_missing(module: str) -> None:
 
 def test_the_product_and_what_tests_need_are_apart() -> None:
     """Functions that exist for tests are in `_core.rooms`, and nothing of the product is."""
-    product = {"Detector", "active_isa", "build_info", "burn", "isa_variants", "rooms"}
+    product = {"Detector", "Stop", "Stopped", "active_isa", "build_info", "burn", "isa_variants", "rooms"}
     assert {name for name in dir(_core) if not name.startswith("_")} == product

@@ -4,4 +4,5 @@
 
 #include "cpu.h"
 
-const mtcnn::Kernels mtcnn::kernels_avx2 = MTCNN_KERNELS("avx2", "x86-64 with AVX2 and FMA", mtcnn::cpu_has_avx2);
+const mtcnn::Kernels mtcnn::kernels_avx2 =
+    MTCNN_KERNELS("avx2", "x86-64 with AVX2 and FMA", mtcnn::cpu_has_avx2, 1 << 26);

@@ -4,4 +4,5 @@
 
 #include "cpu.h"
 
-const mtcnn::Kernels mtcnn::kernels_avx512 = MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", mtcnn::cpu_has_avx512);
+const mtcnn::Kernels mtcnn::kernels_avx512 =
+    MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", mtcnn::cpu_has_avx512, 1 << 26);

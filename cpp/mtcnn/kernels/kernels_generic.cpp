@@ -6,4 +6,5 @@ namespace {
 bool supported() { return true; }
 }  // namespace
 
-const mtcnn::Kernels mtcnn::kernels_generic = MTCNN_KERNELS("generic", "plain C++, runs everywhere", supported);
+const mtcnn::Kernels mtcnn::kernels_generic =
+    MTCNN_KERNELS("generic", "plain C++, runs everywhere", supported, 1 << 22);

@@ -42,6 +42,13 @@ class _Profile(TypedDict):
 @type_check_only
 class _Type(type): ...  # what pybind11 makes classes with
 
+class Stop(metaclass=_Type):
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+    def is_set(self) -> bool: ...
+
+class Stopped(RuntimeError): ...
+
 class Detector(metaclass=_Type):
     def __init__(self, pnet: Network, rnet: Network, onet: Network, isa: _Isa = "") -> None: ...
     @property
@@ -55,6 +62,7 @@ class Detector(metaclass=_Type):
         scale_factor: float,
         threads: int,
         tap: _Tap | None = None,
+        stop: Stop | None = None,
     ) -> _Faces: ...
     def profile(
         self,

@@ -1,0 +1,178 @@
+#include "levels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "exp.h"
+
+namespace mtcnn {
+namespace {
+
+// How much work makes one more thread worth starting: some 0.1 ms of it.
+constexpr double kPixelsPerThread = 4096;  // of the pyramid
+constexpr int kBandRows = 32;              // rows of a heat map that are worth a task of their own
+
+class Levels {
+public:
+    Levels(Run& run, const std::vector<Level>& levels)
+        : run_(run), levels_(levels), limit_(logit_limit(run.options.thresholds[0])) {}
+
+    Proposals propose() {
+        if (run_.tap) {
+            for (std::size_t i = 0; i < levels_.size(); ++i) watch_level(static_cast<int>(i));
+        } else {
+            run_bands();
+        }
+        return all_survivors();
+    }
+
+private:
+    struct Band {
+        std::size_t level;
+        int from, to;  // rows of the heat map
+    };
+
+    // Size of a level's heat map; nothing where the level is too small for the network.
+    std::optional<std::pair<int, int>> heat_map_size(const Level& level) const {
+        return map_size(run_.detector.model().pnet, level.height, level.width);
+    }
+
+    void run_bands() {
+        double pixels = 0;
+        for (const Level& level : levels_) pixels += static_cast<double>(level.height) * level.width;
+        const int threads = run_.threads_for(pixels / kPixelsPerThread);
+        const std::vector<Band> bands = make_bands(pixels, threads);
+        std::vector<Candidates> found(bands.size());
+        run_.team.run(static_cast<int>(bands.size()), threads, [&](int index, int worker) {
+            const auto i = static_cast<std::size_t>(index);
+            run_band(bands[i], run_.workspace(worker), found[i]);
+        });
+        Stopwatch watch;
+        survivors_.resize(levels_.size());
+        run_.team.run(static_cast<int>(levels_.size()), threads, [&](int index, int worker) {
+            const auto i = static_cast<std::size_t>(index);
+            const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
+            const std::span<Candidates> of_level(found.begin() + (first - bands.begin()),
+                                                 static_cast<std::size_t>(last - first));
+            if (of_level.empty()) return;
+            survivors_[i] = suppress_level(index, of_level, run_.workspace(worker).checkpoint);
+            std::fill(of_level.begin(), of_level.end(), Candidates());
+        });
+        if (run_.profile) run_.profile->proposals += watch.lap();
+    }
+
+    static bool by_level(const Band& a, const Band& b) { return a.level < b.level; }
+
+    // In the order of the levels, from top to bottom.
+    std::vector<Band> make_bands(double pixels, int threads) const {
+        std::vector<Band> bands;
+        for (std::size_t i = 0; i < levels_.size(); ++i) {
+            const auto size = heat_map_size(levels_[i]);
+            if (!size) continue;
+            const double share = static_cast<double>(levels_[i].height) * levels_[i].width / pixels;
+            int parts = threads == 1 ? 1 : static_cast<int>(std::ceil(share * 4 * threads));
+            parts = std::clamp(size->first / kBandRows, 1, parts);
+            for (int p = 0; p < parts; ++p) {
+                bands.push_back({i, part(size->first, p, parts), part(size->first, p + 1, parts)});
+            }
+        }
+        return bands;
+    }
+
+    void run_band(const Band& band, Workspace& workspace, Candidates& found) const {
+        const Level& level = levels_[band.level];
+        workspace.resampler.prepare(run_.image, whole(run_.image), level.height, level.width);
+        const int width = heat_map_size(level)->second;
+        std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), workspace.checkpoint);
+        run_.detector.pnet().run(
+            level.height, level.width, band.from, band.to,
+            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); },
+            [&](int y, const float* row, std::ptrdiff_t stride) {
+                scan_row(y, row, stride, width, positions, found, workspace.checkpoint);
+            },
+            workspace.planar, workspace.checkpoint);
+    }
+
+    void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
+                  Checkpoint& checkpoint) const {
+        const int count = run_.detector.kernels().find_below(row, row + stride, limit_, width, positions);
+        for (int i = 0; i < count; ++i) {
+            const std::int32_t x = positions[i];
+            const auto value = [=](int map) { return row[map * stride + x]; };
+            found.add({x, y, probability(value(0), value(1)), {value(2), value(3), value(4), value(5)}});
+            checkpoint.pass(16);
+        }
+    }
+
+    // All layers of a level, shown.
+    void watch_level(int number) {
+        const Level& level = levels_[static_cast<std::size_t>(number)];
+        const auto size = heat_map_size(level);
+        if (!size) return;
+        const std::string prefix = numbered("pnet/level%02d/", number);
+        Workspace& workspace = run_.workspace(0);
+        Checkpoint& checkpoint = workspace.checkpoint;
+        workspace.resampler.prepare(run_.image, whole(run_.image), level.height, level.width);
+        const int width = size->second;
+        std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), checkpoint);
+        std::vector<float> heat_map;
+        Candidates candidates;
+        run_.detector.pnet_layers().run_watched(
+            level.height, level.width,
+            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); },
+            [&](int y, const float* row, std::ptrdiff_t stride) {
+                for (int x = 0; x < width; ++x) {
+                    heat_map.push_back(probability(row[x], row[stride + x]));
+                    checkpoint.pass(16);
+                }
+                scan_row(y, row, stride, width, positions, candidates, checkpoint);
+            },
+            [&](const std::string& layer, const TensorView& maps) { run_.tap(prefix + layer, maps); }, checkpoint);
+        run_.tap(prefix + "heat_map", dense_view(std::move(heat_map), {size->first, width}));
+        Stopwatch watch;
+        survivors_.push_back(suppress_level(number, {&candidates, 1}, checkpoint));
+        if (run_.profile) run_.profile->proposals += watch.lap();
+    }
+
+    Proposals suppress_level(int number, std::span<const Candidates> bands, Checkpoint& checkpoint) const {
+        const Level& level = levels_[static_cast<std::size_t>(number)];
+        const Proposals raw = to_proposals(bands, heat_map_size(level)->second, level.scale, checkpoint);
+        const std::vector<std::int32_t> keep =
+            non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion, checkpoint);
+        if (run_.tap) {
+            const std::string stage = numbered("pnet/level%02d", number);
+            run_.show(stage, "boxes", raw.boxes);
+            run_.show(stage, "scores", raw.scores);
+            run_.show(stage, "offsets", raw.offsets);
+            run_.show(stage, "nms_keep", keep);
+        }
+        return picked(raw, keep, checkpoint);
+    }
+
+    Proposals all_survivors() const {
+        std::size_t count = 0;
+        for (const Proposals& level : survivors_) count += level.boxes.size();
+        Proposals all;
+        all.boxes.reserve(count);
+        all.scores.reserve(count);
+        all.offsets.reserve(count);
+        for (const Proposals& level : survivors_) {
+            append_in_steps(all.boxes, level.boxes, run_.checkpoint());
+            append_in_steps(all.scores, level.scores, run_.checkpoint());
+            append_in_steps(all.offsets, level.offsets, run_.checkpoint());
+        }
+        return all;
+    }
+
+    Run& run_;
+    const std::vector<Level>& levels_;
+    float limit_;
+    std::vector<Proposals> survivors_;  // of each level
+};
+
+}  // namespace
+
+Proposals propose_on_levels(Run& run, const std::vector<Level>& levels) { return Levels(run, levels).propose(); }
+
+}  // namespace mtcnn

@@ -1,0 +1,166 @@
+"""Detections of the core that are ended before their time: by Ctrl-C, and by a wish from another thread.
+
+Every detection here would take minutes if it were not ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from core_strategies import detector_arguments
+from gold_figures import same_bits
+from mtcnn_cpp import Model, sample_image
+from mtcnn_cpp.reference.options import Options
+
+_core = pytest.importorskip("mtcnn_cpp._core")
+
+MODEL = Model.default()
+LARGE = np.ascontiguousarray(np.tile(sample_image(), (6, 8, 1))[:3000, :4000])
+ENDLESS = Options(min_face=1)
+SECONDS = 30  # far more than an end takes, far less than the detection
+
+
+@pytest.fixture
+def detector() -> Any:
+    return _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet)
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Callable[[float], None]]:
+    """Sends SIGINT to this process after some seconds, from another thread."""
+    timers = []
+
+    def interrupt(seconds: float) -> None:
+        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    yield interrupt
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+
+
+def assert_usable(detector: Any) -> None:
+    boxes, scores, landmarks = detector.detect(**detector_arguments(sample_image(), Options(), threads=2))
+    expected = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet).detect(
+        **detector_arguments(sample_image(), Options())
+    )
+    assert len(boxes) == 1
+    assert all(same_bits(a, b) for a, b in zip((boxes, scores, landmarks), expected, strict=True))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process here")
+@pytest.mark.parametrize("isa", [v["name"] for v in _core.isa_variants() if v["supported"]])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ctrl_c_ends_a_detection(interrupt: Callable[[float], None], threads: int, isa: str) -> None:
+    detector = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet, isa)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        interrupt(0.3)
+        detector.detect(**detector_arguments(LARGE, ENDLESS, threads=threads))
+    assert time.monotonic() - begin < SECONDS
+    if isa != "generic":
+        assert_usable(detector)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process here")
+def test_ctrl_c_ends_a_network_and_a_room(interrupt: Callable[[float], None]) -> None:
+    detector = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet, "generic")
+    maps = np.zeros((1, 3, 1500, 4000), np.float32)
+    without_area = np.zeros((200_000, 4), np.float32)  # every box meets every other
+    for call in (
+        lambda: detector.forward("pnet", maps),
+        lambda: _core.rooms.non_maximum_suppression(without_area, without_area[:, 0].copy(), 0.5, "union"),
+    ):
+        begin = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            interrupt(0.3)
+            call()
+        assert time.monotonic() - begin < SECONDS
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process here")
+def test_the_handler_of_the_user_decides(detector: Any, interrupt: Callable[[float], None]) -> None:
+    """What it raises ends the detection; where it raises nothing the detection goes on."""
+    seen = []
+    stop = _core.Stop()
+
+    def handler(number: int, frame: object) -> None:
+        seen.append(number)
+        if len(seen) == 2:
+            raise ZeroDivisionError("from the handler")
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        interrupt(0.2)
+        interrupt(0.5)
+        with pytest.raises(ZeroDivisionError, match="from the handler"):
+            detector.detect(**detector_arguments(LARGE, ENDLESS, threads=2, stop=stop))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIGINT] * 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_stop_ends_detections_on_other_threads(detector: Any, threads: int) -> None:
+    stop = _core.Stop()
+    ended: list[str] = []
+
+    def work() -> None:
+        try:
+            detector.detect(**detector_arguments(LARGE, ENDLESS, threads=threads, stop=stop))
+        except _core.Stopped as error:
+            ended.append(str(error))
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    time.sleep(0.2)
+    assert ended == []
+    assert not stop.is_set()
+    stop.set()
+    for worker in workers:
+        worker.join(SECONDS)
+        assert not worker.is_alive()
+    assert stop.is_set()
+    assert ended == ["the detection was asked to stop"] * 2
+    assert_usable(detector)
+
+
+def test_a_stop_that_was_set_before(detector: Any) -> None:
+    stop = _core.Stop()
+    arguments = detector_arguments(sample_image(), Options(), stop=stop)
+    assert len(detector.detect(**arguments)[0]) == 1
+    stop.set()
+    taps: list[str] = []
+    with pytest.raises(_core.Stopped):
+        detector.detect(**arguments | {"tap": lambda name, array: taps.append(name)})
+    assert taps == []
+    assert issubclass(_core.Stopped, RuntimeError)
+
+
+def test_a_tap_may_set_it(detector: Any) -> None:
+    stop = _core.Stop()
+    taps: list[str] = []
+
+    def tap(name: str, array: np.ndarray) -> None:
+        taps.append(name)
+        if name == "pnet/level01/conv1":
+            stop.set()
+
+    with pytest.raises(_core.Stopped):
+        detector.detect(**detector_arguments(sample_image(), Options(), tap=tap, stop=stop))
+    assert taps[-1] == "pnet/level01/conv1"
+
+
+def test_other_things_for_stop(detector: Any) -> None:
+    for thing in (3, threading.Event(), "stop"):
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            detector.detect(**detector_arguments(sample_image(), stop=thing))
