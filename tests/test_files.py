@@ -129,7 +129,8 @@ def test_a_command_that_is_ended_leaves_nothing_half(tmp_path: Path, ending: sig
     path = tmp_path / "a.npz"
     path.write_bytes(b"earlier")
     code = f"""
-        import sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
         from mtcnn_cpp import cli
         from mtcnn_cpp.trace.file import npz
         add = npz.NpzWriter.add

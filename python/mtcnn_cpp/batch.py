@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from .detections import Detections
-from .types import ImageLike
+from .image import is_pil
+from .types import ImageLike, Stop
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,17 +35,33 @@ class BatchError(ValueError):
         return f"image {self.index}: {self.__cause__}"
 
 
+def check_many(images: object) -> None:
+    """Refuse one picture in place of many."""
+    one = isinstance(images, (str, os.PathLike, bytes)) or is_pil(images)
+    if one or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise TypeError(
+            "images must be a sequence of pictures, got one picture "
+            f"({type(images).__name__}); use detect(image), or [image]"
+        )
+
+
 def stream(
-    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], *, workers: int, on_error: str
+    detect: Callable[[ImageLike], Detections],
+    images: Iterable[ImageLike],
+    *,
+    workers: int,
+    on_error: str,
+    stop: Stop,
 ) -> Iterator[Outcome]:
     """The result of `detect` for each picture, in order; its threads end with the iterator.
 
-    on_error: "raise" ends with a BatchError at the first picture that fails, "skip" gives its exception in
+    stop: ends the detections that are under way when the iterator is left, by an interrupt too. on_error:
+    "raise" ends with a BatchError at the first picture that fails, "skip" gives its exception in
     its place. Raises ValueError for anything else, at once.
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    outcomes = _in_order(detect, images) if workers == 1 else _in_parallel(detect, images, workers)
+    outcomes = _in_order(detect, images) if workers == 1 else _in_parallel(detect, images, workers, stop)
     return outcomes if on_error == "skip" else _raising(outcomes)
 
 
@@ -59,7 +79,7 @@ def _in_order(
 
 
 def _in_parallel(
-    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], workers: int
+    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], workers: int, stop: Stop
 ) -> Generator[Outcome, None, None]:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -73,6 +93,7 @@ def _in_parallel(
         while waiting:
             yield waiting.popleft().result()
     finally:
+        stop.set()  # those that are under way need not end: nobody waits for them
         pool.shutdown(cancel_futures=True)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .backends import make_backend
 from .backends.engine import Engine
-from .batch import Outcome, stream
+from .batch import Outcome, check_many, stream
 from .cpus import usable_cpus
 from .detections import Detections
 from .image import is_pil, to_pixels
@@ -24,7 +24,7 @@ from .model import Model
 from .reference.options import Options
 from .taps import hooked, tap_for
 from .trace.names import matcher, require_possible
-from .types import BackendName, Color, ImageLike, Tap
+from .types import BackendName, Color, ImageLike, Stop, Tap
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -206,15 +206,17 @@ class Detector:
         return self._stream(images, color, on_error)
 
     def _stream(self, images: Iterable[ImageLike], color: Color, on_error: str) -> Iterator[Outcome]:
-        _check_many(images)
+        check_many(images)
         engine, tap = self._engine, tap_for(self._engine)
         count = len(images) if isinstance(images, Sized) else engine.threads
         workers = 1 if tap else min(engine.threads, max(count, 1))
 
-        def detect(image: ImageLike) -> Detections:
-            return self._detect(image, color, tap, threads=engine.threads // workers)
+        stop = engine.backend.make_stop()
 
-        return stream(detect, images, workers=workers, on_error=on_error)
+        def detect(image: ImageLike) -> Detections:
+            return self._detect(image, color, tap, threads=engine.threads // workers, stop=stop)
+
+        return stream(detect, images, workers=workers, on_error=on_error, stop=stop)
 
     def hook(self, pattern: str, function: Tap) -> AbstractContextManager[None]:
         """Look on: within the `with` block, detections call `function(name, array)` for every tensor whose
@@ -245,10 +247,16 @@ class Detector:
         return record(self._engine, to_pixels(image, color), only=only, capture=capture)
 
     def _detect(
-        self, image: ImageLike, color: Color, tap: Tap | None, threads: int | None = None
+        self,
+        image: ImageLike,
+        color: Color,
+        tap: Tap | None,
+        *,
+        threads: int | None = None,
+        stop: Stop | None = None,
     ) -> Detections:
         pixels = to_pixels(image, color)
-        faces = self._engine.run(pixels, tap, threads=threads)
+        faces = self._engine.run(pixels, tap, threads=threads, stop=stop)
         height, width = pixels.array.shape[:2]
         return Detections(*faces, (height, width), picture=_reference_to(image), color=color)
 
@@ -271,16 +279,6 @@ def _check_threads(threads: SupportsIndex) -> int:
     if not 0 <= count <= MAX_THREADS:
         raise ValueError(f"threads must be from 1 to {MAX_THREADS}, or 0 for all usable CPUs, got {count}")
     return count
-
-
-def _check_many(images: object) -> None:
-    """Refuse one picture in place of many."""
-    one = isinstance(images, (str, os.PathLike, bytes)) or is_pil(images)
-    if one or (isinstance(images, np.ndarray) and images.ndim < 4):
-        raise TypeError(
-            "images must be a sequence of pictures, got one picture "
-            f"({type(images).__name__}); use detect(image), or [image]"
-        )
 
 
 def _check_model(model: Model | str | os.PathLike[str] | None) -> Model:

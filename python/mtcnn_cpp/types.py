@@ -7,9 +7,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from .reference.types import Faces, FloatArray, StageName, Tap
+from .reference.types import Faces, FloatArray, StageName, Stop, Stopped, Tap
 
-__all__ = ["BackendName", "Color", "Faces", "FloatArray", "ImageLike", "StageName", "Tap"]
+__all__ = ["BackendName", "Color", "Faces", "FloatArray", "ImageLike", "StageName", "Stop", "Stopped", "Tap"]
 
 Color: TypeAlias = Literal["bgr", "rgb"]
 

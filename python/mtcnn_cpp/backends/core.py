@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..model import Model
 from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Tap
+from ..types import Faces, FloatArray, StageName, Stop, Tap
 from .protocol import Backend, Settings
 
 
@@ -23,12 +23,23 @@ class CoreBackend:
         return str(self._core.isa)
 
     def detect(
-        self, image: NDArray[Any], *, red_first: bool, options: Options, threads: int, tap: Tap | None
+        self,
+        image: NDArray[Any],
+        *,
+        red_first: bool,
+        options: Options,
+        threads: int,
+        tap: Tap | None = None,
+        stop: Stop | None = None,
     ) -> Faces:
         faces: Faces = self._core.detect(
-            image, red_first, options.min_face, options.thresholds, options.scale_factor, threads, tap
+            image, red_first, options.min_face, options.thresholds, options.scale_factor, threads, tap, stop
         )
         return faces
+
+    def make_stop(self) -> Stop:
+        stop: Stop = import_core().Stop()
+        return stop
 
     def layer(self, stage: StageName, name: str, maps: FloatArray) -> FloatArray:
         output: FloatArray = self._core.layer(stage, name, maps)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..image import Pixels
 from ..model import Model
 from ..reference.options import Options
-from ..types import Faces, Tap
+from ..types import Faces, Stop, Tap
 from .protocol import Backend
 
 
@@ -20,12 +20,21 @@ class Engine:
     options: Options
     threads: int
 
-    def run(self, pixels: Pixels, tap: Tap | None = None, *, threads: int | None = None) -> Faces:
-        """One detection; `tap` sees every tensor. `threads`: for this one, instead of the engine's."""
+    def run(
+        self,
+        pixels: Pixels,
+        tap: Tap | None = None,
+        *,
+        threads: int | None = None,
+        stop: Stop | None = None,
+    ) -> Faces:
+        """One detection; `tap` sees every tensor. `threads`: for this one, instead of the engine's. Raises
+        `Stopped` soon after `stop`, which the backend's `make_stop` made, is set."""
         return self.backend.detect(
             pixels.array,
             red_first=pixels.red_first,
             options=self.options,
             threads=self.threads if threads is None else threads,
             tap=tap,
+            stop=stop,
         )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Tap
+from ..types import Faces, FloatArray, StageName, Stop, Tap
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,23 @@ class Backend(Protocol):
     def name(self) -> str: ...
 
     def detect(
-        self, image: NDArray[Any], *, red_first: bool, options: Options, threads: int, tap: Tap | None
+        self,
+        image: NDArray[Any],
+        *,
+        red_first: bool,
+        options: Options,
+        threads: int,
+        tap: Tap | None = None,
+        stop: Stop | None = None,
     ) -> Faces:
-        """The whole cascade; `tap` gets name and array (read-only) of every tensor, in execution order."""
+        """The whole cascade; `tap` gets name and array (read-only) of every tensor, in execution order.
+
+        Raises `Stopped` soon after `stop`, which `make_stop` made, is set.
+        """
+        ...
+
+    def make_stop(self) -> Stop:
+        """What asks detections of this backend to end."""
         ...
 
     def layer(self, stage: StageName, name: str, maps: FloatArray) -> FloatArray:

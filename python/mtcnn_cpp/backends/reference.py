@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from ..model import Model
 from ..reference import cascade
 from ..reference.network import Networks
 from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Tap
+from ..types import Faces, FloatArray, StageName, Stop, Tap
 from .protocol import Backend, Settings
 
 
@@ -23,9 +24,19 @@ class ReferenceBackend:
         self._networks = Networks(model.pnet, model.rnet, model.onet)
 
     def detect(
-        self, image: NDArray[Any], *, red_first: bool, options: Options, threads: int, tap: Tap | None
+        self,
+        image: NDArray[Any],
+        *,
+        red_first: bool,
+        options: Options,
+        threads: int,
+        tap: Tap | None = None,
+        stop: Stop | None = None,
     ) -> Faces:
-        return cascade.detect(self._networks, image, red_first=red_first, options=options, tap=tap)
+        return cascade.detect(self._networks, image, red_first=red_first, options=options, tap=tap, stop=stop)
+
+    def make_stop(self) -> Stop:
+        return threading.Event()
 
     def layer(self, stage: StageName, name: str, maps: FloatArray) -> FloatArray:
         return self._networks.layer(stage, name, maps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from ..reference.cascade import detect
 from ..reference.network import BatchTap, layer_index
 from ..reference.options import Options
 from ..reference.plan import map_size, stage_name
-from ..types import Faces, StageName, Tap
+from ..types import Faces, StageName, Stop, Tap
 from .protocol import Backend
 
 Array = npt.NDArray[Any]
@@ -94,10 +95,20 @@ class RunnerBackend:
         self._model = model
 
     def detect(
-        self, image: Array, *, red_first: bool, options: Options, threads: int, tap: Tap | None = None
+        self,
+        image: Array,
+        *,
+        red_first: bool,
+        options: Options,
+        threads: int,
+        tap: Tap | None = None,
+        stop: Stop | None = None,
     ) -> Faces:
         """As `Backend.detect`; `threads` has no effect: a runtime is told when it is made."""
-        return detect(self, image, red_first=red_first, options=options, tap=tap)
+        return detect(self, image, red_first=red_first, options=options, tap=tap, stop=stop)
+
+    def make_stop(self) -> Stop:
+        return threading.Event()
 
     def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None:
         return map_size(self._model.networks[stage], height, width)

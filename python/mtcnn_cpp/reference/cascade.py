@@ -14,7 +14,7 @@ from .network import BatchTap
 from .options import Options
 from .plan import CELL, ONET, RNET, STRIDE, Level, Stage, pyramid
 from .resize import cut_resize, normalise, resize
-from .types import Faces, FloatArray, Image, StageName, Tap
+from .types import Faces, FloatArray, Image, StageName, Stop, Stopped, Tap
 
 GROUP = 64  # crops in one batch: bounds the memory
 ONE = np.float32(1)
@@ -29,27 +29,40 @@ class ForwardPasses(Protocol):
 
 
 def detect(
-    networks: ForwardPasses, image: Image, *, red_first: bool, options: Options, tap: Tap | None = None
+    networks: ForwardPasses,
+    image: Image,
+    *,
+    red_first: bool,
+    options: Options,
+    tap: Tap | None = None,
+    stop: Stop | None = None,
 ) -> Faces:
     """Faces of an image (H, W, C >= 3), uint8 or float32, best first.
 
     Gives boxes (N, 4) `x, y, width, height`, scores (N,) and landmarks (N, 5, 2), float32, in pixels. Raises
-    RuntimeError where the thread's floating-point mode is not the default.
+    RuntimeError where the thread's floating-point mode is not the default, `Stopped` once `stop` is set.
     """
     require_default_mode()
-    return Cascade(networks, image, red_first, options, tap).run()
+    return Cascade(networks, image, red_first, options, tap, stop).run()
 
 
 class Cascade:
     """One detection: what its stages share."""
 
     def __init__(
-        self, networks: ForwardPasses, image: Image, red_first: bool, options: Options, tap: Tap | None
+        self,
+        networks: ForwardPasses,
+        image: Image,
+        red_first: bool,
+        options: Options,
+        tap: Tap | None,
+        stop: Stop | None,
     ) -> None:
         self.networks = networks
         self.image = image[:, :, :3] if red_first else image[:, :, 2::-1]  # R, G, B
         self.options = options
         self.tap = tap
+        self.stop = stop
         self.thresholds = np.array(options.thresholds, np.float32)
 
     def run(self) -> Faces:
@@ -58,6 +71,8 @@ class Cascade:
         return self.output(squares)
 
     def show(self, name: str, array: npt.NDArray[Any]) -> None:
+        if self.stop and self.stop.is_set():
+            raise Stopped("the detection was stopped")
         if self.tap:
             view = array.view()
             view.flags.writeable = False
