@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy.typing as npt
 
 from ..model import read_file
 from . import flat
-from .errors import PortError
+from .errors import PortError, reading
 from .found import FoundActivation, FoundNetwork
+from .npy_header import OBJECTS, read_header
 from .pickles import unpickle
 from .tables import Row, as_float, found_from_table, weighted_row
 
@@ -28,19 +28,16 @@ def read_npy(path: Path) -> list[FoundNetwork]:
 
 def read_object(path: Path) -> Any:
     """The one object that a `.npy` file of dtype object holds. Raises FileNotFoundError, PortError."""
-    file = io.BytesIO(read_file(path))
-    headers = np.lib.format
-    try:
-        old = headers.read_magic(file) == (1, 0)
-        read_header = headers.read_array_header_1_0 if old else headers.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-    except ValueError as error:
-        raise PortError(f"{path}: expected a NumPy file (.npy), found something else ({error})") from error
-    if not dtype.hasobject:
-        raise PortError(f"{path}: expected a table of layers, found an array of {dtype}, shape {shape}")
-    # NumPy's arrays that Python 2 has pickled need latin1.
-    held = unpickle(file.read(), str(path), encoding="latin1")
-    return held.item() if isinstance(held, np.ndarray) and held.shape == () else held
+    data = read_file(path)
+    with reading(path):
+        try:
+            header = read_header(data)
+        except PortError as error:
+            raise PortError(f"expected a NumPy file (.npy), found something else ({error})") from error
+        if header.word not in OBJECTS:
+            found = f"an array of {header.word}, shape {header.shape}"
+            raise PortError(f"expected a table of layers, found {found}")
+        return unpickle(data[header.size :], str(path))
 
 
 def from_table(table: Mapping[str, Mapping[str, npt.NDArray[Any]]], source: str) -> FoundNetwork:
@@ -54,6 +51,8 @@ def from_table(table: Mapping[str, Mapping[str, npt.NDArray[Any]]], source: str)
         if not fields or set(fields) - {"weights", "biases", "alpha"}:
             there = ", ".join(fields) or "none"
             raise PortError(f"{source}: {name}: expected weights and biases, or alpha; found {there}")
+        if not all(isinstance(array, np.ndarray) for array in fields.values()):
+            raise PortError(f"{source}: {name}: expected arrays, found something else")
         if "alpha" in fields:
             rows.append(FoundActivation(name, "PRelu", as_float(fields["alpha"]).ravel()))
             continue

@@ -1,79 +1,50 @@
-"""Unpickling arrays without ever running code from the file.
-
-A pickle may name any function to be called. Allowed here are the few that arrays and plain containers need;
-any other is refused, by name, before anything is called.
-"""
+"""Pickles of arrays in lists and tables: nothing but numbers is built, and no code of the file is run."""
 
 from __future__ import annotations
 
-import io
-import pickle
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from .errors import PortError
+from .errors import PortError, words
+from .limits import Budget
+from .machine import Machine
+from .standins import Array
 
-ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("collections", "OrderedDict"),
-    ("_codecs", "encode"),
-    *(
-        (f"numpy.{core}.multiarray", name)
-        for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
-    ),
-}
+DEEPEST = 4  # a table of layers, each a table of arrays, in an array without axes
+MOST = 100_000  # values in all containers
 
 
-class JoblibArray:
-    """Stands for joblib's NumpyArrayWrapper: it describes an array whose bytes follow in the file."""
-
-    shape: tuple[int, ...]
-    order: str
-    dtype: np.dtype[Any]
-
-    def read(self, file: BinaryIO) -> np.ndarray:
-        """The array itself, whose bytes begin here."""
-        if self.dtype.hasobject:
-            raise pickle.UnpicklingError("an array of objects")
-        if getattr(self, "numpy_array_alignment_bytes", None) is not None:
-            file.read(file.read(1)[0])  # one byte says how many bytes of padding follow
-        count = int(np.prod(self.shape))
-        data = file.read(count * self.dtype.itemsize)
-        return np.frombuffer(data, self.dtype, count).reshape(self.shape, order=self.order)  # type: ignore[call-overload,no-any-return]
-
-
-# The one written in Python: the one in C reads ahead, past the place where a joblib array's bytes begin.
-PurePython: Any = pickle._Unpickler
-
-
-class Unpickler(PurePython):  # type: ignore[misc]
-    """Knows the names in ALLOWED, and reads the arrays of a joblib file."""
-
-    def __init__(self, file: BinaryIO, encoding: str = "ASCII") -> None:
-        super().__init__(file, encoding=encoding)
-        self.file = file
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
-            return JoblibArray
-        if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it wants to use {module}.{name}")
-        return super().find_class(module, name)
-
-    def load_build(self) -> None:
-        super().load_build()
-        if isinstance(self.stack[-1], JoblibArray):
-            self.stack[-1] = self.stack[-1].read(self.file)
-
-    dispatch = {**PurePython.dispatch, pickle.BUILD[0]: load_build}  # noqa: RUF012
-
-
-def unpickle(data: bytes, source: str, encoding: str = "ASCII") -> Any:
-    """What a pickle of arrays and containers holds. PortError where it is damaged or wants anything else."""
+def unpickle(data: bytes, source: str) -> Any:
+    """What a pickle holds: arrays and plain values, alone or in lists and tables. PortError where it is
+    damaged or wants anything else."""
+    budget = Budget()
     try:
-        return Unpickler(io.BytesIO(data), encoding).load()
+        return Plain(budget).value(Machine(data, budget).run(), 0)
     except Exception as error:  # a damaged pickle can fail in any way
-        raise PortError(f"{source}: refused: not a plain pickle of arrays ({error})") from error
+        raise PortError(f"{source}: refused: not a plain pickle of arrays ({words(error)})") from error
+
+
+class Plain:
+    """Puts arrays in the places of what stands for them. A pickle can hold one list in many places, and in
+    itself: depth and number are limited, and numbers count as often as they are seen."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget, self.seen = budget, 0
+
+    def value(self, found: object, depth: int) -> object:
+        self.seen += 1
+        if depth > DEEPEST or self.seen > MOST:
+            raise PortError("expected arrays in a list or a table, found containers without end")
+        if isinstance(found, Array):
+            return self.value(found.held, depth + 1)
+        if isinstance(found, np.ndarray):
+            self.budget.spend(4 * found.size, f"arrays of {4 * found.size} and more")
+            return found
+        if type(found) is list:
+            return [self.value(item, depth + 1) for item in found]
+        if type(found) is dict:
+            return {key: self.value(item, depth + 1) for key, item in found.items()}
+        if found is None or isinstance(found, (str, int, float)):
+            return found
+        raise PortError(f"expected arrays in a list or a table, found {type(found).__name__}")

@@ -1,0 +1,55 @@
+"""Files are read in a process of their own, which may die without taking the tests along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+READ = """
+import json, sys, tracemalloc, warnings
+from mtcnn_cpp.formats.errors import PortError
+from mtcnn_cpp.formats.read import read_found
+
+warnings.simplefilter("ignore")
+for path in json.load(sys.stdin):
+    tracemalloc.start()
+    try:
+        found, message = "read", " ".join(read_found(path))
+    except (PortError, ValueError, FileNotFoundError) as error:
+        found, message = "refused", str(error)
+    except Exception as error:
+        found, message = type(error).__name__, str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    print(json.dumps([found, message, peak]), flush=True)
+"""
+
+
+def read_aside(paths: Sequence[Path]) -> list[tuple[str, str, int]]:
+    """For each file "read" or "refused", else the name of an exception that must not come out; what was said;
+    and the most memory that Python and NumPy took. Fails where the process ends by a signal."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ],
+        input=json.dumps([str(path) for path in paths]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    lines = [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"ended with {done.returncode} at {paths[len(lines)]}: {done.stderr[-2000:]}"
+    assert len(lines) == len(paths)
+    return lines  # type: ignore[return-value]
+
+
+def all_refused(paths: Sequence[Path]) -> list[tuple[str, str, int]]:
+    """As `read_aside`, where each file is refused with an error that begins with its path."""
+    found = read_aside(paths)
+    for path, (what, message, _) in zip(paths, found, strict=True):
+        assert what == "refused", (path.name, what, message)
+        assert message.startswith(f"{path}: "), message
+        assert message.isprintable()
+        assert len(message) > len(f"{path}: "), path.name
+    return found
