@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,17 +183,29 @@ def read_index(path: Path) -> dict[str, Path]:
 
 
 def read_file(path: Path) -> bytes:
+    """All bytes of a regular file. A pipe, a socket or a device is refused without waiting for it.
+
+    Raises FileNotFoundError or another OSError, which names the path; ValueError for what is no regular file
+    or larger than SIZE_LIMIT.
+    """
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r}: expected the name of a file, found one with a zero byte")
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a file, found nothing there")
     if not path.is_file():
-        raise ValueError(
-            f"{path}: expected a file, found {'a folder' if path.is_dir() else 'a special file'}"
-        )
-    if path.stat().st_size > SIZE_LIMIT:
-        raise ValueError(
-            f"{path}: expected a file of at most {SIZE_LIMIT} bytes, found {path.stat().st_size}"
-        )
-    return path.read_bytes()
+        raise not_a_file(path)
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags), "rb") as file:  # looked at again once open: it may have been exchanged
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise not_a_file(path)
+        if found.st_size > SIZE_LIMIT:
+            raise ValueError(f"{path}: expected a file of at most {SIZE_LIMIT} bytes, found {found.st_size}")
+        return file.read(found.st_size)
+
+
+def not_a_file(path: Path) -> ValueError:
+    return ValueError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'a special file'}")
 
 
 def to_fields(layer: Layer) -> dict[str, npt.NDArray[Any]]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..model import read_file
 from ..reference.plan import STAGES
 from . import flat
-from .errors import PortError
+from .errors import PortError, reading, words
 from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool
+from .limits import Budget
+from .npy_header import read_header
+from .numbers import from_bytes, number_type
 from .state_dict import from_state_dicts
 from .tables import as_float
+
+PIECE = 1 << 20  # bytes unpacked at a time
 
 
 def read_npz(path: Path) -> list[FoundNetwork]:
@@ -32,11 +36,42 @@ def read_npz(path: Path) -> list[FoundNetwork]:
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """An `.npz` of plain arrays. Raises FileNotFoundError, PortError (pickles are refused)."""
     file = io.BytesIO(read_file(path))
+    with reading(path):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                check_sizes(entries)
+                return {entry.filename.removesuffix(".npy"): read_entry(archive, entry) for entry in entries}
+        except Exception as error:  # a damaged archive can fail in any way
+            raise PortError(f"expected an .npz of plain arrays ({words(error)})") from error
+
+
+def check_sizes(entries: Sequence[zipfile.ZipInfo]) -> None:
+    """PortError where an archive states more bytes than a network's file may have, two entries of one name,
+    or a way to pack them that NumPy does not have."""
+    budget = Budget()
+    for entry in entries:
+        budget.spend(entry.file_size, f"{entry.filename} of {entry.file_size}")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise PortError(f"{entry.filename}: packed in another way than NumPy does")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise PortError("two entries have one name")
+
+
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    """One array. Memory grows with what is really there, up to the size that is stated."""
+    data = bytearray()
+    with archive.open(entry) as stream:
+        while piece := stream.read(PIECE):
+            data += piece
+            if len(data) > entry.file_size:
+                raise PortError(f"{entry.filename}: more bytes than the archive states")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise PortError(f"{path}: expected an .npz of plain arrays ({error})") from error
+        header = read_header(data)
+        dtype = number_type(header.word, others=True)
+        return from_bytes(memoryview(data)[header.size :], dtype, header.shape, fortran=header.fortran)
+    except PortError as error:
+        raise PortError(f"{entry.filename}: {error}") from error
 
 
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[FoundNetwork]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ..model import INDEX, Model, read_index
 from ..reference.plan import STAGES
 from .assemble import assemble
 from .dat import read_dat
-from .errors import PortError
+from .errors import PortError, reading, shown
 from .found import FoundNetwork, FoundNetworks
 from .joblib import read_joblib
 from .npy import read_npy
@@ -28,6 +29,7 @@ READERS: dict[str, Callable[[Path], list[FoundNetwork]]] = {
     ".joblib": read_joblib,
     ".dat": read_dat,
 }
+LONGEST_NAME = 100  # of a layer
 
 
 def import_model(path: str | Path) -> Model:
@@ -88,4 +90,12 @@ def read_one(path: Path) -> list[FoundNetwork]:
         raise PortError(
             f"{path}: expected a file ending in {', '.join(READERS)}, found {path.suffix or 'no ending'}"
         )
-    return reader(path)
+    with reading(path):
+        return [presentable(network) for network in reader(path)]
+
+
+def presentable(network: FoundNetwork) -> FoundNetwork:
+    """The same network, its names fit to be shown: they come from the file."""
+    layers = tuple(replace(layer, name=shown(layer.name, LONGEST_NAME)) for layer in network.layers)
+    notes = tuple(map(shown, network.notes))
+    return replace(network, source=shown(network.source), layers=layers, notes=notes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import pickletools
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ from ..model import Model, read_file
 from ..reference.plan import STAGES
 from ..types import StageName
 from . import flat
-from .errors import PortError, need
+from .errors import PortError, need, reading, words
 from .facenet import to_state_dict
 from .found import FoundActivation, FoundConv, FoundDense, FoundNetwork
+from .limits import Budget
 from .tables import Row, as_float, found_from_table
+
+OLD_PICKLES = 5  # magic number, protocol, system, state_dict, names of what follows
 
 
 def export_torch(model: Model, folder: str | Path) -> dict[StageName, Path]:
@@ -47,16 +52,41 @@ def read_state_dict(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
     tensors, such as a file that wants to run code; MissingExtra without torch."""
     data = read_file(Path(path))
     torch = need("torch", "'mtcnn-cpp[torch]'", "reading PyTorch files")
+    with reading(path):
+        return load_arrays(torch, data, path)
+
+
+def load_arrays(torch: Any, data: bytes, path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
+    """The tensors of a file's bytes, once their sizes are known to be honest."""
     try:
+        check_stated_sizes(data)
         held = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # its class depends on what is wrong, and on torch's version
-        reason = str(error).partition("\n")[0]
-        raise PortError(f"{path}: refused: not a file of tensors alone ({reason})") from error
+        raise PortError(f"refused: not a file of tensors alone ({words(error)})") from error
     if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
         held = held["state_dict"]
     if not isinstance(held, Mapping) or not all(isinstance(value, torch.Tensor) for value in held.values()):
-        raise PortError(f"{path}: expected a state_dict (names → tensors), found {type(held).__name__}")
-    return {str(name): value.float().numpy() for name, value in held.items()}
+        raise PortError(f"expected a state_dict (names → tensors), found {type(held).__name__}")
+    budget = Budget()
+    for name, value in held.items():  # a view can have more values than the file has bytes
+        budget.spend(4 * value.numel(), f"{name} of {4 * value.numel()}")
+    return {str(name): value.detach().float().numpy() for name, value in held.items()}
+
+
+def check_stated_sizes(data: bytes) -> None:
+    """PortError where a file of PyTorch states sizes that no network has. What PyTorch wrote before 1.6 is
+    not an archive, but pickles one after the other: no number in them is larger than the file."""
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        budget = Budget()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                budget.spend(entry.file_size, f"{entry.filename} of {entry.file_size}")
+        return
+    file = io.BytesIO(data)
+    for number in range(OLD_PICKLES):
+        for _, value, at in pickletools.genops(file):
+            if number >= 3 and isinstance(value, int) and value > len(data):  # 0: a magic number
+                raise PortError(f"byte {at}: states {value}, in a file of {len(data)} bytes")
 
 
 def from_state_dicts(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[FoundNetwork]:
