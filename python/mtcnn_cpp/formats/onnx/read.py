@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import PortError, Unsupported
+from ..errors import PortError, Unsupported, reading
 from ..found import FoundConv, FoundDense, FoundLayer, FoundNetwork
 from ..heads import join, join_heads
 from . import layers, layout
@@ -75,7 +75,11 @@ def read_onnx(path: str | Path) -> FoundNetwork:
 
 def found_from_onnx(model: onnx.ModelProto, source: str) -> FoundNetwork:
     """The network of a graph; `source` names it in errors. Raises as `read_onnx`."""
-    graph = Graph(model, source)
+    with reading(source):
+        return from_graph(Graph(model, source), source)
+
+
+def from_graph(graph: Graph, source: str) -> FoundNetwork:
     ends = sorted(follow(graph, entry(graph), Builder()), key=lambda end: end.slot)
     found = join_ends(ends, source)
     if not found:

@@ -33,16 +33,17 @@ def find_prelu(graph: Graph, tensor: Tensor, channels: int) -> FoundActivation |
     region is computed for -2, -1, 1 and 2, which tells the slopes. Raises Unsupported where it computes
     anything but a PReLU.
     """
-    inside, nodes = {tensor.name}, []
+    inside, nodes, taken = {tensor.name}, [], set()
     for node in graph.nodes:
         dynamic = [name for name in node.input if name and name not in graph.constants]
         if node.op_type in ELEMENTWISE and dynamic and all(name in inside for name in dynamic):
             nodes.append(node)
+            taken.add(id(node))
             inside.update(node.output)
     exits = {
         name
         for name in inside
-        if name in graph.outputs or any(node not in nodes for node in graph.users.get(name, []))
+        if name in graph.outputs or any(id(node) not in taken for node in graph.users.get(name, []))
     }
     if len(exits) != 1 or tensor.name in exits or not nodes:
         return None
