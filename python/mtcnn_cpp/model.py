@@ -113,9 +113,7 @@ class Model:
         """
         result: dict[str, npt.NDArray[Any]] = {}
         for stage, network in self.networks.items():
-            for name, layer in zip(network.names, network.layers, strict=True):
-                for field, array in to_fields(layer).items():
-                    result[f"{stage}/{name}/{field}"] = array
+            result |= network_arrays(network, stage)
         return result
 
     @classmethod
@@ -206,6 +204,15 @@ def read_file(path: Path) -> bytes:
 
 def not_a_file(path: Path) -> ValueError:
     return ValueError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'a special file'}")
+
+
+def network_arrays(network: Network, stage: StageName) -> dict[str, npt.NDArray[Any]]:
+    """One network's part of `Model.arrays`."""
+    return {
+        f"{stage}/{name}/{field}": array
+        for name, layer in zip(network.names, network.layers, strict=True)
+        for field, array in to_fields(layer).items()
+    }
 
 
 def to_fields(layer: Layer) -> dict[str, npt.NDArray[Any]]:

@@ -69,6 +69,7 @@ def read_model(source: Path | None) -> Model:
 def write(kind: Kind, model: Model, out: Path, all_layers: bool) -> list[Path]:
     """Write the networks into a folder; the files, in the order of the networks."""
     from ..formats import export_onnx, export_torch
+    from ..formats.npz import write_npz
     from ..model import FILE_NAMES
 
     if kind is Kind.onnx:
@@ -76,17 +77,11 @@ def write(kind: Kind, model: Model, out: Path, all_layers: bool) -> list[Path]:
     if kind is Kind.torch:
         return list(export_torch(model, out).values())
     if kind is Kind.npz:
-        return [write_npz(model, out)]
+        out.mkdir(parents=True, exist_ok=True)
+        write_npz(model.arrays(), out / "mtcnn.npz")
+        return [out / "mtcnn.npz"]
     model.save(out)
     return [out / f"{name}.dat" for name in FILE_NAMES]
-
-
-def write_npz(model: Model, out: Path) -> Path:
-    import numpy as np
-
-    out.mkdir(parents=True, exist_ok=True)
-    np.savez(out / "mtcnn.npz", **model.arrays())  # type: ignore[arg-type]
-    return out / "mtcnn.npz"
 
 
 def checked(model: Model, out: Path) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from ..files import writing
 from ..model import read_file
 from ..reference.plan import STAGES
 from . import flat
@@ -72,6 +74,12 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[
         return from_bytes(memoryview(data)[header.size :], dtype, header.shape, fortran=header.fortran)
     except PortError as error:
         raise PortError(f"{entry.filename}: {error}") from error
+
+
+def write_npz(arrays: Mapping[str, npt.NDArray[Any]], path: str | Path) -> None:
+    """Arrays by name into an `.npz`."""
+    with writing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[FoundNetwork]:

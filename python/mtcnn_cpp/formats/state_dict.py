@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..files import write_whole
 from ..model import Model, read_file
+from ..reference.model import Network
 from ..reference.plan import STAGES
 from ..types import StageName
 from . import flat
@@ -31,15 +33,23 @@ def export_torch(model: Model, folder: str | Path) -> dict[StageName, Path]:
     Each is a state_dict that facenet-pytorch's PNet, RNet, ONet load unchanged. Raises MissingExtra without
     torch, ValueError for networks of other layers.
     """
-    torch = need("torch", "'mtcnn-cpp[torch]'", "writing PyTorch files")
+    need("torch", "'mtcnn-cpp[torch]'", "writing PyTorch files")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths: dict[StageName, Path] = {}
     for stage in STAGES:
-        arrays = to_state_dict(model.networks[stage], stage)
         paths[stage] = folder / f"{stage}.pt"
-        torch.save({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, paths[stage])
+        write_torch(model.networks[stage], stage, paths[stage])
     return paths
+
+
+def write_torch(network: Network, stage: StageName, path: str | Path) -> None:
+    """One network's state_dict into a file. Raises as `export_torch`."""
+    torch = need("torch", "'mtcnn-cpp[torch]'", "writing PyTorch files")
+    arrays = to_state_dict(network, stage)
+    file = io.BytesIO()
+    torch.save({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, file)
+    write_whole(path, file.getvalue())
 
 
 def read_torch(path: Path) -> list[FoundNetwork]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...files import write_whole
 from ...model import Model
 from ...reference.dat import write_network
 from ...reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
@@ -57,7 +58,7 @@ def write_onnx(
 ) -> None:
     """Write one network's graph into a file; the same bytes every time. Arguments as `onnx_model`."""
     graph = onnx_model(network, input_size, title, all_layers=all_layers)
-    Path(path).write_bytes(graph.SerializeToString(deterministic=True))
+    write_whole(path, graph.SerializeToString(deterministic=True))
 
 
 def onnx_model(
