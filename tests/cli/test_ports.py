@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
+import mtcnn_cpp
 import numpy as np
 import pytest
 from mtcnn_cpp import Model
@@ -52,6 +54,22 @@ def test_there_and_back(tmp_path: Path, kind: str) -> None:
     assert result.stdout.split() == [
         str(tmp_path / "dat" / f"{name}.dat") for name in ("PNet", "RNet", "ONet")
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
+@pytest.mark.parametrize(
+    ("kind", "name"), [("onnx", "onet.onnx"), ("torch", "onet.pt"), ("npz", "mtcnn.npz"), ("dat", "ONet.dat")]
+)
+def test_a_link_is_replaced_not_followed(tmp_path: Path, kind: str, name: str) -> None:
+    pytest.importorskip({"torch": "torch"}.get(kind, "onnx"), reason="needs an extra")
+    precious, link = tmp_path / "precious", tmp_path / "out" / name
+    precious.write_bytes(b"precious")
+    link.parent.mkdir()
+    link.symlink_to(precious)
+    assert run("export", kind, tmp_path / "out").exit_code == 0
+    assert precious.read_bytes() == b"precious"
+    assert not link.is_symlink()
+    assert not list(link.parent.glob(".*"))
 
 
 def test_verify(exported: Path, tmp_path: Path) -> None:
@@ -149,6 +167,47 @@ def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch:
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("ending", ["onnx", "dat", "npz", "pt", "DAT"])
+def test_fixed_in_the_format_of_its_name(tmp_path: Path, ending: str) -> None:
+    """What the doctor says is in the file is what any reader finds there."""
+    from planted import MISTAKES, correct, to_onnx
+
+    pytest.importorskip({"pt": "torch"}.get(ending, "onnx"), reason="needs mtcnn-cpp[torch]")
+    mistake = next(mistake for mistake in MISTAKES if mistake.name == "dense yxc")
+    onnx.save(to_onnx(mistake.plant(correct("rnet"), "rnet"), "rnet"), tmp_path / "theirs.onnx")
+    fixed = tmp_path / f"fixed.{ending}"
+    result = run("doctor", tmp_path / "theirs.onnx", "--fix", fixed)
+    assert result.exit_code == 1, result.stderr
+    assert f"the corrected network is in {fixed}" in result.stderr
+    assert run("doctor", fixed).exit_code == 0
+    assert [path.name for path in tmp_path.glob("*fixed*")] == [fixed.name]
+    if ending == "dat":
+        official = Path(mtcnn_cpp.__file__).parent / "weights" / "RNet.dat"
+        assert fixed.read_bytes() == official.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["fixed", "fixed.npy", "fixed.tflite"])
+def test_fixed_in_no_format(exported: Path, tmp_path: Path, name: str) -> None:
+    result = run("doctor", exported / "rnet.onnx", "--fix", tmp_path / name)
+    assert result.exit_code == 2
+    assert "expected a name ending in .onnx, .dat, .npz, .pt, found" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_fixed_and_read_back(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said to be in a file that does not come back from it."""
+    from mtcnn_cpp.doctor import fix
+
+    def wrong(network: object, stage: str, path: Path) -> None:
+        path.write_bytes((exported / "pnet.onnx").read_bytes())
+
+    monkeypatch.setitem(fix.WRITERS, ".onnx", wrong)
+    result = run("doctor", exported / "rnet.onnx", "--fix", tmp_path / "fixed.onnx")
+    assert result.exit_code == 2
+    assert "another network is read from it" in result.stderr
+    assert "the corrected network is in" not in result.stderr
 
 
 def test_what_cannot_be_fixed_is_not_written(tmp_path: Path) -> None:
