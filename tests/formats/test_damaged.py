@@ -1,0 +1,121 @@
+"""Honest files with random damage: the process that reads them ends by itself, and the error has a name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from formats.aside import read_aside
+from mtcnn_cpp import Model
+from mtcnn_cpp.formats.facenet import to_state_dict
+from mtcnn_cpp.model import network_arrays
+from mtcnn_cpp.reference.dat import write_network
+
+PNET = Model.default().pnet
+SAMPLES = 120  # of each kind; the same ones every time
+HEAD = 600  # bytes at the beginning, where half of the damage is
+
+
+def table(folder: Path) -> bytes:
+    layers: dict[str, dict[str, Any]] = {}
+    for key, array in to_state_dict(PNET, "pnet").items():
+        name, _, field = key.rpartition(".")
+        if field == "bias":
+            layers[name]["biases"] = array
+        else:
+            field, array = ("alpha", array) if array.ndim == 1 else ("weights", array.transpose(3, 2, 1, 0))
+            layers[name] = {field: array}
+    file = io.BytesIO()
+    np.save(file, np.array(layers, dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+def listed(**options: Any) -> bytes:
+    joblib = pytest.importorskip("joblib", reason="needs joblib")
+    arrays = [
+        array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+        for array in to_state_dict(PNET, "pnet").values()
+    ]
+    file = io.BytesIO()
+    joblib.dump(arrays, file, **options)
+    return file.getvalue()
+
+
+def lz4(folder: Path) -> bytes:
+    pytest.importorskip("lz4", reason="needs lz4")
+    return listed(compress="lz4")
+
+
+def graph(folder: Path) -> bytes:
+    pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
+    from mtcnn_cpp.formats.onnx.export import write_onnx
+
+    write_onnx(PNET, None, "PNet", folder / "honest.onnx")
+    return (folder / "honest.onnx").read_bytes()
+
+
+def archive(folder: Path) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **network_arrays(PNET, "pnet"))  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def state_dict(folder: Path, *, archived: bool = True) -> bytes:
+    torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
+    file = io.BytesIO()
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in to_state_dict(PNET, "pnet").items()}
+    torch.save(tensors, file, _use_new_zipfile_serialization=archived)
+    return file.getvalue()
+
+
+KINDS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
+    "npy": ("npy", table),
+    "joblib": ("joblib", lambda folder: listed()),
+    "lz4": ("lz4", lz4),
+    "onnx": ("onnx", graph),
+    "npz": ("npz", archive),
+    "pt": ("pt", state_dict),
+    "old pt": ("pt", lambda folder: state_dict(folder, archived=False)),
+    "dat": ("dat", lambda folder: write_network(PNET)),
+}
+
+
+def damaged(data: bytes, random: np.random.Generator) -> bytes:
+    """Cut off, or with a few bytes changed, put in or taken out."""
+    if random.random() < 0.2:
+        return data[: int(random.integers(len(data)))]
+    result = bytearray(data)
+    reach = min(HEAD, len(data)) if random.random() < 0.5 else len(data)
+    for _ in range(int(random.integers(1, 9))):
+        at = int(random.integers(reach))
+        if random.random() < 0.2:
+            del result[at : at + int(random.integers(1, 5))]
+        elif random.random() < 0.2:
+            result[at:at] = random.bytes(int(random.integers(1, 5)))
+        elif at < len(result):
+            result[at] = random.choice([0, 1, 0x7F, 0x80, 0xFF, int(random.integers(256))])
+    return bytes(result)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_damage(tmp_path: Path, kind: str) -> None:
+    ending, make = KINDS[kind]
+    whole = tmp_path / f"whole.{ending}"
+    whole.write_bytes(make(tmp_path))
+    random = np.random.default_rng(list(KINDS).index(kind))
+    paths = [tmp_path / f"{index}.{ending}" for index in range(SAMPLES)]
+    for path in paths:
+        path.write_bytes(damaged(whole.read_bytes(), random))
+    honest, *found = read_aside([whole, *paths])
+    assert honest[:2] == ("read", "pnet")
+    for path, (what, message, peak) in zip(paths, found, strict=True):
+        assert what in ("read", "refused"), (path.name, what, message)
+        if what == "refused":
+            assert message.startswith(f"{path}: "), message
+            assert message.isprintable()
+        assert peak < 100e6, (path.name, peak)
+    assert any(what == "refused" for what, _, _ in found)
