@@ -7,11 +7,14 @@ Every reader gives this. `assemble` makes a Network of it; the doctor says what 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..reference.plan import pooled_size
 from ..types import FloatArray, StageName
 from .errors import PortError
+
+if TYPE_CHECKING:
+    import onnx
 
 Pads: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right
 NO_PADS: Pads = (0, 0, 0, 0)
@@ -95,12 +98,23 @@ FoundLayer: TypeAlias = FoundConv | FoundDense | FoundPool | FoundActivation
 
 
 @dataclass(frozen=True, eq=False)
+class FoundGraph:
+    """The graph that a network was read from, so that it can be run and compared with what was read.
+    `picture`: the name of its input, which is (N, H, W, 3) where `channels_last`, else (N, 3, H, W)."""
+
+    model: onnx.ModelProto
+    picture: str
+    channels_last: bool
+
+
+@dataclass(frozen=True, eq=False)
 class FoundNetwork:
     """One network: `layers` in execution order, the heads joined into the last one.
 
     `source`: the file, for errors and reports. `complete`: the file states pooling and padding; a graph does,
     a table of weights does not. `scale`, `shift`: what a graph itself does to the picture first, `v * scale +
-    shift`, of shape (1,), or (3,) for one value a map. `notes`: what was seen and is no mistake.
+    shift`, of shape (1,), or (3,) for one value a map. `notes`: what was seen and is no mistake. `graph`:
+    None for a file of weights.
     """
 
     source: str
@@ -109,6 +123,7 @@ class FoundNetwork:
     scale: FloatArray | None = None
     shift: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    graph: FoundGraph | None = None
 
     @property
     def weighted(self) -> tuple[FoundConv | FoundDense, ...]:

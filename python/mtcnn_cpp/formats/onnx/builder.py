@@ -15,18 +15,31 @@ from ..recognise import output_count
 class Builder:
     """What has been read so far. It is changed by its methods only.
 
-    `shared`: how many layers the heads have in common; None before the network divides.
+    `shared`: how many layers the heads have in common; None before the network divides. `softmax`: the names
+    of those that no layer has followed yet.
     """
 
     def __init__(self) -> None:
         self.layers: tuple[FoundLayer, ...] = ()
         self.notes: tuple[str, ...] = ()
+        self.softmax: tuple[str, ...] = ()
         self.scale: FloatArray | None = None
         self.shift: FloatArray | None = None
         self.shared: int | None = None
 
     def add(self, layer: FoundLayer) -> None:
+        for name in self.softmax:
+            self.note(f"{name} (Softmax) before {layer.name}: it was not read")
+        self.softmax = ()
         self.layers = (*self.layers, layer)
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, and one for each Softmax at the end."""
+        told = (
+            f"{name} (Softmax) at the end: probabilities, where OpenFace has logits" for name in self.softmax
+        )
+        return (*self.notes, *told)
 
     def note(self, text: str) -> None:
         self.notes = (*self.notes, text)

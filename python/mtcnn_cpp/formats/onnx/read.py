@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import PortError, Unsupported, reading
-from ..found import FoundConv, FoundDense, FoundLayer, FoundNetwork
+from ..found import FoundConv, FoundDense, FoundGraph, FoundLayer, FoundNetwork
 from ..heads import join, join_heads
 from . import layers, layout
 from .builder import Builder
@@ -76,17 +76,20 @@ def read_onnx(path: str | Path) -> FoundNetwork:
 def found_from_onnx(model: onnx.ModelProto, source: str) -> FoundNetwork:
     """The network of a graph; `source` names it in errors. Raises as `read_onnx`."""
     with reading(source):
-        return from_graph(Graph(model, source), source)
+        return from_graph(model, source)
 
 
-def from_graph(graph: Graph, source: str) -> FoundNetwork:
-    ends = sorted(follow(graph, entry(graph), Builder()), key=lambda end: end.slot)
+def from_graph(model: onnx.ModelProto, source: str) -> FoundNetwork:
+    graph = Graph(model, source)
+    picture = entry(graph)
+    ends = sorted(follow(graph, picture, Builder()), key=lambda end: end.slot)
     found = join_ends(ends, source)
     if not found:
         raise PortError(f"{source}: expected convolutions and dense layers, found none")
     first = ends[0].network
-    notes = tuple(dict.fromkeys(note for end in ends for note in end.network.notes))
-    return FoundNetwork(source, found, True, first.scale, first.shift, notes)
+    notes = tuple(dict.fromkeys(note for end in ends for note in end.network.all_notes))
+    seen = FoundGraph(model, picture.name, picture.axes == "nyxc")
+    return FoundNetwork(source, found, True, first.scale, first.shift, notes, seen)
 
 
 def entry(graph: Graph) -> Tensor:
