@@ -63,6 +63,21 @@ def test_right(stage: str, layer: str) -> None:
     assert diagnose_outputs(stage, picture(stage), outputs(stage, right, layer)).exact
 
 
+def test_every_layer_given_is_compared() -> None:
+    """A later layer that is wrong, behind a first one that is right; and numbers in half precision."""
+    given = outputs("rnet", right, "conv1") | outputs("rnet", right, "fc2")
+    found = diagnose_outputs("rnet", picture("rnet"), given)
+    assert found.headline == "this is OpenFace's model, exactly: 13,558 numbers compared"
+    given["fc2"] = given["fc2"] * np.float32(1.01)
+    assert [(one.layer, one.kind) for one in diagnose_outputs("rnet", picture("rnet"), given).findings] == [
+        ("fc2", "values")
+    ]
+    given["fc2"] = given["fc2"][:, :2]
+    assert kinds(diagnose_outputs("rnet", picture("rnet"), given)) == {"shape"}
+    half = {"conv1": given["conv1"].astype(np.float16)}
+    assert kinds(diagnose_outputs("rnet", picture("rnet"), half)) == {"values"}
+
+
 @pytest.mark.parametrize(("stage", "layer"), LAYERS)
 @pytest.mark.parametrize("normalisation", list(NORMALISATIONS)[1:])
 def test_other_normalisation(stage: str, layer: str, normalisation: str) -> None:

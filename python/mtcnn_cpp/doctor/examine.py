@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..formats.found import FoundConv, FoundNetwork
+import numpy as np
+
+from ..formats.found import FoundConv, FoundDense, FoundNetwork, FoundPool
 from ..formats.read import read_found
 from ..formats.recognise import official, recognise
 from ..reference.model import PReLU
 from ..reference.plan import STAGES
 from ..types import FloatArray
+from .agreement import check_run, subject
 from .arrange import Arrangement, Order
 from .findings import Diagnosis, Finding
 from .fix import rebuild
@@ -20,7 +23,7 @@ from .orders import check_heads, check_inputs, check_outputs
 from .pools import check_conv, check_pool
 from .segments import OurSegment, TheirSegment, our_segments, their_segments
 from .values import compare_values
-from .vectors import check_activation, check_bias
+from .vectors import check_activation, check_bias, straighten
 from .weighted import arrange, check_turn, is_sideways, shapes
 
 
@@ -52,10 +55,15 @@ class Examination:
         pairs = zip(self.ours, self.theirs, strict=True)
         self.arranged = [arrange(ours, theirs.weighted) for ours, theirs in pairs]
         self.notes = list(found.notes)
+        self.raw = False  # it normalises raw pixels itself
 
     def result(self) -> Diagnosis:
         """Everything that was found."""
-        findings = tuple(finding for index in range(len(self.ours)) for finding in self.segment(index))
+        findings = list(before_the_first(self.found, self.ours[0].name))
+        findings += [finding for index in range(len(self.ours)) for finding in self.segment(index)]
+        inputs = None
+        if self.found.graph is not None and all(finding.exact for finding in findings):
+            inputs = self.run(findings)
         if not self.found.complete:
             self.notes.append("a file of weights alone: padding and pooling cannot be seen in it")
         if self.is_sideways():
@@ -64,7 +72,25 @@ class Examination:
         repaired = rebuild(self.ours, self.theirs, self.arranged) if fixable else None
         names = {a.name: b.weighted.name for a, b in zip(self.ours, self.theirs, strict=True)}
         notes = tuple(dict.fromkeys(self.notes))
-        return Diagnosis(self.found.source, self.stage, findings, notes, names, repaired)
+        numbers = sum(map(equal_numbers, self.ours, self.theirs, self.arranged))
+        return Diagnosis(
+            self.found.source, self.stage, tuple(findings), notes, names, repaired, numbers, inputs
+        )
+
+    def run(self, findings: list[Finding]) -> int:
+        """Run the graph; on how many inputs it computes what was read. What speaks against that is added to
+        the findings; beside other mistakes, that it cannot be run is a note."""
+        last = self.arranged[-1]
+        assert last is not None
+        places = places_of(self.ours, self.theirs)
+        one = subject(self.found, self.stage, last.outputs, places, raw=self.raw, right=not findings)
+        agreement = check_run(one)
+        self.notes += agreement.notes
+        if agreement.finding is not None and agreement.finding.kind == "not-run" and findings:
+            self.notes.append(agreement.finding.text)
+        elif agreement.finding is not None:
+            findings.append(agreement.finding)
+        return agreement.inputs
 
     def segment(self, index: int) -> Iterator[Finding]:
         """What is wrong with a weighted layer and with what follows it."""
@@ -93,6 +119,7 @@ class Examination:
         """What the network does to the picture; a note where that is right for raw pixels."""
         seen = check_normalisation(name, self.found.scale, self.found.shift, fold)
         if isinstance(seen, str):
+            self.raw = True
             self.notes.append(seen)
         elif seen is not None:
             yield seen
@@ -115,8 +142,9 @@ class Examination:
         """The activation after a weighted layer, whose maps stand in the order `outputs`."""
         there = theirs.activations
         if ours.activation is None:
-            if there:
-                self.notes.append(f"{there[0].name}: {there[0].kind} after the last layer")
+            for extra in there:
+                text = f"{extra.name}: {extra.kind} after the last layer"
+                yield Finding(ours.name, "activation", text, exact=True)
             return
         name, layer = ours.activation.name, ours.activation.layer
         assert isinstance(layer, PReLU)
@@ -124,6 +152,9 @@ class Examination:
             yield from check_activation(name, there[0], layer.slopes, outputs)
         else:
             yield Finding(name, "activation", "no activation, expected a PReLU")
+        for extra in there[1:]:
+            text = f"{extra.name}: one activation too many, {extra.kind}"
+            yield Finding(name, "activation", text, exact=True)
 
     def is_sideways(self) -> bool:
         """Whether every layer has x and y swapped. Such a network is right, for transposed pictures."""
@@ -133,6 +164,42 @@ class Examination:
             if found is not None and found.kernel.shape[2] > 1
         ]
         return bool(swapped) and all(swapped)
+
+
+def before_the_first(found: FoundNetwork, name: str) -> Iterator[Finding]:
+    """What comes before the first weighted layer: OpenFace has nothing there."""
+    for layer in found.layers:
+        if isinstance(layer, (FoundConv, FoundDense)):
+            return
+        kind = "pool-missing" if isinstance(layer, FoundPool) else "activation"
+        yield Finding(name, kind, f"{layer.name}: one layer too many, before the first", exact=True)
+
+
+def places_of(ours: list[OurSegment], theirs: list[TheirSegment]) -> dict[str, str]:
+    """Our names of layers by theirs, in execution order."""
+    result: dict[str, str] = {}
+    for a, b in zip(ours, theirs, strict=True):
+        result[b.weighted.name] = a.name
+        for layer in b.followers:
+            like = a.pool if isinstance(layer, FoundPool) else a.activation
+            result[layer.name] = like.name if like else a.name
+    return result
+
+
+def equal_numbers(ours: OurSegment, theirs: TheirSegment, found: Arrangement | None) -> int:
+    """How many weights, biases and slopes of a segment are OpenFace's, bit for bit."""
+    if found is None:
+        return 0
+    count = int(np.sum(found.kernel == ours.kernel))
+    bias, slopes = theirs.weighted.bias, [one.slopes for one in theirs.activations[:1]]
+    pairs = [(bias, ours.weighted.bias)] if bias is not None else []
+    if ours.activation is not None and slopes:
+        assert isinstance(ours.activation.layer, PReLU)
+        pairs.append((slopes[0], ours.activation.layer.slopes))
+    for there, here in pairs:
+        if there.size == here.size:
+            count += int(np.sum(straighten(there, here, found.outputs).values == here))
+    return count
 
 
 def pooling(ours: OurSegment, theirs: TheirSegment) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ KINDS = {
     "bias": "biases dropped or changed",
     "values": "other numbers: retrained, or altered here and there",
     "shape": "a layer of another shape",
+    "computes": "a graph that computes something else than was read from it",
+    "not-run": "a graph that could not be run",
 }
 
 
@@ -49,7 +51,9 @@ class Finding:
 @dataclass(frozen=True)
 class Diagnosis:
     """What was found in one network. `notes`: what was seen and is no mistake. `layers`: their names by ours.
-    `repaired`: the network with its mistakes undone; None where one cannot be."""
+    `repaired`: the network with its mistakes undone; None where one cannot be. `numbers`: how many of theirs
+    were compared with OpenFace's and are equal; `inputs`: on how many a graph was run and gave OpenFace's
+    outputs, None for a file of weights."""
 
     source: str
     stage: StageName
@@ -57,17 +61,27 @@ class Diagnosis:
     notes: tuple[str, ...]
     layers: dict[str, str]
     repaired: Network | None
+    numbers: int = 0
+    inputs: int | None = None
 
     @property
     def exact(self) -> bool:
-        """Whether it is OpenFace's network, without a mistake."""
-        return not self.findings
+        """Whether it is OpenFace's network, without a mistake. Never where nothing was compared."""
+        return not self.findings and self.numbers > 0 and self.inputs != 0
 
     @property
     def headline(self) -> str:
         """The verdict in one line."""
         if self.exact:
-            return "this is OpenFace's model, exactly"
+            run = "" if self.inputs is None else f", and {self.inputs} inputs run"
+            return f"this is OpenFace's model, exactly: {self.numbers:,} numbers compared{run}"
+        kinds = {finding.kind for finding in self.findings}
+        if kinds == {"computes"}:
+            return "read as OpenFace's model, but computes something else"
+        if kinds == {"not-run"}:
+            return "its numbers are OpenFace's, but what it computes is not known"
+        if not kinds:
+            return "nothing was compared"
         count, places = len(self.findings), len({finding.layer for finding in self.findings})
         mistakes = f"{count} mistake{'s' * (count > 1)} in {places} layer{'s' * (places > 1)}"
         return mistakes if self.repaired is None else f"{mistakes}; all its numbers are OpenFace's"
@@ -79,6 +93,8 @@ class Diagnosis:
             "stage": self.stage,
             "exact": self.exact,
             "headline": self.headline,
+            "numbers": self.numbers,
+            "inputs": self.inputs,
             "findings": [vars(finding) for finding in self.findings],
             "notes": list(self.notes),
             "layers": self.layers,

@@ -18,6 +18,7 @@ from ..formats.recognise import official
 from ..reference.model import MaxPool, Network
 from ..reference.plan import Size, walk
 from ..types import FloatArray, StageName
+from .compute import PARTED
 from .findings import Diagnosis, Finding
 from .pools import floored
 from .preparations import FITS, RIGHT, Preparation, nearest, run, solve_constants
@@ -26,7 +27,8 @@ from .preparations import FITS, RIGHT, Preparation, nearest, run, solve_constant
 def diagnose_outputs(
     stage: StageName, picture: npt.NDArray[Any], outputs: Mapping[str, npt.NDArray[Any]]
 ) -> Diagnosis:
-    """A diagnosis of the first layer, in execution order, among `outputs`.
+    """A diagnosis of the first layer, in execution order, among `outputs`; where that is right, of all others
+    too.
 
     `picture`: (H, W, 3), R, G, B, 0 … 255, as the port gave it to that network, so 24 x 24 for rnet and
     48 x 48 for onet. `outputs`: what the port computed, by our names of layers: maps (C, h, w) or values
@@ -51,12 +53,13 @@ def diagnose_outputs(
         figures = difference(theirs, right) if theirs.shape == right.shape else {}
         if distance <= FITS:
             note += f"; so prepared, OpenFace's network differs by {distance:.1e} of the greatest magnitude"
-            findings = list(mistakes(name, way, figures))
+            findings = list(mistakes(name, way, figures)) or list(other_values(net, pixels, outputs))
         else:
             constants = solve_constants(net, pixels, theirs) if name == "conv1" else None
             evidence = figures | {"distance": distance}
             findings = [unknown_values(name, way, evidence) if constants is None else constants]
-    return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None)
+    numbers = 0 if findings else sum(np.size(output) for output in outputs.values())
+    return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None, numbers)
 
 
 def first_layer(net: Network, outputs: Mapping[str, npt.NDArray[Any]]) -> str:
@@ -79,6 +82,22 @@ def mistakes(name: str, way: Preparation, figures: dict[str, Any]) -> Iterator[F
     if way.sideways:
         text = "the picture was given on its side (x and y swapped)"
         yield Finding(name, "kernel-turned", text, figures)
+
+
+def other_values(
+    net: Network, pixels: FloatArray, outputs: Mapping[str, npt.NDArray[Any]]
+) -> Iterator[Finding]:
+    """The first layer whose outputs are not those of the picture prepared rightly."""
+    for name in [name for name in net.names if name in outputs]:
+        theirs, right = without_batch(outputs[name]), run(net, RIGHT.maps(pixels), name)
+        if theirs.shape != right.shape:
+            yield Finding(name, "shape", f"shape {theirs.shape}, expected {right.shape}")
+            return
+        apart = float(np.abs(theirs - right.astype(np.float64)).max()) / float(np.abs(right).max())
+        if not apart <= PARTED:
+            text = f"the outputs differ by {apart:.1e} of the greatest magnitude"
+            yield Finding(name, "values", text, difference(theirs, right))
+            return
 
 
 def unknown_values(name: str, way: Preparation, evidence: dict[str, Any]) -> Finding:
