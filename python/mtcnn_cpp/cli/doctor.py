@@ -40,7 +40,10 @@ def doctor(
     ] = None,
     stage: Annotated[str, typer.Option(help="The network of --outputs: pnet, rnet or onet.")] = "pnet",
     fix: Annotated[
-        Path | None, typer.Option(help="Write the corrected network to this .onnx file, if rearranging does.")
+        Path | None,
+        typer.Option(
+            help="Write the corrected network to this file (.onnx, .dat, .npz, .pt), if rearranging does."
+        ),
     ] = None,
     story: Annotated[
         bool,
