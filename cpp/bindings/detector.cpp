@@ -23,14 +23,15 @@ py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool r
     return py::make_tuple(to_array(found.boxes), to_array(found.scores), to_array(found.landmarks));
 }
 
-mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresholds, double scale_factor,
-                            int threads) {
+mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresholds, double scale_factor, int threads,
+                            std::int64_t memory_limit) {
     const mtcnn::DefaultFloatMode mode;
     mtcnn::Options options;
     options.min_face = min_face;
     for (std::size_t i = 0; i < 3; ++i) options.thresholds[i] = mtcnn::to_float(thresholds[i]);
     options.scale_factor = scale_factor;
     options.threads = threads;
+    options.memory_limit = memory_limit;
     return options;
 }
 
@@ -146,20 +147,22 @@ void register_detector(py::module_& m) {
             "detect",
             [](const Detector& d, const py::array& image, bool red_first, double min_face,
                const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& tap,
-               const mtcnn::Stop* stop) {
-                return detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), tap,
-                              stop);
+               const mtcnn::Stop* stop, std::int64_t memory_limit) {
+                return detect(d, image, red_first,
+                              make_options(min_face, thresholds, scale_factor, threads, memory_limit), tap, stop);
             },
             py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
             py::arg("scale_factor"), py::arg("threads"), py::arg("tap") = py::none(), py::arg("stop") = py::none(),
+            py::arg("memory_limit") = 0,
             "Boxes (N, 4), scores (N,), landmarks (N, 5, 2), float32. A tap is called with (name, array). Ends early "
-            "when a signal's handler raises (on the main thread), and by Stopped once stop is set.")
+            "when a signal's handler raises (on the main thread), and by Stopped once stop is set. MemoryError before "
+            "it takes more than memory_limit bytes; 0: what the machine has free.")
         .def(
             "profile",
             [](const Detector& d, const py::array& image, bool red_first, double min_face,
                const std::array<double, 3>& thresholds, double scale_factor, int threads) {
                 mtcnn::Profile p;
-                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads), py::none(),
+                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads, 0), py::none(),
                        nullptr, &p);
                 return py::dict(py::arg("resize") = p.resize, py::arg("pnet") = p.pnet,
                                 py::arg("proposals") = p.proposals, py::arg("rnet") = p.rnet, py::arg("onet") = p.onet,

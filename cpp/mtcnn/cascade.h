@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,6 +25,7 @@ struct Options {
     std::array<float, 3> thresholds = {0.6F, 0.7F, 0.7F};
     double scale_factor = 0.709;
     int threads = 1;
+    std::int64_t memory_limit = 0;  // bytes that a detection may take; 0: what is free
 
     // Throws std::invalid_argument naming the first option that is out of its range.
     void check() const;
@@ -64,7 +66,8 @@ public:
 
     // With a tap every tensor is shown, and all is computed on the calling thread. The caller's floating-point mode
     // changes nothing and holds again afterwards, and whenever the tap or the interruption's poll is called. After
-    // an exception, of whatever kind, the detector is as usable as before.
+    // an exception, of whatever kind, the detector is as usable as before. Throws MemoryLimit before it takes more
+    // memory than it may.
     Detections detect(const Image& image, const Options& options, const Tap& tap = {}, Profile* profile = nullptr,
                       const Interruption& interruption = {}) const;
 

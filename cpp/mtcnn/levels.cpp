@@ -19,6 +19,7 @@ public:
         : run_(run), levels_(levels), limit_(logit_limit(run.options.thresholds[0])) {}
 
     Proposals propose() {
+        check_candidates();
         if (run_.tap) {
             for (std::size_t i = 0; i < levels_.size(); ++i) watch_level(static_cast<int>(i));
         } else {
@@ -38,10 +39,36 @@ private:
         return map_size(run_.detector.model().pnet, level.height, level.width);
     }
 
+    // Where the first threshold lets every number pass, as many candidates as there are values are certain.
+    void check_candidates() {
+        if (!std::isinf(limit_) || limit_ < 0) return;
+        double count = 0;
+        for (const Level& level : levels_) {
+            if (const auto size = heat_map_size(level)) count += static_cast<double>(size->first) * size->second;
+        }
+        run_.budget.check(count * kBytesPerCandidate);
+    }
+
+    double bytes_to_run(const Level& level) const {
+        return run_.detector.pnet().bytes_to_run(level.height, level.width) + Resampler::bytes_for(level.width);
+    }
+
+    double bytes_to_watch(const Level& level) const {
+        const auto size = heat_map_size(level);
+        const double heat_map = 4.0 * size->first * size->second;
+        return run_.detector.pnet_layers().bytes_to_watch(level.height, level.width) +
+               Resampler::bytes_for(level.width) + heat_map;
+    }
+
     void run_bands() {
         double pixels = 0;
-        for (const Level& level : levels_) pixels += static_cast<double>(level.height) * level.width;
+        double bytes = 0;
+        for (const Level& level : levels_) {
+            pixels += static_cast<double>(level.height) * level.width;
+            if (heat_map_size(level)) bytes = std::max(bytes, bytes_to_run(level));
+        }
         const int threads = run_.threads_for(pixels / kPixelsPerThread);
+        run_.budget.announce(threads * bytes);
         const std::vector<Band> bands = make_bands(pixels, threads);
         std::vector<Candidates> found(bands.size());
         run_.team.run(static_cast<int>(bands.size()), threads, [&](int index, int worker) {
@@ -97,6 +124,7 @@ private:
     void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
                   Checkpoint& checkpoint) const {
         const int count = run_.detector.kernels().find_below(row, row + stride, limit_, width, positions);
+        run_.budget.announce(count * kBytesPerCandidate);
         for (int i = 0; i < count; ++i) {
             const std::int32_t x = positions[i];
             const auto value = [=](int map) { return row[map * stride + x]; };
@@ -110,6 +138,7 @@ private:
         const Level& level = levels_[static_cast<std::size_t>(number)];
         const auto size = heat_map_size(level);
         if (!size) return;
+        run_.budget.check(bytes_to_watch(level));
         const std::string prefix = numbered("pnet/level%02d/", number);
         Workspace& workspace = run_.workspace(0);
         Checkpoint& checkpoint = workspace.checkpoint;
@@ -117,6 +146,7 @@ private:
         const int width = size->second;
         std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), checkpoint);
         std::vector<float> heat_map;
+        heat_map.reserve(static_cast<std::size_t>(size->first) * static_cast<std::size_t>(width));
         Candidates candidates;
         run_.detector.pnet_layers().run_watched(
             level.height, level.width,
@@ -153,6 +183,7 @@ private:
     Proposals all_survivors() const {
         std::size_t count = 0;
         for (const Proposals& level : survivors_) count += level.boxes.size();
+        check_count(count);
         Proposals all;
         all.boxes.reserve(count);
         all.scores.reserve(count);

@@ -74,6 +74,9 @@ std::pair<int, int> needed(const PlanarStage& stage, int y, int in_height) {
     return {static_cast<int>(first), static_cast<int>(last)};
 }
 
+// A kernel reads whole vectors, and the last vector may begin at the last pixel.
+int stride_for(int width) { return padded(width + kPad - 1); }
+
 }  // namespace
 
 std::pair<int, int> PlanarStage::out_size(int height, int width) const {
@@ -83,12 +86,15 @@ std::pair<int, int> PlanarStage::out_size(int height, int width) const {
     return {height - kernel_y + 1, width - kernel_x + 1};
 }
 
+double RowRing::bytes(int rows, int map_count, int width) {
+    return 1.0 * rows * map_count * stride_for(width) * sizeof(float);
+}
+
 void RowRing::prepare(int rows, int map_count, int width, int first, Checkpoint& checkpoint) {
     capacity = rows;
     maps = map_count;
     next = first;
-    // A kernel reads whole vectors, and the last vector may begin at the last pixel.
-    map_stride = padded(width + kPad - 1);
+    map_stride = stride_for(width);
     memory.reserve(
         static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) * static_cast<std::size_t>(map_stride),
         checkpoint);
@@ -179,6 +185,35 @@ void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, P
         compute_row(s, out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out, scratch.sizes[stage].second,
                     scratch.rows, checkpoint);
     }
+}
+
+std::vector<std::array<int, 3>> PlanarNetwork::sizes(int height, int width) const {
+    std::vector<std::array<int, 3>> result = {{in_maps_, height, width}};
+    for (const PlanarStage& stage : stages_) {
+        const auto [out_height, out_width] = stage.out_size(result.back()[1], result.back()[2]);
+        result.push_back({stage.out_maps, out_height, out_width});
+    }
+    return result;
+}
+
+double PlanarNetwork::bytes_to_run(int height, int width) const {
+    const auto all = sizes(height, width);
+    double bytes = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const int rows = i == stages_.size() ? 1 : std::min(stages_[i].kernel_y, all[i][1]);
+        bytes += RowRing::bytes(rows, all[i][0], all[i][2]);
+    }
+    return bytes;
+}
+
+double PlanarNetwork::bytes_to_watch(int height, int width) const {
+    const auto all = sizes(height, width);
+    double most = 0;
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        most = std::max(most, RowRing::bytes(all[i - 1][1], all[i - 1][0], all[i - 1][2]) +
+                                  RowRing::bytes(all[i][1], all[i][0], all[i][2]));
+    }
+    return most;
 }
 
 void PlanarNetwork::run(int height, int width, int from, int to, const Source& source, const Sink& sink,

@@ -2,6 +2,7 @@
 // still needs, so that all of it stays in the cache. Planar maps, lanes over pixels.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ struct RowRing {
     int capacity = 0, maps = 0, next = 0;
     std::ptrdiff_t map_stride = 0;
 
+    static double bytes(int rows, int map_count, int width);
     void prepare(int rows, int map_count, int width, int first, Checkpoint& checkpoint);
     float* row(int y) { return memory.data() + std::ptrdiff_t{y % capacity} * maps * map_stride; }
 };
@@ -67,9 +69,15 @@ public:
     void run_watched(int height, int width, const Source& source, const Sink& sink, const Watch& watch,
                      Checkpoint& checkpoint) const;
 
+    // Bytes that run() needs for an input of that size, and run_watched().
+    double bytes_to_run(int height, int width) const;
+    double bytes_to_watch(int height, int width) const;
+
     const std::vector<PlanarStage>& stages() const { return stages_; }
 
 private:
+    // Maps, height and width of the input and of each stage's output.
+    std::vector<std::array<int, 3>> sizes(int height, int width) const;
     struct Row;  // of a stage's output, and what it is computed from
     void produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch,
                  Checkpoint& checkpoint) const;

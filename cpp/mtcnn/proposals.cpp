@@ -3,6 +3,8 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "exp.h"
 #include "tensor.h"
@@ -41,6 +43,13 @@ float logit_limit(float threshold) {
     return value_at(low);
 }
 
+void check_count(std::size_t count) {
+    if (count <= std::numeric_limits<std::int32_t>::max()) return;
+    throw std::invalid_argument("these options give more than " +
+                                std::to_string(std::numeric_limits<std::int32_t>::max()) +
+                                " boxes: choose a larger min_face or larger thresholds");
+}
+
 void Candidates::add(const Candidate& candidate) {
     if (blocks_.empty() || blocks_.back().size() == kBlock) blocks_.emplace_back();
     blocks_.back().push_back(candidate);
@@ -64,6 +73,7 @@ Proposals to_proposals(std::span<const Candidates> bands, int width, double leve
     for (std::size_t x = 1; x < begin.size(); ++x) begin[x] += begin[x - 1];
     Proposals proposals;
     const std::size_t count = begin.back();
+    check_count(count);
     resize_in_steps(proposals.boxes, count, checkpoint);
     resize_in_steps(proposals.scores, count, checkpoint);
     resize_in_steps(proposals.offsets, count, checkpoint);

@@ -1,6 +1,7 @@
 // What PNet's heat maps propose.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,12 +28,19 @@ private:
     std::vector<std::vector<Candidate>> blocks_;
 };
 
+// Bytes that one candidate needs on its way through a detection, at the most: itself, its place among the proposals,
+// and what suppression notes of it.
+inline constexpr double kBytesPerCandidate = 128;
+
 // Boxes that a network proposed.
 struct Proposals {
     std::vector<Box> boxes;
     std::vector<float> scores;
     std::vector<Offsets> offsets;
 };
+
+// Boxes are numbered in 32 bits: throws std::invalid_argument where there are more.
+void check_count(std::size_t count);
 
 template <class T>
 std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t>& indices, Checkpoint& checkpoint) {

@@ -74,6 +74,10 @@ void Options::check() const {
         throw std::invalid_argument("scale_factor must be above 0 and below 1, got " + number(scale_factor));
     }
     if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
+    if (memory_limit < 0) {
+        throw std::invalid_argument("memory_limit must be a number of bytes, or 0 for what is free, got " +
+                                    std::to_string(memory_limit));
+    }
 }
 
 std::vector<Level> pyramid(int height, int width, const Options& options) {

@@ -44,6 +44,9 @@ public:
     // What is given must outlive the resampler.
     Resampler(const Kernels& kernels, Checkpoint& checkpoint) : kernels_(kernels), checkpoint_(checkpoint) {}
 
+    // Bytes that rows of that width need, of an image that is not cut.
+    static double bytes_for(int width) { return 44.0 * width; }
+
     // The image must outlive the rows.
     void prepare(const Image& image, const Patch& patch, int height, int width, Normalisation normalisation = {});
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cascade.h"
+#include "memory.h"
 #include "parallel.h"
 #include "stop.h"
 #include "views.h"
@@ -48,6 +49,7 @@ public:
     double resize_seconds() const;
 
     Alarm alarm{interruption};
+    Budget budget{options.memory_limit};
     Team team{alarm};
 
 private:

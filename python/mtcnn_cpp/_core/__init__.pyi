@@ -63,6 +63,7 @@ class Detector(metaclass=_Type):
         threads: int,
         tap: _Tap | None = None,
         stop: Stop | None = None,
+        memory_limit: int = 0,
     ) -> _Faces: ...
     def profile(
         self,

@@ -1,0 +1,71 @@
+"""Options that would need more memory than a detection may take: MemoryError, before anything is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from core_strategies import detector_arguments
+from gold_figures import same_bits
+from mtcnn_cpp import Model, sample_image
+from mtcnn_cpp.reference.options import Options
+
+_core = pytest.importorskip("mtcnn_cpp._core")
+
+MODEL = Model.default()
+LARGE = np.zeros((3000, 4000, 3), np.uint8)
+GIGABYTE = 10**9
+
+
+@pytest.fixture(scope="module")
+def detector() -> Any:
+    return _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet)
+
+
+def test_every_value_is_a_box(detector: Any) -> None:
+    """What 12 megapixels need with thresholds of 0: it ended the process, or the machine."""
+    everything = Options(min_face=1, thresholds=(0, 0, 0))
+    message = (
+        r"^these options need \d+\.\d GB of memory or more, the limit is 8\.0 GB: "
+        r"choose a larger min_face or larger thresholds, or raise memory_limit$"
+    )
+    for threads in (1, 3):
+        arguments = detector_arguments(LARGE, everything, threads=threads, memory_limit=8 * GIGABYTE)
+        with pytest.raises(MemoryError, match=message):
+            detector.detect(**arguments)
+        with pytest.raises(MemoryError, match=message):
+            detector.detect(**arguments | {"tap": lambda name, array: None})
+
+
+def test_boxes_as_they_are_found(detector: Any) -> None:
+    """How many boxes there will be cannot be known: the detection ends once there are too many."""
+    image = np.random.default_rng(1).integers(0, 256, (300, 400, 3), np.uint8)
+    options = Options(min_face=12, thresholds=(0.01, 0.99, 0.99))
+    for threads in (1, 3):
+        arguments = detector_arguments(image, options, threads=threads)
+        found = detector.detect(**arguments, memory_limit=GIGABYTE)
+        with pytest.raises(MemoryError, match=r"need 1\.0 MB of memory or more, the limit is 1\.0 MB: "):
+            detector.detect(**arguments, memory_limit=GIGABYTE // 1000)
+        again = detector.detect(**arguments)
+        assert all(same_bits(a, b) for a, b in zip(found, again, strict=True))
+
+
+def test_all_layers_of_a_large_level(detector: Any) -> None:
+    with pytest.raises(MemoryError, match=r"the limit is 1\.0 GB"):
+        detector.detect(**detector_arguments(LARGE, Options(min_face=1), tap=list, memory_limit=GIGABYTE))
+
+
+def test_usual_options_have_no_limit(detector: Any) -> None:
+    expected = detector.detect(**detector_arguments(sample_image()))
+    found = detector.detect(**detector_arguments(sample_image(), memory_limit=10**7))
+    assert len(found[0]) == 1
+    assert all(same_bits(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_other_limits(detector: Any) -> None:
+    with pytest.raises(ValueError, match=r"^memory_limit must be a number of bytes, or 0 .*, got -1$"):
+        detector.detect(**detector_arguments(sample_image(), memory_limit=-1))
+    for limit in (1.5, "1 GB", None):
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            detector.detect(**detector_arguments(sample_image(), memory_limit=limit))
