@@ -21,6 +21,8 @@ BAD_OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"threads": -1}, ValueError, "threads must be from 1 to 1024, or 0 for all usable CPUs, got -1"),
     ({"threads": 10**20}, ValueError, "threads must be from 1 to 1024"),
     ({"threads": 1.5}, TypeError, "threads must be an integer, got 1.5"),
+    ({"memory_limit": -1}, ValueError, "memory_limit must be a number of bytes, or 0 .*, got -1"),
+    ({"memory_limit": "1 GB"}, TypeError, "memory_limit must be an integer, got '1 GB'"),
     ({"model": 3}, TypeError, "model must be a Model, the path of one, or None, got int"),
     ({"model": "nowhere"}, FileNotFoundError, "nowhere"),
 ]

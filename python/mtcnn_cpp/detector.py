@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import operator
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Sequence, Sized
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overloa
 
 import numpy as np
 
+from .arguments import MAX_THREADS, check_limit, check_model, check_threads
 from .backends import make_backend
 from .backends.engine import Engine
 from .batch import Outcome, check_many, stream
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .trace import Trace
     from .trace.file.manifest import Capture
 
-MAX_THREADS = 1024
-
 
 class Detector:
     """OpenFace's MTCNN face detector. Immutable, picklable, safe to share between threads.
@@ -45,6 +43,8 @@ class Detector:
         "reference" (NumPy): all give the same bits. Or the networks in another runtime, "onnx" or "torch",
         where the last digits differ.
     providers: ONNX Runtime's execution providers, best first; None for the CPU.
+    memory_limit: bytes that one detection of the core may take; 0 for what the machine has free. Options that
+        need more (a tiny min_face on a large picture, thresholds of 0) are a MemoryError, not a full machine.
 
     Every argument is a property of the same name. Raises ValueError or TypeError naming the argument, and
     what `Model.load` raises.
@@ -63,16 +63,18 @@ class Detector:
         threads: SupportsIndex = 0,
         backend: BackendName = "core",
         providers: Sequence[str] | None = None,
+        memory_limit: SupportsIndex = 0,
     ) -> None:
         options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
-        count = _check_threads(threads)
+        count = check_threads(threads)
         workers = count or min(usable_cpus(), MAX_THREADS)
-        checked = _check_model(model)
+        checked = check_model(model)
         providers = None if providers is None else tuple(providers)
-        engine = Engine(
-            make_backend(backend, checked, providers=providers, threads=workers), checked, options, workers
-        )
+        limit = check_limit(memory_limit)
+        computing = make_backend(backend, checked, providers=providers, threads=workers)
+        engine = Engine(computing, checked, options, workers, limit)
         arguments = {**vars(options), "threads": count, "backend": backend, "providers": providers}
+        arguments["memory_limit"] = limit
         object.__setattr__(self, "_engine", engine)
         object.__setattr__(self, "_arguments", arguments)
 
@@ -122,6 +124,11 @@ class Detector:
     def providers(self) -> tuple[str, ...] | None:
         """The execution providers that ONNX Runtime really uses, best first; None for other backends."""
         return getattr(self._engine.backend, "providers", None)
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that one detection of the core may take; 0 for what the machine has free."""
+        return self._engine.memory_limit
 
     @property
     def engine(self) -> Engine:
@@ -266,29 +273,9 @@ class Detector:
 
     def __repr__(self) -> str:
         model = "" if self.model is Model.default() else "model=<own>, "
-        used = self._arguments | {"providers": self.providers}
+        used = self._arguments | {"providers": self.providers, "memory_limit": self.memory_limit or None}
         arguments = {name: value for name, value in used.items() if value is not None}
         return f"Detector({model}{', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
-
-
-def _check_threads(threads: SupportsIndex) -> int:
-    try:
-        count = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads must be an integer, got {threads!r} ({type(threads).__name__})") from None
-    if not 0 <= count <= MAX_THREADS:
-        raise ValueError(f"threads must be from 1 to {MAX_THREADS}, or 0 for all usable CPUs, got {count}")
-    return count
-
-
-def _check_model(model: Model | str | os.PathLike[str] | None) -> Model:
-    if model is None:
-        return Model.default()
-    if isinstance(model, Model):
-        return model
-    if isinstance(model, (str, os.PathLike)):
-        return Model.load(Path(model))
-    raise TypeError(f"model must be a Model, the path of one, or None, got {type(model).__name__}")
 
 
 def _reference_to(image: object) -> Path | weakref.ref[Any] | None:

@@ -223,3 +223,14 @@ def test_a_hook_on_one_is_none_on_its_replacement() -> None:
 
 def test_a_detector_can_be_called() -> None:
     assert Detector()(portrait()) == Detector().detect(portrait())
+
+
+def test_memory_limit() -> None:
+    """12 megapixels with thresholds of 0: refused at once, and the detector is usable."""
+    everything = Detector(min_face=1, thresholds=(0, 0, 0), memory_limit=2 * 10**9)
+    assert everything.memory_limit == 2 * 10**9
+    assert "memory_limit=2000000000" in repr(everything)
+    with pytest.raises(MemoryError, match=r"need .* GB of memory or more, the limit is 2\.0 GB"):
+        everything.detect(np.zeros((3000, 4000, 3), np.uint8))
+    usual = everything.replace(min_face=60, thresholds=(0.6, 0.7, 0.7))
+    assert usual.detect(portrait()) == Detector().detect(portrait())

@@ -31,9 +31,18 @@ class CoreBackend:
         threads: int,
         tap: Tap | None = None,
         stop: Stop | None = None,
+        memory_limit: int = 0,
     ) -> Faces:
         faces: Faces = self._core.detect(
-            image, red_first, options.min_face, options.thresholds, options.scale_factor, threads, tap, stop
+            image,
+            red_first,
+            options.min_face,
+            options.thresholds,
+            options.scale_factor,
+            threads,
+            tap,
+            stop,
+            memory_limit,
         )
         return faces
 

@@ -13,12 +13,13 @@ from .protocol import Backend
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """Detects on checked pixels. `threads`: at most so many, 1 or more."""
+    """Detects on checked pixels. `threads`: at most so many, 1 or more. `memory_limit`: as for backends."""
 
     backend: Backend
     model: Model
     options: Options
     threads: int
+    memory_limit: int = 0
 
     def run(
         self,
@@ -37,4 +38,5 @@ class Engine:
             threads=self.threads if threads is None else threads,
             tap=tap,
             stop=stop,
+            memory_limit=self.memory_limit,
         )

@@ -35,10 +35,13 @@ class Backend(Protocol):
         threads: int,
         tap: Tap | None = None,
         stop: Stop | None = None,
+        memory_limit: int = 0,
     ) -> Faces:
         """The whole cascade; `tap` gets name and array (read-only) of every tensor, in execution order.
 
-        Raises `Stopped` soon after `stop`, which `make_stop` made, is set.
+        Raises `Stopped` soon after `stop`, which `make_stop` made, is set. `memory_limit`: bytes that one
+        detection may take, 0 for what the machine has free; the core raises MemoryError before it takes more,
+        other backends have no limit.
         """
         ...
 

@@ -32,6 +32,7 @@ class ReferenceBackend:
         threads: int,
         tap: Tap | None = None,
         stop: Stop | None = None,
+        memory_limit: int = 0,
     ) -> Faces:
         return cascade.detect(self._networks, image, red_first=red_first, options=options, tap=tap, stop=stop)
 

@@ -103,6 +103,7 @@ class RunnerBackend:
         threads: int,
         tap: Tap | None = None,
         stop: Stop | None = None,
+        memory_limit: int = 0,
     ) -> Faces:
         """As `Backend.detect`; `threads` has no effect: a runtime is told when it is made."""
         return detect(self, image, red_first=red_first, options=options, tap=tap, stop=stop)
