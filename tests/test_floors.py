@@ -12,7 +12,8 @@ import pytest
 from pictures import ROOT
 
 ROOMS = """reference _core lazy types taps cpus files png model image formats backends drawing detections
-    trace batch arguments detector face_detector_mtcnn mtcnn_cpp rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
+    trace batch arguments detector face_detector_mtcnn mtcnn_cpp
+    rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
 
 
 def imports(source: Path) -> dict[str, set[str]]:
