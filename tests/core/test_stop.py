@@ -36,6 +36,7 @@ def detector() -> Any:
 def interrupt() -> Iterator[Callable[[float], None]]:
     """Sends SIGINT to this process after some seconds, from another thread."""
     timers = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it
 
     def interrupt(seconds: float) -> None:
         timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
@@ -45,6 +46,7 @@ def interrupt() -> Iterator[Callable[[float], None]]:
     for timer in timers:
         timer.cancel()
         timer.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def assert_usable(detector: Any) -> None:
