@@ -9,6 +9,8 @@
 namespace bindings {
 namespace {
 
+constexpr int kSideLimit = 1 << 30;  // of what is resampled: columns are numbered in 32 bits
+
 mtcnn::Overlap to_overlap(const std::string& mode) {
     if (mode == "union") return mtcnn::Overlap::kUnion;
     if (mode == "minimum") return mtcnn::Overlap::kMinimum;
@@ -95,6 +97,7 @@ void register_resize(py::module_& m) {
         [](const py::array& image, int height, int width, const std::string& isa) {
             const mtcnn::Image view = to_image(image, true);
             if (height < 1 || width < 1) throw py::value_error("height and width must be 1 or more");
+            if (std::max(height, width) >= kSideLimit) throw py::value_error("height and width must be below 2^30");
             return resample(view, mtcnn::whole(view), height, width, {0.0F, 1.0F}, mtcnn::select_kernels(isa));
         },
         py::arg("image").noconvert(), py::arg("height"), py::arg("width"), py::arg("isa") = "",
@@ -117,6 +120,7 @@ void register_resize(py::module_& m) {
         [](const py::array& image, const py::array& box, int size, const std::string& isa) {
             const mtcnn::Image view = to_image(image, true);
             const mtcnn::Patch patch = mtcnn::cut(to_box(box));
+            if (size >= kSideLimit) throw py::value_error("size must be below 2^30");
             if (patch.width < 1 || patch.height < 1 || size < 1) {
                 throw py::value_error("box and size must have sides of 0 or more, and 1 or more");
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -242,3 +243,13 @@ def test_damaged_files_are_refused_alike(
         return np.frombuffer(dat.write_network(found), np.uint8)
 
     check(lambda: rewritten(_core.rooms), lambda: rewritten(dat))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", SUPPORTED)
+def test_a_very_wide_row(isa: str) -> None:
+    """So wide that the bytes of its collected pixels are more than 32 bits can count."""
+    if not hasattr(os, "sysconf") or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE") < 8 << 30:
+        pytest.skip("needs 8 GB of free memory")
+    image = np.array([[[1, 2, 3]]], F)
+    assert (_core.rooms.resize(image, 1, 10**8, isa=isa) == image).all()
