@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <locale>
 #include <sstream>
 
 #include "text.h"
@@ -27,6 +28,7 @@ constexpr std::int64_t kSmall = std::int64_t{256} << 20;
 // The number in a file that holds one number; unknown where there is no such file or another word.
 std::int64_t number_in(const std::string& path) {
     std::ifstream file(path);
+    file.imbue(std::locale::classic());
     std::int64_t number = 0;
     return file >> number ? number : kUnknown;
 }
@@ -36,6 +38,7 @@ std::int64_t number_after(const std::string& path, const std::string& word) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
         std::istringstream words(line);
+        words.imbue(std::locale::classic());
         std::string first;
         std::int64_t number = 0;
         if (words >> first >> number && first == word) return number;

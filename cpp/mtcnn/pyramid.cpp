@@ -1,11 +1,12 @@
 // Options and the levels of the pyramid.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
 #include "cascade.h"
+#include "text.h"
 
 namespace mtcnn {
 namespace {
@@ -15,11 +16,7 @@ constexpr double kCell = 12;  // PNet's field of view in pixels
 constexpr int kLevelsAtMost = 10000;
 constexpr double kSideAtMost = 1 << 27;
 
-std::string whole_number(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.0f", value);
-    return text;
-}
+std::string whole_number(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
 
 // The powers of a number between 0 and 1, one after the other: a running product in two doubles, good to 100 bits.
 class Power {
@@ -61,17 +58,19 @@ int count_levels(int shorter, const Options& options) {
 }  // namespace
 
 void Options::check() const {
-    const auto number = [](double v) { return std::to_string(v); };
     if (!(std::isfinite(min_face) && min_face >= 1)) {
-        throw std::invalid_argument("min_face must be a finite number of pixels of 1 or more, got " + number(min_face));
+        throw std::invalid_argument("min_face must be a finite number of pixels of 1 or more, got " +
+                                    number_text(min_face));
     }
     for (const float threshold : thresholds) {
         if (!(threshold >= 0 && threshold <= 1)) {
-            throw std::invalid_argument("thresholds must be three numbers from 0 to 1, got " + number(threshold));
+            throw std::invalid_argument("thresholds must be three numbers from 0 to 1, got (" +
+                                        number_text(thresholds[0]) + ", " + number_text(thresholds[1]) + ", " +
+                                        number_text(thresholds[2]) + ")");
         }
     }
     if (!(scale_factor > 0 && scale_factor < 1)) {
-        throw std::invalid_argument("scale_factor must be above 0 and below 1, got " + number(scale_factor));
+        throw std::invalid_argument("scale_factor must be above 0 and below 1, got " + number_text(scale_factor));
     }
     if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
     if (memory_limit < 0) {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +15,7 @@ import pytest
 from core_strategies import F, detector_arguments
 from mtcnn_cpp import Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, Network
+from mtcnn_cpp.reference.options import Options
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
@@ -166,6 +172,8 @@ def test_maps(detector: Any) -> None:
         ("prelu", (np.ones((0, 2, 2), F), np.ones(0, F)), "maps must be not empty"),
         ("fully_connected", (np.ones(2, F), np.ones((0, 2), F), np.ones(2, F)), "weights must be not empty"),
         ("resize", (PIXELS, 0, 5), "height and width must be 1 or more"),
+        ("resize", (PIXELS, 1, 1 << 30), "height and width must be below 2^30"),
+        ("cut_resize", (PIXELS, np.array([0, 0, 5, 5], F), 1 << 30), "size must be below 2^30"),
         ("cut", (PIXELS, np.array([0, 0, NAN, 5], F)), "box must be finite"),
         ("cut", (PIXELS, np.array([0, 0, 1 << 20, 1 << 20], F)), "box must have sides"),
         ("cut_resize", (PIXELS, np.array([0, 0, 2.0**31, 5], F), 24), "box must be finite"),
@@ -189,3 +197,62 @@ def test_layers_that_hold_what_no_network_may(detector: Any) -> None:
     dense = FullyConnected(np.ones((1, 6), F), np.ones(6, F))
     with pytest.raises(ValueError, match=r"^bias must be C-contiguous float32 \(1,\), got float32 \(5,\)$"):
         _core.Detector(Network((conv, dense)), MODEL.rnet, MODEL.onet)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"min_face": 0.99},
+        {"min_face": -60.0},
+        {"min_face": 0.00001},
+        {"min_face": -1e22},
+        {"min_face": NAN},
+        {"min_face": INF},
+        {"thresholds": (1.1, 0.7, 0.7)},
+        {"thresholds": (0.6, -0.123, 0.0)},
+        {"thresholds": (0.6, 0.7, NAN)},
+        {"scale_factor": 1.0},
+        {"scale_factor": -0.7090000000000001},
+    ],
+)
+def test_numbers_in_messages_are_the_references(detector: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be") as reference:
+        Options(**changes)
+    with pytest.raises(ValueError, match="must be") as core:
+        detector.detect(**detector_arguments(PIXELS, **changes))
+    assert str(core.value) == str(reference.value)
+
+
+@pytest.fixture
+def german(tmp_path: Path) -> dict[str, str]:
+    """An environment with a locale that writes 0,5; skipped where none can be had."""
+    if not shutil.which("localedef"):
+        pytest.skip("no localedef here")
+    made = subprocess.run(
+        ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("localedef has no de_DE here (Debian: apt install locales)")
+    return {**os.environ, "LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"}
+
+
+def test_numbers_in_messages_follow_no_locale(german: dict[str, str]) -> None:
+    code = """
+import locale
+locale.setlocale(locale.LC_ALL, "")
+assert locale.str(0.5) == "0,5"
+import numpy as np
+from mtcnn_cpp import Model, _core
+model = Model.default()
+detector = _core.Detector(model.pnet, model.rnet, model.onet)
+try:
+    detector.detect(np.zeros((20, 20, 3), np.uint8), False, 0.5, (0.6, 0.7, 0.7), 0.709, 1)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=german, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("got 0.5\n"), done.stderr
