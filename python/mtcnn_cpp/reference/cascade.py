@@ -72,7 +72,7 @@ class Cascade:
 
     def show(self, name: str, array: npt.NDArray[Any]) -> None:
         if self.stop and self.stop.is_set():
-            raise Stopped("the detection was stopped")
+            raise Stopped("the detection was asked to stop")
         if self.tap:
             view = array.view()
             view.flags.writeable = False
