@@ -1,0 +1,105 @@
+// Bytes as options, a picture and three small networks: every variant, with one thread and with three, fused and layer
+// by layer, finds the same bits, or refuses with the same words.
+#include <memory>
+#include <stdexcept>
+
+#include "../tests/check.h"
+#include "bytes.h"
+#include "small_model.h"
+
+namespace {
+
+// A picture in memory of exactly the size that it needs, so that a read beside it is seen.
+struct Picture {
+    std::unique_ptr<std::uint8_t[]> memory;
+    mtcnn::Image image;
+};
+
+Picture decode_picture(fuzz::Bytes& bytes) {
+    const bool floats = bytes.flag();
+    const int size = floats ? 4 : 1;
+    Picture picture;
+    mtcnn::Image& image = picture.image;
+    image.floats = floats;
+    image.red_first = bytes.flag();
+    image.height = bytes.integer(1, 72);
+    image.width = bytes.integer(1, 72);
+    image.pixel_stride = std::ptrdiff_t{size} * bytes.integer(3, 5);
+    image.row_stride = image.width * image.pixel_stride + std::ptrdiff_t{size} * bytes.integer(0, 9);
+    const auto last_row = static_cast<std::size_t>((image.height - 1) * image.row_stride);
+    const auto last_pixel = static_cast<std::size_t>((image.width - 1) * image.pixel_stride);
+    picture.memory = std::make_unique<std::uint8_t[]>(last_row + last_pixel + std::size_t{3} * (floats ? 4 : 1));
+    image.data = picture.memory.get();
+
+    test::Picture painted(image.height, image.width);
+    const unsigned seed = bytes.number();
+    test::paint(painted, seed);
+    test::Random random(seed);
+    const bool noise = bytes.flag();
+    for (int y = 0; y < image.height; ++y) {
+        for (int x = 0; x < image.width; ++x) {
+            for (int c = 0; c < 3; ++c) {
+                const int drawn = painted.pixels[test::at(y, x, c, image.width, 3)];
+                const int value = noise ? random.integer(0, 255) : drawn;
+                std::uint8_t* to = picture.memory.get() + y * image.row_stride + x * image.pixel_stride + c * size;
+                const float number = static_cast<float>(value) + (noise ? random.uniform(0, 1) : 0.0F);
+                if (floats) std::memcpy(to, &number, sizeof number);
+                if (!floats) *to = static_cast<std::uint8_t>(value);
+            }
+        }
+    }
+    return picture;
+}
+
+mtcnn::Options decode_options(fuzz::Bytes& bytes) {
+    mtcnn::Options options;
+    options.min_face = 6 + bytes.byte() / 4.0;
+    for (float& threshold : options.thresholds) threshold = static_cast<float>(bytes.byte()) / 255.0F;
+    options.scale_factor = bytes.integer(20, 95) / 100.0;
+    const int wrong = bytes.byte();  // now and then one that is out of its range
+    if (wrong == 255) options.min_face = 0.5;
+    if (wrong == 254) options.thresholds[1] = test::kNaN;
+    if (wrong == 253) options.scale_factor = 1;
+    return options;
+}
+
+struct Outcome {
+    mtcnn::Detections found;
+    std::string refused;
+};
+
+Outcome outcome(const mtcnn::Detector& detector, const mtcnn::Image& image, const mtcnn::Options& options,
+                const mtcnn::Tap& tap = {}) {
+    try {
+        return {detector.detect(image, options, tap), {}};
+    } catch (const std::invalid_argument& error) {
+        if (error.what()[0] == '\0') fuzz::finding("refused without a word");
+        return {{}, error.what()};
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Bytes bytes(std::span(data, size));
+    mtcnn::Options options = decode_options(bytes);
+    const Picture picture = decode_picture(bytes);
+    const mtcnn::Model model = fuzz::small_model(bytes);
+    Outcome first;
+    for (const mtcnn::Kernels* kernels : test::variants()) {
+        const mtcnn::Detector detector(model, *kernels);
+        const auto check = [&](const Outcome& now, const char* how) {
+            if (kernels == test::variants()[0] && how[0] == '1') first = now;
+            if (now.refused != first.refused || !test::same_bits(now.found, first.found)) {
+                fuzz::finding(std::string(kernels->name) + ", " + how + ": another answer than " +
+                              test::variants()[0]->name);
+            }
+        };
+        for (const int threads : {1, 3}) {
+            options.threads = threads;
+            check(outcome(detector, picture.image, options), threads == 1 ? "1 thread" : "3 threads");
+        }
+        check(outcome(detector, picture.image, options, [](const std::string&, const mtcnn::TensorView&) {}), "tap");
+    }
+    return 0;
+}
