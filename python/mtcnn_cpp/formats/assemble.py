@@ -11,7 +11,7 @@ from ..reference.plan import STAGES, Maps, Size, after, find_misfit
 from ..types import StageName
 from . import flat
 from .errors import PortError
-from .found import NO_PADS, FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
+from .found import NO_PADS, FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool
 from .pooling import other_windows
 
 
@@ -28,20 +28,28 @@ def assemble(found: FoundNetwork, stage: StageName) -> Network:
     last_weighted = found.weighted[-1] if found.weighted else None
     for layer in found.layers:
         where = f"{found.source}: {layer.name}"
-        if isinstance(layer, FoundConv):
-            layers.append(_conv(layer, where, maps.size, head=layer is last_weighted))
-        elif isinstance(layer, FoundPool):
-            layers.append(_pool(layer, where, maps.size))
-        elif isinstance(layer, FoundDense):
-            layers.append(_dense(layer, where, maps))
-        else:
-            layers.append(_activation(layer, maps))
+        try:
+            layers.append(_layer(layer, where, maps, head=layer is last_weighted))
+        except PortError:
+            raise
+        except ValueError as error:  # numbers that do not fit each other, such as a bias of another length
+            raise PortError(f"{where}: {error}") from error
         maps = after(layers[-1], maps)
     network = Network(tuple(layers))
     misfit = find_misfit(network, input_size=plan.side, outputs=plan.outputs)
     if misfit:
         raise PortError(f"{found.source}: expected {misfit.expected}, found {misfit.found}")
     return network
+
+
+def _layer(layer: FoundLayer, where: str, maps: Maps, *, head: bool) -> Layer:
+    if isinstance(layer, FoundConv):
+        return _conv(layer, where, maps.size, head=head)
+    if isinstance(layer, FoundPool):
+        return _pool(layer, where, maps.size)
+    if isinstance(layer, FoundDense):
+        return _dense(layer, where, maps)
+    return _activation(layer, where, maps)
 
 
 def _bias(layer: FoundConv | FoundDense, outputs: int) -> np.ndarray:
@@ -81,7 +89,9 @@ def _dense(layer: FoundDense, where: str, maps: Maps) -> FullyConnected:
     return FullyConnected(weights, _bias(layer, weights.shape[1]))
 
 
-def _activation(layer: FoundActivation, maps: Maps) -> Layer:
+def _activation(layer: FoundActivation, where: str, maps: Maps) -> Layer:
     if layer.kind == "Sigmoid":
         return Sigmoid()
+    if layer.slopes.size not in (1, maps.channels):
+        raise PortError(f"{where}: expected 1 or {maps.channels} slopes, found {layer.slopes.size}")
     return PReLU(np.broadcast_to(layer.slopes, maps.channels or 0))
