@@ -201,7 +201,7 @@ def test_changed_entries_are_refused(path: Path, change: Any, message: str) -> N
             '"version": 2',
             "trace format version 2, this package reads up to 1; update mtcnn_cpp",
         ),
-        ('"version": 1', '"version": "x"', "trace format version x"),
+        ('"version": 1', '"version": "x"', "trace format version 'x'"),
         ('"format": "mtcnn_cpp trace"', '"format": "?"', "is not a trace: its manifest does not say"),
         (
             '"capture": "full"',

@@ -111,6 +111,16 @@ def test_manifests_that_are_no_json(text: bytes) -> None:
         Manifest.from_array(np.frombuffer(text, np.uint8), "t.npz")
 
 
+@pytest.mark.parametrize("version", ["\x1b[31m", "\ud800", [1] * 1000, None])
+def test_a_version_that_is_no_number_is_shown_escaped(version: Any) -> None:
+    """Found by fuzz/readers.py."""
+    text = json.dumps({"format": "mtcnn_cpp trace", "version": version}).encode()
+    with pytest.raises(TraceError, match=r"^t\.npz: trace format version") as raised:
+        Manifest.from_array(np.frombuffer(text, np.uint8), "t.npz")
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by Linux' means")
 @pytest.mark.parametrize("name", ["manifest", "pnet/boxes"])
 def test_a_bomb_is_refused_before_memory_is_taken(name: str, tmp_path: Path) -> None:

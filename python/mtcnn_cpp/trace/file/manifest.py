@@ -98,7 +98,7 @@ class Manifest:
             raise TraceError(f"{source} is not a trace: its manifest does not say format {FORMAT!r}")
         if not isinstance(fields.get("version"), int) or fields["version"] > VERSION:
             raise TraceError(
-                f"{source}: trace format version {fields.get('version')}, "
+                f"{source}: trace format version {repr(fields.get('version'))[:80]}, "
                 f"this package reads up to {VERSION}; update mtcnn_cpp"
             )
         try:
