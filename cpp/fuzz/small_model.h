@@ -22,7 +22,7 @@ public:
             switch (bytes_.integer(0, 5)) {
                 case 0:
                 case 1:
-                    convolution(bytes_.integer(1, 20));
+                    convolution(bytes_.integer(1, bytes_.flag() ? 20 : 6));
                     break;
                 case 2:
                     pooling();
