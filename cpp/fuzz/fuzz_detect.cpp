@@ -58,7 +58,7 @@ mtcnn::Options decode_options(fuzz::Bytes& bytes) {
         const float root = static_cast<float>(bytes.byte()) / 255.0F;
         threshold = root * root;
     }
-    options.scale_factor = bytes.integer(20, 95) / 100.0;
+    options.scale_factor = bytes.integer(20, 80) / 100.0;
     const int wrong = bytes.byte();  // now and then one that is out of its range
     if (wrong == 255) options.min_face = 0.5;
     if (wrong == 254) options.thresholds[1] = test::kNaN;
