@@ -111,6 +111,15 @@ def test_manifests_that_are_no_json(text: bytes) -> None:
         Manifest.from_array(np.frombuffer(text, np.uint8), "t.npz")
 
 
+def test_a_header_with_control_characters_is_shown_escaped(tmp_path: Path) -> None:
+    """Found by fuzz/readers.py: NumPy repeats the type that the header names."""
+    header = b"{'descr': '<i44\x98x\x07,', 'fortran_order': False, 'shape': (2, 4)}"
+    path = with_entry(saved(tmp_path), "pnet/boxes.npy", b"\x93NUMPY\1\0" + bytes([len(header), 0]) + header)
+    with pytest.raises(TraceError, match="is not a NumPy array") as raised:
+        Trace.load(path)["pnet/boxes"]
+    assert str(raised.value).isprintable()
+
+
 @pytest.mark.parametrize("version", ["\x1b[31m", "\ud800", [1] * 1000, None])
 def test_a_version_that_is_no_number_is_shown_escaped(version: Any) -> None:
     """Found by fuzz/readers.py."""

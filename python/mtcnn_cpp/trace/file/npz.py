@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files import Part
+from ...formats.errors import shown, words
 from ..errors import TraceError
 
 _CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
@@ -162,7 +163,7 @@ def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any
     except _UNREADABLE:
         raise
     except Exception as error:  # NumPy parses the header as Python text, which can fail in any way
-        raise TraceError(f"{where} is not a NumPy array ({str(error) or type(error).__name__})") from error
+        raise TraceError(f"{where} is not a NumPy array ({shown(words(error), 300)})") from error
     if dtype.kind == "O":
         raise TraceError(f"{where} is a pickled array; traces hold plain numbers, pickles are refused")
     if dtype.kind not in "biuf" or fortran_order:
