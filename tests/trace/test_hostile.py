@@ -120,6 +120,15 @@ def test_a_header_with_control_characters_is_shown_escaped(tmp_path: Path) -> No
     assert str(raised.value).isprintable()
 
 
+def test_an_unknown_statistic_is_shown_escaped(tmp_path: Path) -> None:
+    """Found by fuzz/readers.py: Python repeats the field's name."""
+    fields = json.loads(Trace.load(saved(tmp_path)).manifest.to_json())
+    fields["tensors"][0]["statistics"] = {"\x7f\x1b[31m": 1}
+    with pytest.raises(TraceError, match="statistics: ") as raised:
+        Manifest.from_array(np.frombuffer(json.dumps(fields).encode(), np.uint8), "t.npz")
+    assert str(raised.value).isprintable()
+
+
 @pytest.mark.parametrize("version", ["\x1b[31m", "\ud800", [1] * 1000, None])
 def test_a_version_that_is_no_number_is_shown_escaped(version: Any) -> None:
     """Found by fuzz/readers.py."""

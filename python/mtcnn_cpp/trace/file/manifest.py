@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ...formats.errors import shown
 from ..errors import TraceError
 from .statistics import Statistics
 
@@ -151,7 +152,7 @@ def _entry(fields: dict[str, Any]) -> Entry:
             statistics=None if statistics is None else Statistics.from_json(statistics),
         )
     except TypeError as error:
-        raise TraceError(f"tensor {fields.get('name')!r}: statistics: {error}") from error
+        raise TraceError(f"tensor {fields.get('name')!r}: statistics: {shown(error, 300)}") from error
 
 
 def _picture(fields: Any) -> Picture:
