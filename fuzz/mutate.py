@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickletools
@@ -89,9 +90,9 @@ def changed_json(data: bytes, rng: random.Random) -> bytes:
             if rng.random() < 0.15:
                 del holder[key]
             elif rng.random() < 0.15 and isinstance(holder, list):
-                holder.append(inner)
+                holder.append(copy.deepcopy(inner))
             else:
-                holder[key] = rng.choice(VALUES)
+                holder[key] = copy.deepcopy(rng.choice(VALUES))
             break
     return json.dumps(whole).encode()
 
