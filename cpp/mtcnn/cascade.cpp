@@ -16,7 +16,7 @@ constexpr int kRNetCropsPerThread = 4;
 constexpr int kONetCropsPerThread = 1;
 
 // Non-maximum suppression, offsets, squares: the way from PNet and RNet to the next network.
-std::vector<Box> suppress_and_move(Run& run, const Proposals& proposals, std::string_view stage) {
+std::vector<Box> suppress_and_move(const Run& run, const Proposals& proposals, std::string_view stage) {
     const std::vector<std::int32_t> keep =
         non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion, run.checkpoint());
     run.show(stage, "nms_keep", keep);

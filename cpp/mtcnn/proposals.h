@@ -13,8 +13,8 @@ namespace mtcnn {
 
 // A value of a heat map that reaches the threshold.
 struct Candidate {
-    std::int32_t x, y;  // in the heat map
-    float score;
+    std::int32_t x = 0, y = 0;  // in the heat map
+    float score = 0;
     Offsets offsets;
 };
 
