@@ -181,6 +181,19 @@ def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
         Trace.load(tmp_path / "a.npz")
 
 
+def test_an_entry_whose_own_name_is_no_text(tmp_path: Path) -> None:
+    """The name stands in the archive's directory and before the entry; only the second is damaged."""
+    path = saved(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"pnet/boxes.npy")
+    data[at] = 0xFF
+    flags = at - 30 + 6
+    data[flags + 1] |= 0x08  # names are UTF-8
+    path.write_bytes(data)
+    with pytest.raises(TraceError, match=r"a\.npz: entry 'pnet/boxes' cannot be read"):
+        Trace.load(path)["pnet/boxes"]
+
+
 def test_random_damage(tmp_path: Path) -> None:
     """Damage is an error of ours, which names the file, or changes nothing that is read."""
     rng = np.random.default_rng(0)

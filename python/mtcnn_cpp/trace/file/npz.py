@@ -140,7 +140,13 @@ class NpzReader:
             raise TraceError(
                 f"{self.path} has no entry {name!r}; it is truncated, changed, or not a trace"
             ) from error
-        except (*_UNREADABLE, RuntimeError) as error:  # RuntimeError: an encrypted entry
+        except TraceError:
+            raise
+        except (
+            *_UNREADABLE,
+            RuntimeError,
+            ValueError,
+        ) as error:  # an encrypted entry; a name that is no text
             raise TraceError(f"{where} cannot be read ({error}); the file is damaged") from error
         return np.frombuffer(data, found_dtype).reshape(found_shape)  # read-only, as bytes are
 
