@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import SupportsIndex
 
+from .cpus import usable_cpus
 from .model import Model
 
 MAX_THREADS = 1024
@@ -20,6 +21,11 @@ def check_threads(threads: SupportsIndex) -> int:
     if not 0 <= count <= MAX_THREADS:
         raise ValueError(f"threads must be from 1 to {MAX_THREADS}, or 0 for all usable CPUs, got {count}")
     return count
+
+
+def worker_count(threads: int) -> int:
+    """The number of threads that `threads` stands for: 0 is for all usable CPUs."""
+    return threads or min(usable_cpus(), MAX_THREADS)
 
 
 def check_limit(limit: SupportsIndex) -> int:

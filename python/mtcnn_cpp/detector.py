@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overloa
 
 import numpy as np
 
-from .arguments import MAX_THREADS, check_limit, check_model, check_threads
+from .arguments import check_limit, check_model, check_threads, worker_count
 from .backends import make_backend
 from .backends.engine import Engine
 from .batch import Outcome, check_many, stream
-from .cpus import usable_cpus
 from .detections import Detections
 from .image import is_pil, to_pixels
 from .model import Model
@@ -67,12 +66,12 @@ class Detector:
     ) -> None:
         options = Options(min_face, thresholds, scale_factor)  # type: ignore[arg-type]  # it checks for three
         count = check_threads(threads)
-        workers = count or min(usable_cpus(), MAX_THREADS)
         checked = check_model(model)
         providers = None if providers is None else tuple(providers)
         limit = check_limit(memory_limit)
-        computing = make_backend(backend, checked, providers=providers, threads=workers)
-        engine = Engine(computing, checked, options, workers, limit)
+        most = worker_count(count)
+        computing = make_backend(backend, checked, providers=providers, threads=most)
+        engine = Engine(computing, checked, options, most, limit)
         arguments = {**vars(options), "threads": count, "backend": backend, "providers": providers}
         arguments["memory_limit"] = limit
         object.__setattr__(self, "_engine", engine)

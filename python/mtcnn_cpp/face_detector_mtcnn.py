@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .arguments import worker_count
 from .backends import make_backend
 from .backends.engine import Engine
-from .cpus import usable_cpus
 from .image import to_pixels
 from .model import Layer, Model
 from .reference.options import Options
@@ -85,7 +85,7 @@ class FaceDetectorMTCNN:
 
 
 def _engine(model: Model) -> Engine:
-    return Engine(make_backend("core", model), model, Options(), usable_cpus())
+    return Engine(make_backend("core", model), model, Options(), worker_count(0))
 
 
 def _with_model(model: Model) -> FaceDetectorMTCNN:

@@ -12,6 +12,7 @@ from mtcnn_cpp import Model
 from mtcnn_cpp.backends import Backend, make_backend
 from mtcnn_cpp.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
 from mtcnn_cpp.reference.options import Options
+from mtcnn_cpp.types import Stopped
 from pictures import BACKENDS, portrait
 
 F = np.float32
@@ -212,3 +213,16 @@ def test_a_level_too_large(name: str) -> None:
         ValueError, match=r"^min_face is too small .*: a level of the pyramid would be 12 x 201326592$"
     ):
         watch(make_backend(name, Model.default()), image, Options(min_face=1))
+
+
+def test_a_stop_that_is_set_ends_a_detection(name: str) -> None:
+    """With one exception for all backends; the backend is usable afterwards."""
+    backend = make_backend(name, Model.default())
+    stop = backend.make_stop()
+    arguments = {"red_first": False, "options": Options(), "threads": 1}
+    assert len(backend.detect(portrait(), **arguments, stop=stop)[0]) == 1
+    stop.set()
+    assert stop.is_set()
+    with pytest.raises(Stopped, match=r"^the detection was asked to stop$"):
+        backend.detect(portrait(), **arguments, stop=stop)
+    assert len(backend.detect(portrait(), **arguments, stop=backend.make_stop())[0]) == 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..model import Model
 from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Stop, Tap
+from ..types import Faces, FloatArray, StageName, Stop, Stopped, Tap
 from .protocol import Backend, Settings
 
 
@@ -33,17 +33,21 @@ class CoreBackend:
         stop: Stop | None = None,
         memory_limit: int = 0,
     ) -> Faces:
-        faces: Faces = self._core.detect(
-            image,
-            red_first,
-            options.min_face,
-            options.thresholds,
-            options.scale_factor,
-            threads,
-            tap,
-            stop,
-            memory_limit,
-        )
+        core = import_core()
+        try:
+            faces: Faces = self._core.detect(
+                image,
+                red_first,
+                options.min_face,
+                options.thresholds,
+                options.scale_factor,
+                threads,
+                tap,
+                stop,
+                memory_limit,
+            )
+        except core.Stopped as error:
+            raise Stopped(str(error)) from error
         return faces
 
     def make_stop(self) -> Stop:
