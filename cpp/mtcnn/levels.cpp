@@ -84,7 +84,6 @@ private:
                                                  static_cast<std::size_t>(last - first));
             if (of_level.empty()) return;
             survivors_[i] = suppress_level(index, of_level, run_.workspace(worker).checkpoint);
-            std::fill(of_level.begin(), of_level.end(), Candidates());
         });
         if (run_.profile) run_.profile->proposals += watch.lap();
     }
@@ -165,7 +164,7 @@ private:
         if (run_.profile) run_.profile->proposals += watch.lap();
     }
 
-    Proposals suppress_level(int number, std::span<const Candidates> bands, Checkpoint& checkpoint) const {
+    Proposals suppress_level(int number, std::span<Candidates> bands, Checkpoint& checkpoint) const {
         const Level& level = levels_[static_cast<std::size_t>(number)];
         const Proposals raw = to_proposals(bands, heat_map_size(level)->second, level.scale, checkpoint);
         const std::vector<std::int32_t> keep =

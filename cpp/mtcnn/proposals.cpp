@@ -55,21 +55,22 @@ void Candidates::add(const Candidate& candidate) {
     blocks_.back().push_back(candidate);
 }
 
-Proposals to_proposals(std::span<const Candidates> bands, int width, double level_scale, Checkpoint& checkpoint) {
-    const auto for_each = [&](const auto& use) {
-        for (const Candidates& band : bands) {
-            for (const std::vector<Candidate>& block : band.blocks()) {
+Proposals to_proposals(std::span<Candidates> bands, int width, double level_scale, Checkpoint& checkpoint) {
+    const auto for_each = [&](const auto& use, bool last_use) {
+        for (Candidates& band : bands) {
+            for (std::vector<Candidate>& block : band.blocks()) {
                 for (const Candidate& c : block) {
                     use(c);
                     checkpoint.pass(8);
                 }
+                if (last_use) std::vector<Candidate>().swap(block);
             }
         }
     };
     // Where each column's candidates begin, once all columns have been counted.
     std::vector<std::size_t> begin;
     resize_in_steps(begin, static_cast<std::size_t>(width) + 1, checkpoint);
-    for_each([&](const Candidate& c) { ++begin[static_cast<std::size_t>(c.x) + 1]; });
+    for_each([&](const Candidate& c) { ++begin[static_cast<std::size_t>(c.x) + 1]; }, false);
     for (std::size_t x = 1; x < begin.size(); ++x) begin[x] += begin[x - 1];
     Proposals proposals;
     const std::size_t count = begin.back();
@@ -77,12 +78,13 @@ Proposals to_proposals(std::span<const Candidates> bands, int width, double leve
     resize_in_steps(proposals.boxes, count, checkpoint);
     resize_in_steps(proposals.scores, count, checkpoint);
     resize_in_steps(proposals.offsets, count, checkpoint);
-    for_each([&](const Candidate& c) {
-        const std::size_t place = begin[static_cast<std::size_t>(c.x)]++;
-        proposals.boxes[place] = box_at(c, static_cast<float>(level_scale));
-        proposals.scores[place] = c.score;
-        proposals.offsets[place] = c.offsets;
-    });
+    const auto place = [&](const Candidate& c) {
+        const std::size_t at = begin[static_cast<std::size_t>(c.x)]++;
+        proposals.boxes[at] = box_at(c, static_cast<float>(level_scale));
+        proposals.scores[at] = c.score;
+        proposals.offsets[at] = c.offsets;
+    };
+    for_each(place, true);
     return proposals;
 }
 

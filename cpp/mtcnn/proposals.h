@@ -22,7 +22,7 @@ struct Candidate {
 class Candidates {
 public:
     void add(const Candidate& candidate);
-    const std::vector<std::vector<Candidate>>& blocks() const { return blocks_; }
+    std::vector<std::vector<Candidate>>& blocks() { return blocks_; }
 
 private:
     std::vector<std::vector<Candidate>> blocks_;
@@ -63,7 +63,7 @@ inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& 
 float logit_limit(float threshold);
 
 // The candidates of one level, column by column, with their boxes in the image. They come in bands of the heat map,
-// which is `width` wide: bands from top to bottom, and each row by row.
-Proposals to_proposals(std::span<const Candidates> bands, int width, double level_scale, Checkpoint& checkpoint);
+// which is `width` wide: bands from top to bottom, and each row by row. The candidates are given up on the way.
+Proposals to_proposals(std::span<Candidates> bands, int width, double level_scale, Checkpoint& checkpoint);
 
 }  // namespace mtcnn
