@@ -123,7 +123,7 @@ private:
     void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
                   Checkpoint& checkpoint) const {
         const int count = run_.detector.kernels().find_below(row, row + stride, limit_, width, positions);
-        run_.budget.announce(count * kBytesPerCandidate);
+        if (count > 0) run_.budget.announce(count * kBytesPerCandidate);
         for (int i = 0; i < count; ++i) {
             const std::int32_t x = positions[i];
             const auto value = [=](int map) { return row[map * stride + x]; };
