@@ -70,8 +70,10 @@ def _pixels_of_file(file: Path) -> Pixels:
 def to_bgr8(pixels: Pixels) -> NDArray[np.uint8]:
     """A copy to draw on: (H, W, 3) uint8 in the order B, G, R; float pixels are rounded."""
     array = pixels.array[..., 2::-1] if pixels.red_first else pixels.array[..., :3]
-    rounded: NDArray[np.uint8] = np.rint(array).astype(np.uint8, order="C")
-    return rounded
+    if array.dtype != np.uint8:
+        array = np.rint(array)
+    copy: NDArray[np.uint8] = array.astype(np.uint8, order="C")
+    return copy
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
