@@ -13,9 +13,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import png
 from .drawing import draw
-from .image import to_bgr8, to_pixels
+from .image import opencv, to_bgr8, to_pixels
 from .types import Color, FloatArray
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
@@ -160,14 +159,19 @@ class Detections(_Named):
     def __reduce__(self) -> tuple[Any, ...]:
         return Detections, (self.boxes, self.scores, self.landmarks, self.image_size)
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> bytes | None:
         """For notebooks: the faces drawn into the picture, or on grey where that is gone, thinned out to at
-        most 1600 pixels a side."""
+        most 1600 pixels a side. None where OpenCV cannot be imported: then a notebook shows the text."""
+        try:
+            cv2 = opencv("drawing faces")
+        except ImportError:
+            return None
         step = math.ceil(max(self.image_size) / PREVIEW)
         picture = self._pixels()[::step, ::step]
         scale = np.float32(1 / step)
         shown = Detections(self.boxes * scale, self.scores, self.landmarks * scale, picture.shape[:2])
-        return png.encode(draw(picture, shown))
+        shown_png: bytes = cv2.imencode(".png", draw(picture, shown))[1].tobytes()
+        return shown_png
 
     def _pixels(self) -> NDArray[np.uint8]:
         """The picture, (H, W, 3) in the order B, G, R; grey where it has gone or changed since."""
