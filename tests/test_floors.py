@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pictures import ROOT
 
-ROOMS = """reference _core lazy types taps cpus files png model image formats backends drawing detections
+ROOMS = """reference _core lazy types taps cpus files png marks model image formats backends
+    drawing detections
     trace batch arguments detector face_detector_mtcnn mtcnn_cpp
     rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
 

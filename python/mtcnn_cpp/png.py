@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_8_BIT = bytes([8, 2, 0, 0, 0])  # bits, RGB, deflate, the five filters, not interlaced
 _SUB = 1
-_MARK = b"Software\0mtcnn_cpp drawing"
-_MARK_AT = len(_SIGNATURE) + 25 + 8  # behind the signature, IHDR, and the chunk's length and kind
 
 
-def encode(image: NDArray[np.uint8], *, mark: bool = False) -> bytes:
-    """The PNG file of `image`, (H, W, 3) uint8 in the order B, G, R. `mark`: see `is_marked`."""
+def encode(image: NDArray[np.uint8]) -> bytes:
+    """The PNG file of `image`, (H, W, 3) uint8 in the order B, G, R."""
     height, width, _ = image.shape
     rgb = image[..., ::-1]
     rows = np.empty((height, 1 + 3 * width), np.uint8)
@@ -31,28 +28,18 @@ def encode(image: NDArray[np.uint8], *, mark: bool = False) -> bytes:
     rows[:, 4:] = (rgb[:, 1:] - rgb[:, :-1]).reshape(height, -1)
     header = struct.pack(">II", width, height) + _COLOUR_8_BIT
     return (
-        _SIGNATURE
-        + _chunk(b"IHDR", header)
-        + (_chunk(b"tEXt", _MARK) if mark else b"")
-        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
-        + _chunk(b"IEND", b"")
+        SIGNATURE
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
+        + chunk(b"IEND", b"")
     )
-
-
-def is_marked(path: Path) -> bool:
-    """Whether the file is a PNG that `encode` made with `mark`; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
-    except OSError:
-        return False
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     """The picture, (H, W, 3) uint8 in the order B, G, R, of a file that `encode` wrote; else a ValueError."""
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(SIGNATURE):
         raise ValueError("not a PNG file")
-    header, body, at = b"", b"", len(_SIGNATURE)
+    header, body, at = b"", b"", len(SIGNATURE)
     while at < len(data):
         (length,) = struct.unpack_from(">I", data, at)
         kind, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -67,5 +54,6 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rgb[..., ::-1])
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file: length, kind, content, checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

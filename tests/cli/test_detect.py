@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, draw, png, read_image, sample_image
 from mtcnn_cpp.cli import app
+from mtcnn_cpp.marks import mark
 from pictures import BACKENDS, portrait
 from typer.testing import CliRunner, Result
 
@@ -336,7 +337,7 @@ def test_what_is_passed_over_is_said(folder: Path) -> None:
 def test_a_link_in_the_folder_of_drawings_is_not_followed(folder: Path, tmp_path: Path) -> None:
     out, precious = tmp_path / "out", tmp_path / "precious.png"
     out.mkdir()
-    precious.write_bytes(png.encode(portrait(), mark=True))
+    precious.write_bytes(mark(png.encode(portrait())))
     before = precious.read_bytes()
     (out / "a_faces.png").symlink_to(precious)
     assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0

@@ -97,7 +97,7 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
 
     Also, in words, what was passed over in a folder: files with other endings, and drawings of this program.
     """
-    from .. import png
+    from ..marks import is_marked
 
     files: list[Path] = []
     passed_over = []
@@ -107,7 +107,7 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
             continue
         inside = sorted(file for file in path.iterdir() if file.is_file())
         pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
-        drawn = [file for file in pictures if png.is_marked(file)]
+        drawn = [file for file in pictures if is_marked(file)]
         others = [file for file in inside if file not in pictures]
         files += [file for file in pictures if file not in drawn] or [path]
         for some, why in ((others, "not named as pictures"), (drawn, "drawings of this program")):

@@ -40,23 +40,24 @@ class Drawings:
 
 
 def write_drawing(path: Path, picture: NDArray[np.uint8], *, inputs: Iterable[Path], overwrite: bool) -> None:
-    """Write a picture (H, W, 3), B, G, R, as a PNG that `png.is_marked` knows again.
+    """Write a picture (H, W, 3), B, G, R, as a PNG that `is_marked` knows again.
 
     OSError, which names the file, if it cannot be written, is one of `inputs`, or is no drawing of this
     program and may not be replaced.
     """
     from .. import png
     from ..files import write_whole
+    from ..marks import is_marked, mark
 
     there = _identity(path)
     if there is not None and there in map(_identity, inputs):
         raise FileExistsError(f"{path} is one of the pictures to look at; it is kept")
-    if (there is not None or path.is_symlink()) and not overwrite and not png.is_marked(path):
+    if (there is not None or path.is_symlink()) and not overwrite and not is_marked(path):
         raise FileExistsError(
             f"{path} exists and is no drawing of this program; it is kept. Choose another place, or allow "
             "it to be replaced (--overwrite)"
         )
-    write_whole(path, png.encode(picture, mark=True))
+    write_whole(path, mark(png.encode(picture)))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
