@@ -184,8 +184,8 @@ def test_saving_never_replaces(tmp_path: Path) -> None:
     assert run("detect", *paths, "--save-dir", tmp_path / "x").exit_code == 0
     assert sorted(file.name for file in (tmp_path / "x").iterdir()) == [
         "p.png",
+        "p_2_faces.png",
         "p_faces.png",
-        "p_faces_2.png",
     ]
     assert (tmp_path / "x" / "p.png").read_bytes() == before
 
@@ -292,7 +292,7 @@ def test_no_picture_of_the_users_is_replaced(tmp_path: Path) -> None:
         result = run("detect", tmp_path, "--format", "json", "--save-dir", tmp_path, *options)
         assert result.exit_code == 1
         assert "error: " in result.stderr
-        assert f"{tmp_path / 'a_faces.png'} is one of the pictures to look at; it is kept" in result.stderr
+        assert f"{tmp_path / 'a_faces.png'} is one of the files to look at; it is kept" in result.stderr
         assert json.loads(result.stdout) == [
             expected(tmp_path / "a.png", portrait()),
             expected(tmp_path / "a_faces.png", portrait()[:70, :80]),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .drawings import write_drawing
 from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Sample, read_picture
@@ -75,6 +74,7 @@ def compare(
 def draw(
     pixels: Any, found: tuple[Detections, Detections], path: Path, *, inputs: list[Path], overwrite: bool
 ) -> None:
+    from ..drawings import write_drawing
     from ..trace.show.faces import draw_both
 
     write_drawing(path, draw_both(pixels, *found), inputs=inputs, overwrite=overwrite)

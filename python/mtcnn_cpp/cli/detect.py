@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .drawings import Drawings
 from .errors import INCOMPLETE, errors_reported, report
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
@@ -18,6 +17,7 @@ from .writers import Format, Writer, writer
 
 if TYPE_CHECKING:
     from ..detector import Detector
+    from ..drawings import Drawings
     from ..types import ImageLike
 
 SAMPLE = "astronaut.png"
@@ -49,6 +49,7 @@ def detect(
     A file that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
     exit code is 1.
     """
+    from ..drawings import Drawings
     from ..image import sample_image
 
     paths, passed_over = _expand(images or [])
@@ -60,20 +61,30 @@ def detect(
     with errors_reported():
         detector = make_detector(model, cascade, threads=threads, backend=backend)
         drawings = Drawings(save_dir, paths, overwrite=overwrite) if save_dir else None
+        drawn = drawings.names([PurePath(PurePath(name).name) for name in names]) if drawings else []
         out = writer(format, sys.stdout)
         failed = 0
         with contextlib.closing(out):  # what was found is printed, even if the rest is interrupted
             for number, name in enumerate(_with_progress(names, hidden=out.streams and sys.stdout.isatty())):
                 image = sample_image() if sample and number == 0 else Path(name)
-                failed += not _look_at(name, image, detector, out, drawings)
+                failed += not _look_at(name, image, detector, out, drawings, drawn[number : number + 1])
         if drawings:
             typer.echo(f"pictures written to {save_dir}: {drawings.count}", err=True)
     if failed:
         raise typer.Exit(INCOMPLETE)
 
 
-def _look_at(name: str, image: ImageLike, detector: Detector, out: Writer, drawings: Drawings | None) -> bool:
+def _look_at(
+    name: str,
+    image: ImageLike,
+    detector: Detector,
+    out: Writer,
+    drawings: Drawings | None,
+    drawn: list[PurePath],
+) -> bool:
     """Detect, print and draw; False, after a line on stderr, if the picture or the drawing failed."""
+    from ..drawing import draw
+
     try:
         if isinstance(image, Path) and image.is_dir():
             raise ValueError(f"{name} is a folder without image files")
@@ -85,7 +96,7 @@ def _look_at(name: str, image: ImageLike, detector: Detector, out: Writer, drawi
     out.found(name, faces)
     try:
         if drawings:
-            drawings.save(name, image, faces)
+            drawings.save(drawn[0], draw(image, faces))
     except (OSError, ValueError) as error:
         report(error)
         return False
