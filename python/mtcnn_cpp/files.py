@@ -16,18 +16,20 @@ class Part:
 
     An earlier file at `path` stays as it was until then. A symbolic link at `path` is replaced; the file that
     it points to is not touched. Raises FileNotFoundError if the folder is missing, IsADirectoryError if
-    `path` is a folder, and another OSError, which names `path`, if it cannot be written.
+    `path` is a folder, and another OSError, which names `path`, if it cannot be written. `ending` is that
+    of the temporary name, which is `temporary`, for libraries that open a file by its name and go by its
+    ending.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, ending: str = ".part") -> None:
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
         if self.path.is_dir() and not self.path.is_symlink():
             raise IsADirectoryError(f"{self.path} is a folder; give the name of a file to write")
-        self._part = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}.part")
+        self.temporary = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}{ending}")
         with self.named():
-            self.file: IO[bytes] = open(self._part, "xb")  # noqa: SIM115 (closed by commit and discard)
+            self.file: IO[bytes] = open(self.temporary, "xb")  # noqa: SIM115 (closed by commit and discard)
 
     def commit(self) -> None:
         """Flush the file to the disk and put it in place."""
@@ -36,14 +38,14 @@ class Part:
             os.fsync(self.file.fileno())
             self.file.close()
             if self.path.is_file() and not self.path.is_symlink():
-                shutil.copymode(self.path, self._part)
-            os.replace(self._part, self.path)
+                shutil.copymode(self.path, self.temporary)
+            os.replace(self.temporary, self.path)
 
     def discard(self) -> None:
         """Remove the temporary file, if it is still there."""
         with contextlib.suppress(OSError):  # what could not be flushed goes with the file
             self.file.close()
-        self._part.unlink(missing_ok=True)
+        self.temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
