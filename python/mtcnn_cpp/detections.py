@@ -8,16 +8,25 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import exports
 from .drawing import draw
 from .image import opencv, to_bgr8, to_pixels
 from .types import Color, FloatArray
 
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+    import supervision
+
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
+BOX = ("x", "y", "width", "height")
+# The columns of a table of faces; the numbers of `to_arrow`, `to_pandas` and the command line.
+FACE_COLUMNS = ("face_id", "confidence", *BOX, *(f"{point}_{axis}" for point in LANDMARKS for axis in "xy"))
 PREVIEW = 1600  # pixels along the longer side of what a notebook shows
 
 
@@ -138,6 +147,26 @@ class Detections(_Named):
         """JSON-ready: width and height of the picture, and its faces."""
         height, width = self.image_size
         return {"width": width, "height": height, "faces": [face.to_dict() for face in self]}
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """One array (N,) for each of `FACE_COLUMNS`: `face_id` int64, which counts from 0, the others
+        float32."""
+        figures = np.column_stack([self.scores, self.boxes, self.landmarks.reshape(-1, 10)])
+        numbers = np.arange(len(self), dtype=np.int64)
+        return dict(zip(FACE_COLUMNS, (numbers, *np.ascontiguousarray(figures.T)), strict=True))
+
+    def to_arrow(self) -> pyarrow.Table:
+        """One row a face, with the columns and dtypes of `columns`. Needs pyarrow (extra `table`)."""
+        return exports.to_arrow(self.columns())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a face, with the columns and dtypes of `columns`. Needs pandas."""
+        return exports.to_pandas(self.columns())
+
+    def to_supervision(self) -> supervision.Detections:
+        """`supervision.Detections`: xyxy, confidence, class_id 0, and landmarks (N, 5, 2) in `data`; copies.
+        Needs supervision."""
+        return exports.to_supervision(self.xyxy, self.scores, self.landmarks)
 
     def __eq__(self, other: object) -> bool:
         """Equal in every bit."""

@@ -1,0 +1,111 @@
+"""Faces as tables and objects of other libraries: the same bits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detections
+from mtcnn_cpp.detections import FACE_COLUMNS, LANDMARKS
+
+
+def some_faces(count: int = 3) -> Detections:
+    rng = np.random.default_rng(8)
+    landmarks = rng.uniform(-1e6, 1e6, (count, 5, 2)).astype(np.float32)
+    if count:
+        landmarks[0, 0] = np.nan, np.inf
+        landmarks[-1, 4] = -0.0, 1e-45
+    boxes = rng.uniform(-10, 100, (count, 4)).astype(np.float32)
+    return Detections(boxes, rng.uniform(0, 1, count).astype(np.float32), landmarks, (9, 9))
+
+
+def expected(faces: Detections, name: str) -> np.ndarray:
+    if name == "face_id":
+        return np.arange(len(faces))
+    if name == "confidence":
+        return faces.scores
+    if name in ("x", "y", "width", "height"):
+        return faces.boxes[:, ("x", "y", "width", "height").index(name)]
+    point, _, axis = name.rpartition("_")
+    return faces.landmarks[:, LANDMARKS.index(point), "xy".index(axis)]
+
+
+def same_bits(found: np.ndarray, wanted: np.ndarray, name: str) -> bool:
+    dtype = np.int64 if name == "face_id" else np.float32
+    return found.dtype == dtype and found.tobytes() == np.ascontiguousarray(wanted, dtype).tobytes()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_columns(count: int) -> None:
+    faces = some_faces(count)
+    columns = faces.columns()
+    assert tuple(columns) == FACE_COLUMNS
+    assert len(FACE_COLUMNS) == 16
+    for name, column in columns.items():
+        assert same_bits(column, expected(faces, name), name)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_arrow(count: int) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow: pip install pyarrow")
+    faces = some_faces(count)
+    table = faces.to_arrow()
+    assert tuple(table.column_names) == FACE_COLUMNS
+    assert str(table.schema.field("x").type) == "float"
+    for name in FACE_COLUMNS:
+        assert same_bits(table[name].to_numpy(), expected(faces, name), name)
+        assert table[name].null_count == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_pandas(count: int) -> None:
+    pytest.importorskip("pandas", reason="needs pandas: pip install pandas")
+    faces = some_faces(count)
+    frame = faces.to_pandas()
+    assert tuple(frame.columns) == FACE_COLUMNS
+    assert len(frame) == count
+    for name in FACE_COLUMNS:
+        assert same_bits(frame[name].to_numpy(), expected(faces, name), name)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_supervision(count: int) -> None:
+    supervision = pytest.importorskip("supervision", reason="needs supervision: pip install supervision")
+    faces = some_faces(count)
+    found = faces.to_supervision()
+    assert isinstance(found, supervision.Detections)
+    assert len(found) == count
+    assert found.xyxy.tobytes() == faces.xyxy.tobytes()
+    assert found.confidence.tobytes() == faces.scores.tobytes()
+    assert found.data["landmarks"].tobytes() == faces.landmarks.tobytes()
+    assert found.class_id.tolist() == [0] * count
+    found.xyxy[...] = 0  # its own
+    assert not count or faces.boxes.any()
+    drawn = supervision.BoxAnnotator().annotate(np.zeros((60, 60, 3), np.uint8), faces.to_supervision())
+    assert drawn.any() == bool(count)
+
+
+@pytest.mark.parametrize(
+    ("method", "module", "install"),
+    [
+        ("to_arrow", "pyarrow", "pip install 'mtcnn-cpp[table]'"),
+        ("to_pandas", "pandas", "pip install pandas"),
+        ("to_supervision", "supervision", "pip install supervision"),
+    ],
+)
+def test_what_is_missing_is_said(method: str, module: str, install: str) -> None:
+    script = f"""
+import sys
+sys.modules[{module!r}] = None  # any import of it now fails
+import numpy as np
+from mtcnn_cpp import Detections
+faces = Detections(*(np.zeros(s, np.float32) for s in ((0, 4), (0,), (0, 5, 2))), (9, 9))
+try:
+    faces.{method}()
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{method} needs {module}: {install}\n"
