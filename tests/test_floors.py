@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pictures import ROOT
 
-ROOMS = """reference _core lazy types taps cpus files png marks model image formats backends
-    drawing exports detections drawings drawn_video
+ROOMS = """reference _core lazy types taps cpus files png marks model image formats backends drawing
+    crops exports detections drawings drawn_video
     trace batch arguments detector face_detector_mtcnn mtcnn_cpp
     rerun verify doctor bench cli __main__""".split()  # noqa: SIM905
 

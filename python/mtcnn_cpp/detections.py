@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import exports
+from . import crops, exports
 from .drawing import draw
 from .image import opencv, to_bgr8, to_pixels
-from .types import Color, FloatArray
+from .types import Color, FloatArray, ImageLike
 
 if TYPE_CHECKING:
     import pandas
@@ -167,6 +167,26 @@ class Detections(_Named):
         """`supervision.Detections`: xyxy, confidence, class_id 0, and landmarks (N, 5, 2) in `data`; copies.
         Needs supervision."""
         return exports.to_supervision(self.xyxy, self.scores, self.landmarks)
+
+    def crops(
+        self, image: ImageLike, *, margin: float = 0.0, size: int | None = None, color: Color = "bgr"
+    ) -> list[NDArray[np.uint8]]:
+        """Each face's box cut out of the picture, (h, w, 3) uint8, B, G, R, black outside of the picture.
+
+        `image` and `color` are as for `Detector.detect`. `margin` is what is added on every side, as a share
+        of the box's width and height. With `size`, the longer side makes a square, which is scaled to
+        (size, size, 3). ValueError for a box without size, not finite, or larger than 2^28 pixels.
+        """
+        return crops.crops(image, self.boxes, margin=margin, size=size, color=color)
+
+    def chips(self, image: ImageLike, size: int = 112, *, color: Color = "bgr") -> list[NDArray[np.uint8]]:
+        """Each face turned, scaled and shifted so that its landmarks lie where networks for recognition
+        expect them (ArcFace's five points), (size, size, 3) uint8, B, G, R, black outside of the picture.
+
+        `image` and `color` are as for `Detector.detect`. Needs OpenCV; ValueError for landmarks that are
+        all one point, or not finite.
+        """
+        return crops.chips(image, self.landmarks, size=size, color=color)
 
     def __eq__(self, other: object) -> bool:
         """Equal in every bit."""

@@ -166,9 +166,11 @@ import mtcnn_cpp
 faces = mtcnn_cpp.Detector(backend={backend!r}).detect(mtcnn_cpp.sample_image()[52:212, 136:312])
 assert len(faces) == 1
 assert faces._repr_png_() is None
+assert [crop.shape for crop in faces.crops(mtcnn_cpp.sample_image())]
 for needs_it in (
     lambda: mtcnn_cpp.Detector(backend={backend!r}).detect({__file__!r}),
     lambda: mtcnn_cpp.draw(mtcnn_cpp.sample_image(), faces),
+    lambda: faces.chips(mtcnn_cpp.sample_image()),
 ):
     try:
         needs_it()
