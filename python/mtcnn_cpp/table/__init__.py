@@ -1,0 +1,21 @@
+"""Tables of faces: one row a face, written as it is found, and read back."""
+
+from .columns import COLUMNS, KINDS
+from .errors import TableError
+from .formats import Format, Writer, make_writer, read_rows, read_states
+from .result import Result, rows
+from .states import State
+
+__all__ = [
+    "COLUMNS",
+    "KINDS",
+    "Format",
+    "Result",
+    "State",
+    "TableError",
+    "Writer",
+    "make_writer",
+    "read_rows",
+    "read_states",
+    "rows",
+]

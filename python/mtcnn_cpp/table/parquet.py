@@ -1,0 +1,124 @@
+"""Tables as Parquet, by pyarrow: the columns with their types, null where a value is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from .columns import COLUMNS, KINDS, REQUIRED
+from .errors import TableError, reading
+from .result import Result, rows
+from .states import State, states
+from .text import spell, unspell
+from .values import check_columns, from_values
+
+GROUP = 10_000  # rows in a row group
+
+
+def need_pyarrow() -> Any:
+    """pyarrow, or an ImportError that says how to get it."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(
+            f"Parquet needs pyarrow, which is not installed (or does not import: {error}); "
+            "pip install 'mtcnn-cpp[table]', or choose the format csv",
+            name="pyarrow",
+        ) from error
+    return pa
+
+
+def arrow_schema() -> Any:
+    """The columns as a `pyarrow.Schema`."""
+    pa = need_pyarrow()
+    types = {kind: getattr(pa, kind)() for kind in ("int32", "int64", "float32", "float64")}
+    types["text"] = pa.string()
+    return pa.schema([pa.field(name, types[kind], name not in REQUIRED) for name, kind in KINDS.items()])
+
+
+class ParquetWriter:
+    """Row groups of some 10,000 rows to a binary stream; `close` writes the rest and the end of the file."""
+
+    def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
+        pa = need_pyarrow()
+        self._schema = arrow_schema()
+        self._table = pa.Table
+        self._stream = stream
+        self._sink = pa.PythonFile(stream, mode="w")
+        self._writer = pa.parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
+        self._waiting: list[dict[str, object]] = []
+
+    def add(self, result: Result) -> None:
+        self._waiting += rows(result)
+        if len(self._waiting) >= GROUP:
+            self._write()
+
+    def close(self) -> None:
+        if self._waiting:
+            self._write()
+        self._writer.close()
+        self._stream.flush()
+
+    def _write(self) -> None:
+        for row in self._waiting:
+            row |= {name: spell(value) for name, value in row.items() if isinstance(value, str)}
+        self._writer.write_table(self._table.from_pylist(self._waiting, self._schema))
+        self._waiting = []
+
+
+def read_parquet_rows(stream: IO[bytes], name: str) -> Iterator[dict[str, object]]:
+    import numpy as np
+
+    with reading(name):
+        number = 0
+        for columns in _columns(stream, COLUMNS):
+            for column, kind in zip(columns, KINDS.values(), strict=True):
+                if kind == "float32":  # the shortest decimals, as in every other format
+                    column[:] = [
+                        value if value is None else float(str(np.float32(value))) for value in column
+                    ]
+            for values in zip(*columns, strict=True):
+                number += 1
+                yield from_values(values, f"row {number}")
+
+
+def read_parquet_states(stream: IO[bytes], name: str) -> dict[str, State]:
+    with reading(name):
+        return states(_parts(stream))
+
+
+def _parts(stream: IO[bytes]) -> Iterator[tuple[str, int, str]]:
+    for sources, frames, errors in _columns(stream, ("source", "frame", "error")):
+        for source, frame, error in zip(sources, frames, errors, strict=True):
+            yield unspell(source), frame, unspell(error or "")
+
+
+def _columns(stream: IO[bytes], names: tuple[str, ...]) -> Iterator[list[list[Any]]]:
+    """The values of these columns, a list each, of so many rows at a time."""
+    pa = need_pyarrow()
+    try:
+        file = pa.parquet.ParquetFile(stream)
+        check_columns(file.schema_arrow.names, "the schema")
+        for field in file.schema_arrow:
+            _check_type(pa.types, field)
+        for batch in file.iter_batches(batch_size=GROUP, columns=list(names)):
+            columns = [batch.column(name) for name in names]
+            for name, column in zip(names, columns, strict=True):
+                if column.null_count and name in REQUIRED:
+                    raise TableError(f"{name} is missing in {column.null_count} rows")
+            yield [column.to_pylist() for column in columns]
+    except OSError as error:  # how pyarrow says that a page is damaged
+        raise TableError(f"damaged, or not Parquet ({error})") from error
+
+
+def _check_type(types: Any, field: Any) -> None:
+    kind, found = KINDS[field.name], field.type
+    if types.is_dictionary(found):
+        found = found.value_type
+    if kind == "text":
+        fits = types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
+    else:
+        fits = types.is_integer(found) if kind.startswith("int") else types.is_floating(found)
+    if not (fits or types.is_null(found)):
+        raise TableError(f"the column {field.name} must be {kind}, got {field.type}")
