@@ -5,6 +5,7 @@ from .errors import TableError
 from .formats import Format, Writer, make_writer, read_rows, read_states
 from .result import Result, rows
 from .states import State
+from .terminal import Terminal
 
 __all__ = [
     "COLUMNS",
@@ -13,6 +14,7 @@ __all__ = [
     "Result",
     "State",
     "TableError",
+    "Terminal",
     "Writer",
     "make_writer",
     "read_rows",

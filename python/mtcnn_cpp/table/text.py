@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-_SPECIAL = re.compile(r"(\\*)([\0\ud800-\udfff])|(\\+)(?=u(?:0000|d[89a-f][0-9a-f]{2}))")
-_SPELLED = re.compile(r"(\\+)u(0000|d[89a-f][0-9a-f]{2})")
+_SPECIAL = re.compile(r"(?<!\\)(?:(\\*)([\0\ud800-\udfff])|(\\+)(?=u(?:0000|d[89a-f][0-9a-f]{2})))")
+_SPELLED = re.compile(r"(?<!\\)(\\+)u(0000|d[89a-f][0-9a-f]{2})")
 
 
 def spell(text: str) -> str:
