@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import png
+from .read import read_image
 
 Color: TypeAlias = Literal["bgr", "rgb"]
 
@@ -74,89 +70,6 @@ def to_bgr8(pixels: Pixels) -> NDArray[np.uint8]:
         array = np.rint(array)
     copy: NDArray[np.uint8] = array.astype(np.uint8, order="C")
     return copy
-
-
-def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The picture in a file: (H, W, 3) in the order B, G, R, upright; uint8, or the file's own depth if
-    that is more.
-
-    Raises FileNotFoundError or another OSError where the file cannot be opened, ValueError where it holds
-    no picture or only part of one, ImportError where OpenCV cannot be imported.
-    """
-    file = Path(path)
-    if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder, expected an image file")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{file} is a special file, expected an image file")
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{file}: there is no such image file") from None
-    if not data:
-        raise ValueError(f"{file} is empty, expected an image file")
-    if _breaks_off(data):
-        raise ValueError(f"{file} is truncated: the image breaks off before its end, after {len(data)} bytes")
-    cv2 = opencv(f"reading the image file {file}")
-    try:
-        with _silence(cv2):
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-        raise ValueError(
-            f"{file}: OpenCV cannot decode this image ({' '.join(str(error).split())})"
-        ) from error
-    if image is None:
-        raise ValueError(f"{file} is not an image that OpenCV can read, or it is truncated or damaged")
-    return np.asarray(image)
-
-
-def sample_image() -> NDArray[np.uint8]:
-    """The picture that comes with the package: a portrait by NASA, (512, 512, 3) uint8 in the order B, G,
-    R."""
-    return png.decode((Path(__file__).parent / "sample" / "astronaut.png").read_bytes())
-
-
-def opencv(purpose: str) -> ModuleType:
-    """The module cv2, or an ImportError that says what needed it and what to do."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            f"{purpose} needs OpenCV, but `import cv2` failed: {error}. Where a system library such as "
-            "libGL.so.1 is missing, `pip uninstall opencv-python; pip install opencv-python-headless` helps. "
-            "Detection on a NumPy array or a PIL image works without OpenCV."
-        ) from error
-    return cv2
-
-
-class _Silence:
-    """Keeps OpenCV from printing what it thinks of a file, while any thread is inside.
-
-    The last thread to leave puts the caller's level of logging back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._level = 0
-
-    @contextlib.contextmanager
-    def __call__(self, cv2: Any) -> Iterator[None]:
-        logging = cv2.utils.logging
-        with self._lock:
-            if self._inside == 0:
-                self._level = logging.getLogLevel()
-                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0:
-                    logging.setLogLevel(self._level)
-
-
-_silence = _Silence()
 
 
 def is_pil(image: object) -> bool:
@@ -234,15 +147,3 @@ def _with_positive_strides(array: NDArray[Any], red_first: bool) -> Pixels:
     if row > 0 and column > 0 and channel == array.itemsize and array.flags.aligned:
         return Pixels(array, red_first)
     return Pixels(array.copy(order="C"), red_first)
-
-
-def _breaks_off(data: bytes) -> bool:
-    """A PNG or JPEG file without its end. (Older OpenCV fills what is missing with grey and says nothing.)"""
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data
-    if not data.startswith(b"\xff\xd8"):
-        return False
-    at = 2  # JPEG: segments of marker and length (a thumbnail lies inside one), the scan, the end marker
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return b"\xff\xd9" not in data[at:]

@@ -1,0 +1,28 @@
+"""Pictures: what is in a file, and pixels as every backend accepts them."""
+
+from .frame import Frame
+from .opencv import opencv, quiet
+from .pages import decode_frames
+from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
+from .read import decode_image, read_bytes, read_image
+from .sample import sample_image
+from .sniff import HEAD, Kind, kind_of
+
+__all__ = [
+    "HEAD",
+    "Color",
+    "Frame",
+    "Kind",
+    "Pixels",
+    "decode_frames",
+    "decode_image",
+    "is_pil",
+    "kind_of",
+    "opencv",
+    "quiet",
+    "read_bytes",
+    "read_image",
+    "sample_image",
+    "to_bgr8",
+    "to_pixels",
+]

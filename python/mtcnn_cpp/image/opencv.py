@@ -1,0 +1,53 @@
+"""OpenCV, imported when it is needed, and kept quiet."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+
+def opencv(purpose: str) -> ModuleType:
+    """The module cv2, or an ImportError that says what needed it and what to do."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose} needs OpenCV, but `import cv2` failed: {error}. Where a system library such as "
+            "libGL.so.1 is missing, `pip uninstall opencv-python; pip install opencv-python-headless` helps. "
+            "Detection on a NumPy array or a PIL image works without OpenCV."
+        ) from error
+    return cv2
+
+
+class _Quiet:
+    """Keeps OpenCV from printing what it thinks of a file, while any thread is inside.
+
+    The last thread to leave puts the caller's level of logging back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._level = 0
+
+    @contextlib.contextmanager
+    def __call__(self, cv2: Any) -> Iterator[None]:
+        logging = cv2.utils.logging
+        with self._lock:
+            if self._inside == 0:
+                self._level = logging.getLogLevel()
+                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    logging.setLogLevel(self._level)
+
+
+quiet = _Quiet()

@@ -1,0 +1,79 @@
+"""Image files, by OpenCV: the bytes, checked, and the first picture in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .heif import decode_heif, is_heif
+from .opencv import opencv, quiet
+from .sniff import kind_of
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The picture in a file: (H, W, 3) in the order B, G, R, upright; uint8, or the file's own depth if
+    that is more. Of several pictures in one file (GIF, TIFF) the first.
+
+    Raises FileNotFoundError or another OSError where the file cannot be opened, ValueError where it holds
+    no picture or only part of one, ImportError where OpenCV cannot be imported.
+    """
+    return decode_image(read_bytes(path), os.fspath(path))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of an image file; OSError or ValueError, which names the file, where there is none."""
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder, expected an image file")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is a special file, expected an image file")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file}: there is no such image file") from None
+
+
+def decode_image(data: bytes, name: str) -> NDArray[Any]:
+    """The picture in the content of a file, as `read_image` gives it; `name` is what errors call it."""
+    check_whole(data, name)
+    if is_heif(data):
+        return decode_heif(data, name)
+    cv2 = opencv(f"reading the image file {name}")
+    try:
+        with quiet(cv2):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        raise cannot_decode(name, error) from error
+    if image is None:
+        raise ValueError(f"{name} is not an image that OpenCV can read, or it is truncated or damaged")
+    return np.asarray(image)
+
+
+def check_whole(data: bytes, name: str) -> None:
+    """ValueError for content that is empty, breaks off, or is a video's."""
+    if not data:
+        raise ValueError(f"{name} is empty, expected an image file")
+    if _breaks_off(data):
+        raise ValueError(f"{name} is truncated: the image breaks off before its end, after {len(data)} bytes")
+    if kind_of(data) == "video":
+        raise ValueError(f"{name} is a video, expected an image file; use detect_video for its frames")
+
+
+def cannot_decode(name: str, error: Exception) -> ValueError:
+    return ValueError(f"{name}: OpenCV cannot decode this image ({' '.join(str(error).split())})")
+
+
+def _breaks_off(data: bytes) -> bool:
+    """A PNG or JPEG file without its end. (Older OpenCV fills what is missing with grey and says nothing.)"""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    at = 2  # JPEG: segments of marker and length (a thumbnail lies inside one), the scan, the end marker
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return b"\xff\xd9" not in data[at:]
