@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from .image import is_pil
 from .types import ImageLike, Stop
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
 Outcome: TypeAlias = Detections | Exception
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Pictures a thread that are read ahead or wait to be taken: no thread is idle, and memory stays flat.
 AHEAD = 2
@@ -61,43 +63,67 @@ def stream(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    outcomes = _in_order(detect, images) if workers == 1 else _in_parallel(detect, images, workers, stop)
+
+    def look(image: ImageLike) -> Outcome:
+        try:
+            return detect(image)
+        except Exception as error:
+            return error
+
+    outcomes = in_parallel(look, images, workers=workers, stop=stop)
     return outcomes if on_error == "skip" else _raising(outcomes)
 
 
-def _outcome(detect: Callable[[ImageLike], Detections], image: ImageLike) -> Outcome:
-    try:
-        return detect(image)
-    except Exception as error:
-        return error
+def in_parallel(
+    function: Callable[[T], R], items: Iterable[T], *, workers: int, stop: Stop
+) -> Generator[R, None, None]:
+    """`function(item)` for each item, in order, on so many threads; on the calling thread if it is one.
 
-
-def _in_order(
-    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike]
-) -> Generator[Outcome, None, None]:
-    return (_outcome(detect, image) for image in images)
-
-
-def _in_parallel(
-    detect: Callable[[ImageLike], Detections], images: Iterable[ImageLike], workers: int, stop: Stop
-) -> Generator[Outcome, None, None]:
+    stop: set when the generator is left, which ends what its threads are doing. Raises what `in_order`
+    raises.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
-    waiting: deque[Future[Outcome]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mtcnn_cpp")
     try:
-        for image in images:
-            waiting.append(pool.submit(_outcome, detect, image))
-            if len(waiting) >= AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from in_order(pool, function, items, ahead=AHEAD * workers)
     finally:
         stop.set()  # those that are under way need not end: nobody waits for them
         pool.shutdown(cancel_futures=True)
 
 
-def _raising(outcomes: Generator[Outcome, None, None]) -> Iterator[Outcome]:
+def in_order(
+    pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
+) -> Generator[R, None, None]:
+    """`function(item)` for each item, by the pool's threads, in the order of the items.
+
+    Items are taken on the calling thread; at most `ahead` are under way or wait. What `function` raises ends
+    it; what taking an item raises, too, once the results of the items before have been given.
+    """
+    waiting: deque[Future[R]] = deque()
+    failure: Exception | None = None
+    left = iter(items)
+    while True:
+        try:
+            item = next(left)
+        except StopIteration:
+            break
+        except Exception as error:
+            failure = error
+            break
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+    if failure is not None:
+        raise failure
+
+
+def _raising(outcomes: Generator[Outcome, None, None]) -> Iterator[Detections]:
     # Closed at once: the error's traceback would keep the threads alive.
     with closing(outcomes):
         for index, outcome in enumerate(outcomes):

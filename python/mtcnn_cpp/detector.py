@@ -6,19 +6,19 @@ import dataclasses
 import functools
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 import numpy as np
 
 from .arguments import check_limit, check_model, check_threads, worker_count
 from .backends import make_backend
 from .backends.engine import Engine
-from .batch import Outcome, check_many, stream
 from .detections import Detections
 from .image import is_pil, to_pixels
+from .many import Many
 from .model import Model
 from .reference.options import Options
 from .taps import hooked, tap_for
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .trace.file.manifest import Capture
 
 
-class Detector:
+class Detector(Many):
     """OpenFace's MTCNN face detector. Immutable, picklable, safe to share between threads.
 
     model: a `Model`, or the path of its folder or `MTCNN_detector.txt`; None for OpenFace's own, built in.
@@ -49,7 +49,6 @@ class Detector:
     what `Model.load` raises.
     """
 
-    _engine: Engine
     _arguments: dict[str, Any]  # as given, for pickles and `replace`
 
     def __init__(
@@ -168,61 +167,6 @@ class Detector:
         return self._detect(image, color, tap_for(self._engine))
 
     __call__ = detect
-
-    @overload
-    def detect_batch(
-        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
-    ) -> list[Detections]: ...
-    @overload
-    def detect_batch(
-        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["skip"]
-    ) -> list[Detections | Exception]: ...
-    def detect_batch(
-        self,
-        images: Iterable[ImageLike],
-        *,
-        color: Color = "bgr",
-        on_error: Literal["raise", "skip"] = "raise",
-    ) -> Sequence[Detections | Exception]:
-        """Find the faces in many pictures of any sizes: for each, in order, what `detect` gives, bit for bit.
-
-        images and color: as for `detect`. on_error: "raise" ends with a `BatchError`, which has the picture's
-        index, at the first one that fails; "skip" puts the exception in its place.
-        """
-        return list(self._stream(images, color, on_error))
-
-    @overload
-    def detect_stream(
-        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["raise"] = "raise"
-    ) -> Iterator[Detections]: ...
-    @overload
-    def detect_stream(
-        self, images: Iterable[ImageLike], *, color: Color = "bgr", on_error: Literal["skip"]
-    ) -> Iterator[Detections | Exception]: ...
-    def detect_stream(
-        self,
-        images: Iterable[ImageLike],
-        *,
-        color: Color = "bgr",
-        on_error: Literal["raise", "skip"] = "raise",
-    ) -> Iterator[Detections | Exception]:
-        """As `detect_batch`, one result after the other. Reads few pictures ahead, so that memory stays
-        flat over any number of them; its threads end with the iterator. With a hook, pictures are done one by
-        one on the calling thread."""
-        return self._stream(images, color, on_error)
-
-    def _stream(self, images: Iterable[ImageLike], color: Color, on_error: str) -> Iterator[Outcome]:
-        check_many(images)
-        engine, tap = self._engine, tap_for(self._engine)
-        count = len(images) if isinstance(images, Sized) else engine.threads
-        workers = 1 if tap else min(engine.threads, max(count, 1))
-
-        stop = engine.backend.make_stop()
-
-        def detect(image: ImageLike) -> Detections:
-            return self._detect(image, color, tap, threads=engine.threads // workers, stop=stop)
-
-        return stream(detect, images, workers=workers, on_error=on_error, stop=stop)
 
     def hook(self, pattern: str, function: Tap) -> AbstractContextManager[None]:
         """Look on: within the `with` block, detections call `function(name, array)` for every tensor whose

@@ -1,0 +1,8 @@
+"""Videos, streams and cameras: their frames as OpenFace sees them, each with its own time."""
+
+from .errors import VideoError
+from .kinds import is_live
+from .sampling import Sampling
+from .video import Video
+
+__all__ = ["Sampling", "Video", "VideoError", "is_live"]

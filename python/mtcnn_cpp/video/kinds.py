@@ -1,0 +1,29 @@
+"""What a name stands for: a file, a camera or a stream."""
+
+from __future__ import annotations
+
+import re
+
+_CAMERA = re.compile(r"camera:(\d{1,4})")
+_STREAM = re.compile(r"(?:rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
+
+
+def camera_number(name: str) -> int | None:
+    """The number of the camera that `camera:0` names; None for anything else."""
+    found = _CAMERA.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def is_stream(name: str) -> bool:
+    """Whether the name is the address of something that comes over a network."""
+    return bool(_STREAM.match(name))
+
+
+def is_live(name: str) -> bool:
+    """Whether the name is a camera or a stream, which is there once: what has passed cannot be read again."""
+    return camera_number(name) is not None or is_stream(name)
+
+
+def without_password(name: str) -> str:
+    """The name, with the user and password of an address (rtsp://user:secret@host) left out."""
+    return re.sub(r"^(\w+://)[^/@]*@", r"\1", name)

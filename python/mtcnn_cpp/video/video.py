@@ -1,0 +1,173 @@
+"""The frames of a video by cv2.VideoCapture, the reader that OpenFace uses: so the pixels are the same."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..image import Frame, opencv, quiet
+from .errors import VideoError
+from .kinds import camera_number, is_live, without_password
+from .missing import missing_bytes
+from .sampling import Sampling
+
+SILENCE = 15.0  # seconds
+
+
+class Video:
+    """A video file, a stream (rtsp://, http://, …) or a camera (camera:0), open; a context manager.
+
+    Times are those of the container, in seconds from the first frame, not frame number / average rate. Those
+    of a camera are of this machine's clock. Frames are upright where the file says how.
+
+    name: what tables and errors call it. fps: average frames a second, None where the file does not say.
+    count: how many frames the container announces, None where it does not; only the frames themselves tell
+    how many there are. threads: how many FFmpeg may use to decode; None for its own choice. silence: seconds
+    after which a stream that sends nothing counts as ended.
+
+    Raises FileNotFoundError, IsADirectoryError or another OSError where there is no such file, VideoError
+    where OpenCV cannot open it, ImportError without OpenCV.
+    """
+
+    def __init__(
+        self, source: str | os.PathLike[str], *, threads: int | None = None, silence: float = SILENCE
+    ) -> None:
+        self.name = without_password(os.fspath(source))
+        self._camera = camera_number(self.name)
+        self._silence = silence
+        self._began: float | None = None  # when a camera gave its first frame
+        self._path = None if is_live(os.fspath(source)) else Path(source)
+        if self._path is not None:
+            _check_file(self._path)
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg writes to stderr otherwise
+        self._cv2: Any = opencv(f"reading the video {self.name}")
+        before = time.monotonic()
+        with quiet(self._cv2):
+            self._capture: Any = self._open(os.fspath(source), threads)
+        self._stalled = time.monotonic() - before >= silence
+        if not self._capture.isOpened():
+            raise VideoError(self._why_not())
+        fps = self._capture.get(self._cv2.CAP_PROP_FPS)
+        count = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
+        self.fps: float | None = fps if 0 < fps < 1e5 else None
+        self.count: int | None = int(count) if 0 < count < 1e12 and self._path else None
+
+    def frames(self, sampling: Sampling | None = None, *, skip: int = 0) -> Iterator[Frame]:
+        """The frames that `sampling` wants, in order, pixels (H, W, 3) uint8, B, G, R; all without one.
+
+        skip: so many of these are passed over without decoding their colours. A video gives its frames once.
+        Raises, behind the frames there are, VideoError for one without frames, of a file that breaks off, or
+        of a start behind the end.
+        """
+        sampling = sampling or Sampling()
+        index, last = 0, 0.0
+        given = passed = 0
+        while self._grab(index):
+            now = last = self._time()
+            if sampling.is_over(now):
+                return
+            if sampling.wants(index, now):
+                if passed < skip:
+                    passed += 1
+                else:
+                    found, pixels = self._capture.retrieve()
+                    if not found:
+                        raise VideoError(f"{self.name}: frame {index + 1} at {now:.3f} s cannot be decoded")
+                    yield Frame(index, now, np.asarray(pixels))
+                    given += 1
+            index += 1
+        if self._path is not None and (missing := missing_bytes(self._path)):
+            if not index:
+                raise VideoError(self._why_not())
+            raise VideoError(
+                f"{self.name} ends early: the file breaks off, {missing} bytes are missing; "
+                f"{index} frames could be read"
+            )
+        if not index:
+            raise VideoError(f"{self.name} holds no frames that OpenCV can decode")
+        if not given and not passed and sampling.start is not None:
+            raise VideoError(
+                f"{self.name}: start={sampling.start:g} s is behind its last frame, {last:.3f} s"
+            )
+
+    def close(self) -> None:
+        """Let go of the file or camera."""
+        self._capture.release()
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, source: str, threads: int | None) -> Any:
+        cv2 = self._cv2
+        if self._camera is not None:
+            return cv2.VideoCapture(self._camera)
+        options = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
+        if self._path is None:
+            milliseconds = round(1000 * self._silence)
+            options += [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds]
+            options += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
+
+    def _grab(self, index: int) -> bool:
+        """Take the next frame, not decoded to colours yet; False behind the last one."""
+        if self._path is not None:
+            return bool(self._capture.grab())
+        before = time.monotonic()
+        with quiet(self._cv2):
+            found = bool(self._capture.grab())
+        # Behind a time-out FFmpeg still gives the frames that it holds back.
+        self._stalled = self._stalled or time.monotonic() - before >= self._silence
+        if self._stalled and not found:
+            raise VideoError(
+                f"{self.name} has sent nothing for {self._silence:g} s and is given up; "
+                f"{index} frames could be read"
+            )
+        return found
+
+    def _time(self) -> float:
+        """Of the frame that was grabbed last."""
+        if self._camera is None:
+            return float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC)) / 1000
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        return now - self._began
+
+    def _why_not(self) -> str:
+        if self._camera is not None:
+            return f"{self.name}: there is no camera {self._camera}, or another program uses it"
+        if self._path is None:
+            return (
+                f"{self.name} cannot be opened: nothing answers there, or it is no video that FFmpeg can read"
+            )
+        if missing := missing_bytes(self._path):
+            return (
+                f"{self.name} breaks off: {missing} bytes are missing, and no frame can be read without them"
+            )
+        return (
+            f"{self.name} is not a video that OpenCV can read: it has no pictures, its codec is missing "
+            "here, or it is damaged"
+        )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, expected a video file")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such video file")
+    if not path.is_file():
+        raise ValueError(f"{path} is a special file, expected a video file")
+    with open(path, "rb") as file:  # OpenCV does not say why it cannot open a file
+        if not file.read(1):
+            raise VideoError(f"{path} is empty, expected a video file")
