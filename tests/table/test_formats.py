@@ -43,6 +43,18 @@ def test_what_was_written_is_read(format: Format) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_rows_that_were_read_are_written_as_the_same_bytes(format: Format) -> None:
+    data = written(format, RESULTS)
+    again = io.BytesIO()
+    writer = make_writer(format, again)
+    writer.add_rows([])
+    for row in read_rows(data, format):
+        writer.add_rows([row])
+    writer.close()
+    assert again.getvalue() == data
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_states(format: Format) -> None:
     found = read_states(written(format, RESULTS), format)
     assert len(found) == 2 * len(NAMES) + 1

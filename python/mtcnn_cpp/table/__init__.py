@@ -3,7 +3,7 @@
 from .columns import COLUMNS, KINDS
 from .errors import TableError
 from .formats import Format, Writer, make_writer, read_rows, read_states
-from .result import Result, rows
+from .result import Result, Row, rows
 from .states import State
 from .terminal import Terminal
 
@@ -12,6 +12,7 @@ __all__ = [
     "KINDS",
     "Format",
     "Result",
+    "Row",
     "State",
     "TableError",
     "Terminal",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from .columns import COLUMNS
 from .errors import TableError, reading
-from .result import Result, rows
+from .result import Result, Row, rows
 from .states import State, states
 from .text import spell, unspell
 from .values import check_columns, from_texts
@@ -29,14 +29,16 @@ class CsvWriter:
         self._write([COLUMNS])
 
     def add(self, result: Result) -> None:
-        self._write(rows(result))
+        self.add_rows(rows(result))
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        self._write([tuple(row.values()) for row in rows])
 
     def close(self) -> None:
         self._stream.flush()
 
-    def _write(self, lines: list[tuple[str, ...]] | list[dict[str, object]]) -> None:
-        text = "".join(_line(tuple(line.values()) if isinstance(line, dict) else line) for line in lines)
-        self._stream.write(text.encode())
+    def _write(self, lines: Iterable[tuple[object, ...]]) -> None:
+        self._stream.write("".join(map(_line, lines)).encode())
         if self._flush:
             self._stream.flush()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Protocol
 
 from .csv import CsvWriter, read_csv_rows, read_csv_states
 from .jsonl import JsonLinesWriter, JsonWriter, read_json_lines_rows, read_json_rows, read_json_states
 from .parquet import ParquetWriter, need_pyarrow, read_parquet_rows, read_parquet_states
-from .result import Result
+from .result import Result, Row
 from .states import State
 
 
@@ -34,6 +34,10 @@ class Writer(Protocol):
 
     def add(self, result: Result) -> None:
         """Write the rows of one result."""
+        ...
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Write rows that `read_rows` has read, or `rows` has made."""
         ...
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from .columns import COLUMNS
 from .errors import TableError, reading
-from .result import Result, rows
+from .result import Result, Row, rows
 from .states import State, states
 from .text import spell
 from .values import check_columns, from_values
@@ -21,7 +21,10 @@ class JsonLinesWriter:
         self._stream, self._flush = stream, flush
 
     def add(self, result: Result) -> None:
-        self._write("".join(f"{_object(row)}\n" for row in rows(result)))
+        self.add_rows(rows(result))
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        self._write("".join(f"{_object(row)}\n" for row in rows))
 
     def close(self) -> None:
         self._stream.flush()
@@ -39,16 +42,17 @@ class JsonWriter(JsonLinesWriter):
         super().__init__(stream, flush=flush)
         self._before = "[\n"
 
-    def add(self, result: Result) -> None:
-        self._write(self._before + ",\n".join(map(_object, rows(result))))
-        self._before = ",\n"
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        if rows:
+            self._write(self._before + ",\n".join(map(_object, rows)))
+            self._before = ",\n"
 
     def close(self) -> None:
         self._write("[]\n" if self._before == "[\n" else "\n]\n")
         super().close()
 
 
-def _object(row: dict[str, object]) -> str:
+def _object(row: Row) -> str:
     plain = {name: spell(value) if isinstance(value, str) else value for name, value in row.items()}
     return json.dumps(plain, ensure_ascii=False, allow_nan=False)
 

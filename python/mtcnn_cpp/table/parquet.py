@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from .columns import COLUMNS, KINDS, REQUIRED
 from .errors import TableError, reading
-from .result import Result, rows
+from .result import Result, Row, rows
 from .states import State, states
 from .text import spell, unspell
 from .values import check_columns, from_values
@@ -50,7 +50,10 @@ class ParquetWriter:
         self._waiting: list[dict[str, object]] = []
 
     def add(self, result: Result) -> None:
-        self._waiting += rows(result)
+        self.add_rows(rows(result))
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        self._waiting += map(dict, rows)
         if len(self._waiting) >= GROUP:
             self._write()
 

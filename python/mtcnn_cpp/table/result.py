@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..detections import Detections
 from .columns import COLUMNS
+
+Row: TypeAlias = dict[str, object]  # a value for each of COLUMNS, in their order
 
 LONGEST = 10_000  # characters of an error in a table
 
@@ -41,7 +43,7 @@ class Result:
             raise ValueError(f"face_ids must be {count} numbers, one a face, got {len(self.face_ids)}")
 
 
-def rows(result: Result) -> list[dict[str, object]]:
+def rows(result: Result) -> list[Row]:
     """The rows of a result, each with every column, None where a value is missing or not finite.
 
     One row a face, with success 1; one row with success 0 where there is none, or where the frame failed.
