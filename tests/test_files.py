@@ -102,6 +102,7 @@ ALLOWED = {
     "bench/peer_worker.py: open",  # its standard output, by number
     "bench/peer_worker.py: write_bytes",  # into the peer's own cache of models
     "bench/peers.py: save",  # into a temporary folder
+    "stores/remote.py: open",  # in a temporary folder, to be uploaded
     "trace/file/npz.py: open",  # an entry of the archive
     "trace/show/plots.py: savefig",  # into memory
     "cli/detect.py: save",  # Drawings.save

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.mp4)?", re.DOTALL)
+
+
+def temporary_name(name: str, ending: str = ".part") -> str:
+    """The name under which a file of this name is written: never the same twice, and hidden."""
+    start = name.encode("utf-8", "surrogateescape")[:200].decode(
+        "utf-8", "ignore"
+    )  # of the 255 bytes of a name
+    return f".{start}.{secrets.token_hex(4)}{ending}"
+
+
+def is_leftover(name: str) -> bool:
+    """Whether this is such a name. A file that has it is being written, or its writer was killed."""
+    return LEFTOVER.fullmatch(name) is not None
 
 
 class Part:
@@ -27,7 +43,7 @@ class Part:
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
         if self.path.is_dir() and not self.path.is_symlink():
             raise IsADirectoryError(f"{self.path} is a folder; give the name of a file to write")
-        self.temporary = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}{ending}")
+        self.temporary = self.path.with_name(temporary_name(self.path.name, ending))
         with self.named():
             self.file: IO[bytes] = open(self.temporary, "xb")  # noqa: SIM115 (closed by commit and discard)
 

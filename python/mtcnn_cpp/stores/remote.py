@@ -1,0 +1,132 @@
+"""A folder in an object store, or in whatever else fsspec has a package for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from ..files import is_leftover, temporary_name
+from .address import Address, parse
+from .errors import FolderInUse, code_of, told
+from .local import check_name
+from .reading import open_remote
+from .system import is_whole, system
+
+_locked: set[str] = set()
+_locking = threading.Lock()
+
+
+@dataclass(frozen=True)
+class RemoteFolder:
+    """See `Folder`."""
+
+    name: str
+    address: Address = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", parse(self.name))
+
+    def make(self) -> None:
+        files = system(self.address)
+        if not is_whole(self.address):
+            with told(self.address):
+                files.makedirs(str(self.address), exist_ok=True)
+            return
+        try:
+            self._entries()
+        except FileNotFoundError as error:
+            if code_of(error) == "NoSuchBucket":
+                raise
+
+    def names(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return [name for name in self._entries() if not is_leftover(name)]
+        return []
+
+    def read(self, name: str) -> bytes:
+        address = self._file(name)
+        files = system(address)
+        with told(address):
+            return bytes(files.cat_file(str(address)))
+
+    def open(self, name: str) -> IO[bytes]:
+        return open_remote(self._file(name))
+
+    def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        return _writing(self.address, name, self._file(name))
+
+    def remove(self, name: str) -> None:
+        address = self._file(name)
+        files = system(address)
+        with contextlib.suppress(FileNotFoundError), told(address):
+            files.rm_file(str(address))
+
+    def clean(self) -> None:
+        """In an object store there is nothing to do: what was not uploaded to its end is no file. (Parts of a
+        large upload that was killed are kept, unseen, until the bucket's rule for incomplete uploads removes
+        them.)"""
+        if not is_whole(self.address):
+            with contextlib.suppress(FileNotFoundError):
+                for name in filter(is_leftover, self._entries()):
+                    self.remove(name)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        where = str(self.address)
+        with _locking:
+            if where in _locked:
+                raise FolderInUse(f"{where} is in use by another job of this process; give another folder")
+            _locked.add(where)
+        try:
+            yield
+        finally:
+            with _locking:
+                _locked.discard(where)
+
+    def _file(self, name: str) -> Address:
+        return self.address / check_name(name)
+
+    def _entries(self) -> list[str]:
+        """The names of all files directly in it, sorted."""
+        files = system(self.address)
+        with told(self.address):
+            root = str(files._strip_protocol(str(self.address))).rstrip("/") + "/"
+            entries = files.ls(str(self.address), detail=True)
+            names = [entry["name"].removeprefix(root) for entry in entries if entry["type"] == "file"]
+        return sorted(name for name in names if name and "/" not in name)
+
+
+@contextlib.contextmanager
+def _writing(folder: Address, name: str, address: Address) -> Iterator[IO[bytes]]:
+    """The file is written on this machine, and uploaded when it is complete."""
+    files = system(folder)
+    with tempfile.TemporaryDirectory(prefix="mtcnn-cpp-") as place:
+        path = os.path.join(place, "file")
+        with open(path, "w+b") as file:
+            yield file
+        with told(address):
+            if is_whole(folder):
+                files.put_file(path, str(address))  # one upload
+            else:
+                _put_and_rename(files, path, folder / temporary_name(name), address)
+
+
+def _put_and_rename(files: Any, path: str, temporary: Address, address: Address) -> None:
+    """An upload under a temporary name, which is then changed."""
+    from fsspec import AbstractFileSystem
+
+    try:
+        files.put_file(path, str(temporary))
+        if type(files).mv is AbstractFileSystem.mv:  # which takes names for patterns
+            files.cp_file(str(temporary), str(address))
+        else:
+            files.mv(str(temporary), str(address))
+    finally:
+        with contextlib.suppress(Exception):
+            files.rm_file(str(temporary))

@@ -1,0 +1,78 @@
+"""A server that speaks S3, on this machine; and each kind of folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mtcnn_cpp.stores import Folder, open_folder
+
+KEYS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of the server."""
+    pytest.importorskip("s3fs", reason="needs the extra remote")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables with which this process and its children find the server."""
+    import s3fs
+
+    variables = {
+        "AWS_ENDPOINT_URL_S3": server,
+        "AWS_ACCESS_KEY_ID": "the-access-key",
+        "AWS_SECRET_ACCESS_KEY": "the-secret-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # they keep the environment of when they were made
+    return {**os.environ, **variables}
+
+
+@pytest.fixture
+def bucket(environment: dict[str, str]) -> str:
+    """The name of a new bucket."""
+    name = f"bucket-{secrets.token_hex(6)}"
+    client(environment).create_bucket(Bucket=name)
+    return name
+
+
+def client(environment: dict[str, str]) -> object:
+    """boto's own, to look behind what this package does."""
+    import boto3
+
+    return boto3.session.Session().client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The path or address of a folder that does not exist yet."""
+    if request.param == "local":
+        return str(tmp_path / "new" / "folder")
+    if request.param == "memory":
+        pytest.importorskip("fsspec", reason="needs the extra remote")
+        return f"memory://{secrets.token_hex(6)}/folder"
+    return f"s3://{request.getfixturevalue('bucket')}/new/folder"
+
+
+@pytest.fixture
+def folder(where: str) -> Folder:
+    return open_folder(where)
