@@ -60,7 +60,7 @@ class Drawings:
     def __init__(
         self,
         folder: Path,
-        inputs: Iterable[str | os.PathLike[str]],
+        inputs: Inputs | Iterable[str | os.PathLike[str]],
         *,
         format: Format = "png",
         overwrite: bool = False,

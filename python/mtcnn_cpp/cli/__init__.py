@@ -10,7 +10,12 @@ import typer
 from . import bench, compare, detect, diff, doctor, dump, explain, export, info, inspect, validate, verify
 from .errors import end_in_order
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -40,7 +40,9 @@ def bench(
         typer.Option(help="The Python of another virtual environment to look for them in (repeatable)."),
     ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
-    chart: Annotated[Path | None, typer.Option(help="Draw a .svg or .png (needs mtcnn-cpp[report]).")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw a .svg or .png (needs mtcnn-cpp\\[report]).")
+    ] = None,
     cascade: CascadeOptions = CascadeOptions(),
     model: ModelPath = None,
 ) -> None:

@@ -1,28 +1,26 @@
-"""`mtcnn-cpp detect`: find faces in pictures."""
+"""`mtcnn-cpp detect`: find faces in pictures, videos, folders, streams."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
-from collections.abc import Iterable
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from .errors import INCOMPLETE, errors_reported, report
+from .detect_options import FrameOptions, SaveOptions, TableOptions
+from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .writers import Format, Writer, writer
+from .progress import Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from ..drawings import Drawings
-    from ..types import ImageLike
-
-SAMPLE = "astronaut.png"
-SUFFIXES = {".avif", ".bmp", ".exr", ".gif", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
-SUFFIXES |= {".ppm", ".tif", ".tiff", ".webp"}
+    from ..jobs import Eyes, Plan, Settings, Summary
+    from ..table import Format
 
 
 def register(app: typer.Typer) -> None:
@@ -30,109 +28,147 @@ def register(app: typer.Typer) -> None:
 
 
 def detect(
-    images: Annotated[list[Path] | None, typer.Argument(help="Image files, or folders of them.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use the picture that comes along.")] = False,
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.table,
-    save_dir: Annotated[
-        Path | None, typer.Option(help="Write each picture with its faces drawn in, NAME_faces.png, here.")
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Pictures, videos, folders of them, patterns, @list.txt (a name a line), - (a picture on "
+            "standard input), camera:0, rtsp:// and http:// streams, s3:// and other object stores.",
+            show_default=False,
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Let drawings replace other files (never the pictures).")
-    ] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the picture that comes along.")] = False,
+    table: TableOptions = TableOptions(),
+    frames: FrameOptions = FrameOptions(),
+    save: SaveOptions = SaveOptions(),
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
     model: ModelPath = None,
 ) -> None:
-    """Find the faces in pictures: boxes, scores, landmarks.
+    """Find the faces in pictures and videos: boxes, scores, landmarks; one row a face.
 
-    A file that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
+    A source that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
     exit code is 1.
     """
-    from ..drawings import Drawings
-    from ..image import sample_image
+    from ..jobs import Eyes, Saver, Settings, make_plan
 
-    paths, passed_over = _expand(images or [])
-    names = [SAMPLE] * sample + [str(path) for path in paths]
-    if not names:
-        raise typer.BadParameter("no picture given: name image files or folders, or use --sample")
-    for words in passed_over:
-        typer.echo(words, err=True)
+    if not sources and not sample:
+        raise typer.BadParameter("no source given: name pictures, videos or folders, or use --sample")
     with errors_reported():
+        table.check()
         detector = make_detector(model, cascade, threads=threads, backend=backend)
-        drawings = Drawings(save_dir, paths, overwrite=overwrite) if save_dir else None
-        drawn = drawings.names([PurePath(PurePath(name).name) for name in names]) if drawings else []
-        out = writer(format, sys.stdout)
-        failed = 0
-        with contextlib.closing(out):  # what was found is printed, even if the rest is interrupted
-            for number, name in enumerate(_with_progress(names, hidden=out.streams and sys.stdout.isatty())):
-                image = sample_image() if sample and number == 0 else Path(name)
-                failed += not _look_at(name, image, detector, out, drawings, drawn[number : number + 1])
-        if drawings:
-            typer.echo(f"pictures written to {save_dir}: {drawings.count}", err=True)
-    if failed:
+        plan = make_plan(sources or [])
+        if sample:
+            plan.sources.insert(0, _sample())
+        settings = Settings(
+            format=table.chosen(),
+            sampling=frames.sampling(),
+            track=frames.track,
+            save_dir=save.save_dir,
+            save_crops=save.save_crops,
+            save_format=save.save_format.value,
+            overwrite=save.overwrite,
+        )
+        for words in plan.passed_over:
+            typer.echo(words, err=True)
+        saver = Saver(settings, plan.sources) if settings.saves else None
+        at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
+        with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
+            summary = _run(plan, eyes, table, settings, detector, at_once)
+        if table.output or saver:
+            typer.echo(_told(summary, table, saver), err=True)
+    if summary.failed:
         raise typer.Exit(INCOMPLETE)
 
 
-def _look_at(
-    name: str,
-    image: ImageLike,
-    detector: Detector,
-    out: Writer,
-    drawings: Drawings | None,
-    drawn: list[PurePath],
-) -> bool:
-    """Detect, print and draw; False, after a line on stderr, if the picture or the drawing failed."""
-    from ..drawing import draw
+def _run(
+    plan: Plan, eyes: Eyes, table: TableOptions, settings: Settings, detector: Detector, at_once: int
+) -> Summary:
+    from ..jobs import Parts, prepare, run_to_folder, run_to_output, writing_table
+    from ..stores import open_folder
 
+    if table.is_folder:
+        folder = open_folder(cast(str, table.output))
+        folder.make()
+        with folder.lock():
+            left = prepare(folder, settings, detector, plan.sources, resume=table.resume)
+            todo = [source for unit in left.units for source in unit.sources]
+            with _watched(plan, table, todo, settings) as watch:
+                parts = Parts(folder, settings.format)
+                return run_to_folder(left, eyes, parts, watch, at_once=at_once)
+    with contextlib.ExitStack() as stack:
+        if table.output:
+            output: Any = stack.enter_context(writing_table(table.output, settings.format))
+        else:
+            output = stack.enter_context(_printing(table.format))
+        watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
+        return run_to_output(plan.sources, eyes, output, watch)
+
+
+def _sample() -> Any:
+    from ..image import SAMPLE
+    from ..jobs import Source
+
+    return Source(SAMPLE.name, "picture", SAMPLE.name, address=os.fspath(SAMPLE))
+
+
+@contextlib.contextmanager
+def _watched(plan: Plan, table: TableOptions, todo: list[Any], settings: Settings) -> Iterator[Progress]:
+    """Progress on a terminal, unless rows go to the same one as they are made."""
+    from ..jobs import expected_frames
+
+    rows_there = not table.output and sys.stdout.isatty()
+    shown = sys.stderr.isatty() and not table.quiet and not rows_there
+    if shown or (table.output and not table.quiet):
+        typer.echo(f"to look at: {plan}", err=True)
+    total = expected_frames(todo, settings.sampling) if shown else None
+    with Progress(total, shown=shown) as progress:
+        yield progress
+
+
+@contextlib.contextmanager
+def _printing(format: Format | None) -> Iterator[Any]:
+    """A table on standard output: for people, or in a format, each row at once. What was found is printed
+    even if the rest is interrupted."""
+    from ..table import Terminal, make_writer
+
+    if format is None:
+        output: Any = Terminal(sys.stdout)
+    else:
+        output = make_writer(format, sys.stdout.buffer, flush=True)
+    with contextlib.closing(output):
+        yield output
+
+
+@contextlib.contextmanager
+def _ending_live_sources(plan: Plan, eyes: Eyes) -> Iterator[None]:
+    """Ctrl-C ends cameras and streams in order, so that the table is complete; a second one ends the
+    program."""
+    if not any(source.kind == "live" for source in plan.sources):
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        if eyes.end.is_set():
+            raise KeyboardInterrupt
+        eyes.end.set()
+
+    before = signal.signal(signal.SIGINT, end)
     try:
-        if isinstance(image, Path) and image.is_dir():
-            raise ValueError(f"{name} is a folder without image files")
-        faces = detector.detect(image)
-    except (OSError, ValueError, TypeError) as error:
-        report(error)
-        out.failed(name, str(error))
-        return False
-    out.found(name, faces)
-    try:
-        if drawings:
-            drawings.save(drawn[0], draw(image, faces))
-    except (OSError, ValueError) as error:
-        report(error)
-        return False
-    return True
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    """Files as they are; for a folder its image files, sorted by name, or the folder itself if it has none.
-
-    Also, in words, what was passed over in a folder: files with other endings, and drawings of this program.
-    """
-    from ..marks import is_marked
-
-    files: list[Path] = []
-    passed_over = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inside = sorted(file for file in path.iterdir() if file.is_file())
-        pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
-        drawn = [file for file in pictures if is_marked(file)]
-        others = [file for file in inside if file not in pictures]
-        files += [file for file in pictures if file not in drawn] or [path]
-        for some, why in ((others, "not named as pictures"), (drawn, "drawings of this program")):
-            if some:
-                shown = ", ".join(file.name for file in some[:5]) + (", …" if len(some) > 5 else "")
-                passed_over.append(f"passed over in {path}, {len(some)} {why}: {shown}")
-    return files, passed_over
-
-
-def _with_progress(names: list[str], hidden: bool) -> Iterable[str]:
-    """The names; with a progress bar on stderr if there are several and stderr is a terminal."""
-    if len(names) < 2 or hidden or not sys.stderr.isatty():
-        return names
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(names, "detecting", console=Console(stderr=True), transient=True)
+def _told(summary: Summary, table: TableOptions, saver: Any) -> str:
+    """The line at the end."""
+    told = [f"looked at {summary.frames:,} pictures and frames, found {summary.faces:,} faces"]
+    if summary.done_before:
+        told.append(f"{summary.done_before:,} sources were done before")
+    if summary.failed:
+        told.append(f"{summary.failed:,} failed")
+    if saver:
+        told.append(f"{saver.count:,} drawings written")
+    if table.output:
+        told.append(f"table: {table.output}")
+    return "; ".join(told)

@@ -36,7 +36,8 @@ class CascadeOptions:
 
     min_face: MinFace = Options.min_face
     thresholds: Annotated[
-        tuple[float, float, float], typer.Option(help="Least face probability to pass PNet, RNet, ONet.")
+        tuple[float, float, float],
+        typer.Option(help="Least face probability to pass PNet, RNet, ONet: three numbers, 0.6 0.7 0.7."),
     ] = Options.thresholds
     scale_factor: Annotated[float, typer.Option(help="From one pyramid level to the next.")] = (
         Options.scale_factor

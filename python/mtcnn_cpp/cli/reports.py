@@ -66,7 +66,7 @@ class ReportOptions:
 
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a report with pictures to this file (needs mtcnn-cpp[report])."),
+        typer.Option(help="Write a report with pictures to this file (needs mtcnn-cpp\\[report])."),
     ] = None
     format: AnyFormat = Format.table
     rows: Annotated[int, typer.Option(help="Print at most so many tensors; 0 for all, passed ones too.")] = 20

@@ -5,11 +5,12 @@ from .opencv import opencv, quiet
 from .pages import decode_frames
 from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
 from .read import decode_image, read_bytes, read_image
-from .sample import sample_image
+from .sample import SAMPLE, sample_image
 from .sniff import HEAD, Kind, kind_of
 
 __all__ = [
     "HEAD",
+    "SAMPLE",
     "Color",
     "Frame",
     "Kind",

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from .. import png
 
+SAMPLE = Path(__file__).parents[1] / "sample" / "astronaut.png"
+
 
 def sample_image() -> NDArray[np.uint8]:
     """The picture that comes with the package: a portrait by NASA, (512, 512, 3) uint8 in the order B, G,
     R."""
-    return png.decode((Path(__file__).parents[1] / "sample" / "astronaut.png").read_bytes())
+    return png.decode(SAMPLE.read_bytes())

@@ -1,0 +1,74 @@
+"""How far a job is: a line on a terminal's stderr, and failures as they come."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+from ..table import Result
+from .errors import report
+
+MOST_FAILURES = 20  # that are told one by one
+
+
+class Progress:
+    """Told of every result, by any thread; a context manager.
+
+    shown: whether there is a line; failures are told in any case. total: how many results are expected, None
+    if that is not known.
+    """
+
+    def __init__(self, total: int | None, *, shown: bool) -> None:
+        self._lock = threading.Lock()
+        self._faces = self._failed = 0
+        self._bar: Any = _make_bar() if shown else None
+        self._task = None if self._bar is None else self._bar.add_task("", total=total, faces=0, failed=0)
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._failed > MOST_FAILURES:
+            report(f"{self._failed:,} failed in all; the column error of the table says why")
+
+    def __call__(self, result: Result) -> None:
+        with self._lock:
+            self._faces += len(result.faces or ())
+            self._failed += bool(result.error)
+            tell = bool(result.error) and self._failed <= MOST_FAILURES
+        if self._bar is not None:
+            self._bar.update(self._task, advance=1, faces=self._faces, failed=self._failed)
+        if tell:
+            report(result.error)
+
+
+def _make_bar() -> Any:
+    from rich import progress
+    from rich.console import Console
+    from rich.text import Text
+
+    class Count(progress.ProgressColumn):
+        """How many of how many, and how many a second."""
+
+        def render(self, task: progress.Task) -> Text:
+            total = "" if task.total is None else f" of {task.total:,.0f}"
+            rate = "" if task.speed is None else f", {task.speed:,.1f}/s"
+            return Text(f"{task.completed:,.0f}{total}{rate}")
+
+    return progress.Progress(
+        progress.TextColumn("detecting"),
+        progress.BarColumn(),
+        Count(),
+        progress.TimeRemainingColumn(compact=True),
+        progress.TextColumn("faces {task.fields[faces]:,}, failed {task.fields[failed]:,}"),
+        console=Console(file=sys.stderr),
+        transient=True,
+    )

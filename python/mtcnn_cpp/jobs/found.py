@@ -1,0 +1,118 @@
+"""Files of folders, patterns and object stores that are pictures or videos."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from ..image import HEAD, kind_of
+from ..marks import is_marked
+from ..stores import list_files
+from .names import kind_by_name
+from .source import Kind, Source
+
+_SIGNS = re.compile(r"[*?\[]")
+SHOWN = 5  # names of what is passed over
+
+
+def is_pattern(name: str) -> bool:
+    """Whether there are signs of a pattern in the name."""
+    return bool(_SIGNS.search(name))
+
+
+def kind_of_file(path: Path) -> Kind | None:
+    """What a file is by its first bytes; by its name where these tell nothing, or it cannot be read."""
+    try:
+        if path.is_file():  # not a pipe, which would wait
+            with open(path, "rb") as file:
+                return kind_of(file.read(HEAD)) or kind_by_name(path.name)
+    except OSError:
+        pass
+    return kind_by_name(path.name)
+
+
+def files_of_folder(name: str, passed_over: list[str]) -> list[Source]:
+    """The pictures and videos below a folder, in the order of their paths; a source with an error if there
+    are none. Folders that cannot be read are sources with an error, too."""
+    files: list[str] = []
+    hidden: list[str] = []
+    errors: list[OSError] = []
+    for folder, folders, names in os.walk(name, onerror=errors.append):
+        hidden += [os.path.join(folder, inside) for inside in (*folders, *names) if inside.startswith(".")]
+        folders[:] = [inside for inside in folders if not inside.startswith(".")]
+        files += [os.path.join(folder, inside) for inside in names if not inside.startswith(".")]
+    files.sort(key=lambda path: path.split(os.sep))
+    sources = _chosen(files, name, passed_over)
+    _tell(passed_over, name, hidden, "hidden")
+    sources += [
+        Source(
+            str(error.filename), "picture", "", error=f"{error.filename} cannot be read ({error.strerror})"
+        )
+        for error in errors
+    ]
+    if not sources:
+        sources = [Source(name, "picture", "", error=f"{name} is a folder without pictures and videos")]
+    return sources
+
+
+def files_of_pattern(name: str, passed_over: list[str]) -> tuple[str, list[Source]]:
+    """The files that fit a pattern (`**` any folders), and the folder before its first sign. Folders that fit
+    count as if they were named."""
+    fitting = sorted(glob.glob(name, recursive=True))
+    start = name[: _SIGNS.search(name).start()]  # type: ignore[union-attr]  # there is one
+    base = os.path.dirname(os.path.abspath(start + "x"))
+    if not fitting:
+        return base, [Source(name, "picture", "", error=f"{name}: no file fits this pattern")]
+    recursive = "**" in name  # then files below a folder that fits fit by themselves
+    sources = _chosen([path for path in fitting if not os.path.isdir(path)], name, passed_over)
+    for path in fitting:
+        if os.path.isdir(path) and not recursive:
+            sources += files_of_folder(path, passed_over)
+    return base, sources
+
+
+def files_in_store(name: str, passed_over: list[str]) -> tuple[str, list[Source]]:
+    """The pictures and videos at an address. Their kinds are told by their names, since each look at the
+    bytes would be a request."""
+    try:
+        found = list_files(name)
+    except (OSError, ValueError) as error:
+        return "", [Source(name, "picture", "store", error=str(error))]
+    root = name.rstrip("/")
+    sources, others = [], []
+    for address in found:
+        kind = kind_by_name(address)
+        if kind is None and address != root:
+            others.append(address)
+            continue
+        below = address.removeprefix(root).lstrip("/") if not is_pattern(name) else ""
+        sources.append(Source(address, kind or "picture", below or PurePosixPath(address).name))
+    _tell(passed_over, name, others, "not named as pictures or videos")
+    if not sources:
+        sources = [Source(name, "picture", "store", error=f"{name}: there are no pictures and videos")]
+    return "", sources
+
+
+def _chosen(paths: Iterable[str], name: str, passed_over: list[str]) -> list[Source]:
+    """Sources of the paths that are named as pictures or videos and are not drawings of this program."""
+    sources, drawn, others = [], [], []
+    for path in paths:
+        if kind_by_name(path) is None or not os.path.isfile(path):
+            others.append(path)
+        elif is_marked(path):
+            drawn.append(path)
+        else:
+            sources.append(Source(path, kind_of_file(Path(path)) or "picture", ""))
+    _tell(passed_over, name, others, "not named as pictures or videos")
+    _tell(passed_over, name, drawn, "drawings of this program")
+    return sources
+
+
+def _tell(passed_over: list[str], name: str, paths: list[str], why: str) -> None:
+    if paths:
+        shown = ", ".join(os.path.basename(path) for path in paths[:SHOWN])
+        shown += ", …" if len(paths) > SHOWN else ""
+        passed_over.append(f"passed over in {name}, {len(paths):,} {why}: {shown}")

@@ -1,0 +1,122 @@
+"""What a job looks at: from names on a command line to sources."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..stores import is_address
+from ..video import is_live
+from ..video.kinds import without_password
+from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, kind_of_file
+from .source import Kind, Source
+
+PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
+
+
+@dataclass
+class Plan:
+    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out."""
+
+    sources: list[Source] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """How many of what: `3 pictures, 1 video`."""
+        counts = Counter(source.kind for source in self.sources)
+        told = [
+            f"{counts[kind]:,} {kind if counts[kind] == 1 and kind != 'live' else plural}"
+            for kind, plural in PLURAL.items()
+            if counts[kind]
+        ]
+        return ", ".join(told) or "nothing"
+
+
+def make_plan(names: Iterable[str]) -> Plan:
+    """The sources that these names stand for.
+
+    A name is a file, a folder (all pictures and videos below it, hidden ones left out), a pattern (`*`, `?`,
+    `[…]`, `**`), `@list.txt` (a name a line), `-` (a picture on standard input), `camera:0`, a stream, or an
+    address of a file, folder or pattern in an object store. A name of nothing becomes a source with an error,
+    so that the others are done. What is named twice is looked at once.
+    """
+    plan = Plan()
+    found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
+    common = _common_folder([base for _, (base, _) in found if base])
+    seen: set[str] = set()
+    twice = 0
+    for _, (base, sources) in found:
+        for source in sources:
+            key = source.name if source.kind == "live" or is_address(source.name) else _identity(source.name)
+            if key in seen:
+                twice += 1
+                continue
+            seen.add(key)
+            plan.sources.append(_placed(source, base, common))
+    if twice:
+        plan.passed_over.append(f"named more than once, looked at once: {twice:,}")
+    return plan
+
+
+def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
+    """The names, with those of each list in its place."""
+    for name in names:
+        if not name.startswith("@"):
+            yield name
+            continue
+        try:
+            text = Path(name[1:]).read_bytes()
+        except OSError as error:
+            reason = f"{name[1:]}: this list of names cannot be read ({error.strerror or error})"
+            plan.sources.append(Source(name, "picture", name, error=reason))
+            continue
+        lines = os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).splitlines()
+        yield from filter(None, map(str.strip, lines))
+
+
+def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
+    """The folder below which places are counted ("" for none), and the sources of one name."""
+    if name == "-":
+        return "", [Source("-", "picture", "stdin")]
+    if is_live(name):
+        public = without_password(name)
+        return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
+    if is_address(name):
+        return files_in_store(name, plan.passed_over)
+    path = Path(name)
+    if path.is_dir():
+        return os.path.abspath(name), files_of_folder(name, plan.passed_over)
+    if is_pattern(name) and not os.path.lexists(name):
+        return files_of_pattern(name, plan.passed_over)
+    kind: Kind = kind_of_file(path) or "picture"
+    return os.path.dirname(os.path.abspath(name)), [Source(name, kind, "")]
+
+
+def _plain(address: str) -> str:
+    """A name for drawings of an address."""
+    return "".join(sign if sign.isalnum() or sign in "-." else "_" for sign in address)
+
+
+def _common_folder(bases: list[str]) -> str:
+    """The folder that all of these lie in; "" where there is none."""
+    try:
+        return os.path.commonpath(sorted(set(bases)))
+    except ValueError:  # none, or on different drives
+        return ""
+
+
+def _placed(source: Source, base: str, common: str) -> Source:
+    """The source with its path below the folder that it has in common with all others."""
+    if source.place:
+        return source
+    whole = os.path.abspath(source.name)
+    place = os.path.relpath(whole, common or base)
+    return Source(source.name, source.kind, place.replace(os.sep, "/"), source.address, source.error)
+
+
+def _identity(name: str) -> str:
+    """Equal for names of one file."""
+    return os.path.realpath(name)
