@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def write(
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
     first: int = 0,
+    paint: Callable[[int, tuple[int, int]], np.ndarray] = picture,
 ) -> Path:
     """A clip with frames at these milliseconds. The format follows from the path's ending."""
     with av.open(str(path), "w", options=container or {}) as file:
@@ -48,7 +49,7 @@ def write(
         rate = 25 if codec in ("mpeg4", "mjpeg") else TICKS  # these two have no finer time
         stream.codec_context.time_base = stream.time_base = Fraction(1, rate)
         for index, time in enumerate(times, first):
-            frame = av.VideoFrame.from_ndarray(picture(index, size), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(paint(index, size), format="bgr24")
             frame.pts = time * rate // TICKS
             frame.time_base = stream.codec_context.time_base
             file.mux(stream.encode(frame))

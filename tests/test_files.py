@@ -105,7 +105,7 @@ ALLOWED = {
     "stores/remote.py: open",  # in a temporary folder, to be uploaded
     "trace/file/npz.py: open",  # an entry of the archive
     "trace/show/plots.py: savefig",  # into memory
-    "cli/detect.py: save",  # Drawings.save
+    "jobs/save.py: save",  # Drawings.save
     "cli/export.py: save",  # Model.save, which writes whole files
     "formats/npz.py: savez",  # into a file of `writing`
     "formats/state_dict.py: save",  # into memory

@@ -13,14 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer.testing
 from mtcnn_cpp import Detector, Model, draw, png, read_image, sample_image
+from mtcnn_cpp.backends.core import CoreBackend
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.marks import mark
+from mtcnn_cpp.table import Result, Row, rows
+from mtcnn_cpp.table.text import unspell
 from pictures import BACKENDS, portrait
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 
-def run(*arguments: object, backend: str | None = "reference") -> Result:
+def run(*arguments: object, backend: str | None = "reference") -> typer.testing.Result:
     chosen = ["--backend", backend] if backend and arguments[0] == "detect" else []
     return CliRunner().invoke(app, [*map(str, arguments), *chosen], env={"COLUMNS": "200"})
 
@@ -37,8 +41,13 @@ def folder(tmp_path: Path) -> Path:
     return pictures
 
 
-def expected(name: object, image: np.ndarray) -> dict[str, Any]:
-    return {"image": str(name), **Detector(backend="reference").detect(image).to_dict()}
+def expected(name: object, image: np.ndarray) -> list[Row]:
+    """The rows of a picture."""
+    return rows(Result(str(name), faces=Detector(backend="reference").detect(image)))
+
+
+def lines(text: str) -> list[Row]:
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -47,7 +56,7 @@ def test_sample(backend: str, tmp_path: Path) -> None:
     assert result.exit_code == 0
     row = next(line for line in result.stdout.splitlines() if "astronaut.png" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == (
-        ["astronaut.png", "1", "179.32", "87.28", "91.71", "91.47", "0.99992"]
+        ["astronaut.png", "0", "179.32", "87.28", "91.71", "91.47", "0.99992"]
     )
     drawn = png.decode((tmp_path / "new" / "out" / "astronaut_faces.png").read_bytes())
     assert np.array_equal(drawn, draw(sample_image(), Detector(backend="reference").detect(sample_image())))
@@ -57,10 +66,11 @@ def test_json(folder: Path) -> None:
     result = run("detect", folder / "a.png", folder / "b.PNG", "--format", "json")
     assert result.exit_code == 0
     assert result.stderr == ""
-    assert json.loads(result.stdout) == [
-        expected(folder / "a.png", portrait()),
-        expected(folder / "b.PNG", portrait()[:70, :80]),
-    ]
+    assert json.loads(result.stdout) == both(folder)
+
+
+def both(folder: Path) -> list[Row]:
+    return [*expected(folder / "a.png", portrait()), *expected(folder / "b.PNG", portrait()[:70, :80])]
 
 
 def test_json_of_one_picture_is_a_list(folder: Path) -> None:
@@ -70,26 +80,27 @@ def test_json_of_one_picture_is_a_list(folder: Path) -> None:
 def test_jsonl_of_a_folder_in_the_order_of_names(folder: Path) -> None:
     result = run("detect", folder, "--format", "jsonl")
     assert result.exit_code == 0
-    assert [json.loads(line) for line in result.stdout.splitlines()] == [
-        expected(folder / "a.png", portrait()),
-        expected(folder / "b.PNG", portrait()[:70, :80]),
-    ]
+    assert lines(result.stdout) == both(folder)
 
 
 def test_csv_reads_back_as_the_same_bits(folder: Path) -> None:
     result = run("detect", folder, "--format", "csv")
-    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    row, empty = csv.DictReader(io.StringIO(result.stdout))
     face = Detector(backend="reference").detect(portrait())[0]
-    assert row["image"] == str(folder / "a.png")
-    numbers = [np.float32(row[name]) for name in row if name != "image"]
-    assert numbers == [*face.box, face.score, *face.landmarks.ravel()]
+    assert (row["source"], row["frame"], row["face_id"], row["success"]) == (
+        (str(folder / "a.png"), "1", "0", "1")
+    )
+    names = ["x", "y", "width", "height", "confidence"]
+    names += [name for name in row if name.endswith(("_x", "_y"))]
+    assert [np.float32(row[name]) for name in names] == [*face.box, face.score, *face.landmarks.ravel()]
+    assert (empty["source"], empty["success"], empty["error"]) == (str(folder / "b.PNG"), "0", "")
 
 
 def test_table_of_several(folder: Path) -> None:
     result = run("detect", folder)
     assert result.exit_code == 0
     assert [line.split("│")[2].strip() for line in result.stdout.splitlines() if "pictures" in line] == (
-        ["1", "none"]
+        ["0", "none"]
     )
 
 
@@ -97,6 +108,7 @@ def test_table_of_several(folder: Path) -> None:
 def test_unreadable_files_are_reported_and_the_rest_is_done(folder: Path, format: str) -> None:
     bad = [folder / "missing.png", folder / "notes.txt", folder / "folder.png", folder / "cut.png"]
     bad[3].write_bytes((folder / "a.png").read_bytes()[:999])
+    (folder / "folder.png" / "inside.txt").touch()
     result = run("detect", *bad, folder / "a.png", "--format", format, "--save-dir", folder / "out")
     assert result.exit_code == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -106,25 +118,25 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(folder: Path, format
     assert str(folder / "a.png") in result.stdout
     assert [file.name for file in (folder / "out").iterdir()] == ["a_faces.png"]
     if format.startswith("json"):
-        results = (
-            json.loads(result.stdout) if format == "json" else map(json.loads, result.stdout.splitlines())
-        )
-        *failed, done = results
-        assert [f"error: {entry['error']}" for entry in failed] == errors
-        assert [entry["image"] for entry in failed] == [str(path) for path in bad]
-        assert done == expected(folder / "a.png", portrait())
+        found = json.loads(result.stdout) if format == "json" else lines(result.stdout)
+        *failed, done = found
+        assert [f"error: {row['error']}" for row in failed] == errors
+        assert [row["source"] for row in failed] == [str(path) for path in bad]
+        assert {row["success"] for row in failed} == {0}
+        assert [done] == expected(folder / "a.png", portrait())
 
 
 def test_empty_folder(tmp_path: Path) -> None:
     result = run("detect", tmp_path)
     assert result.exit_code == 1
-    assert f"error: {tmp_path} is a folder without image files" in result.stderr
+    assert f"error: {tmp_path} is a folder without pictures and videos" in result.stderr
 
 
 def test_options_reach_the_detector(folder: Path) -> None:
     def boxes(*options: object) -> list[list[float]]:
         result = run("detect", folder / "a.png", "--format", "json", *options)
-        return [face["box"] for face in json.loads(result.stdout)[0]["faces"]]
+        found = [row for row in json.loads(result.stdout) if row["success"]]
+        return [[row[name] for name in ("x", "y", "width", "height")] for row in found]
 
     def boxes_of(**options: Any) -> list[list[float]]:
         faces = Detector(backend="reference", **options).detect(portrait())
@@ -144,19 +156,26 @@ def test_own_model(folder: Path, tmp_path: Path) -> None:
     arrays["pnet/fc1/bias"] = np.float32([9, -9, 0, 0, 0, 0])  # never a face
     Model.from_arrays(arrays).save(tmp_path / "model")
     result = run("detect", folder / "a.png", "--format", "json", "--model", tmp_path / "model")
-    assert json.loads(result.stdout)[0]["faces"] == []
+    assert [row["success"] for row in json.loads(result.stdout)] == [0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["detect"], "no picture given"),
+        (["detect"], "no source given"),
         (["detect", "--sample", "--min-face", 0], "error: min_face must be"),
         (["detect", "--sample", "--thresholds", 0.6, 0.7, 7], "error: thresholds must be three numbers"),
         (["detect", "--sample", "--scale-factor", 1], "error: scale_factor must be"),
         (["detect", "--sample", "--threads", -1], "error: threads must be"),
         (["detect", "--sample", "--model", "nowhere"], "nowhere"),
         (["detect", "--sample", "--format", "xml"], "xml"),
+        (["detect", "--sample", "--every", 0], "error: every must be 1 (each frame) or more, got 0"),
+        (["detect", "--sample", "--start", 5, "--end", 4], "error: end must not lie before start"),
+        (["detect", "--sample", "--resume"], "error: --resume goes on with a job in a folder"),
+        (["detect", "--sample", "-o", "x.txt"], "x.txt: the ending of --output must be .csv"),
+        (["detect", "--sample", "-o", "x.csv", "--format", "table"], "error: --format table is for people"),
+        (["detect", "--sample", "-o", "nowhere/x.csv"], "nowhere does not exist"),
+        (["detect", "--sample", "--save-dir", "memory://x"], "are written to folders on this machine"),
         (["detect", "--sample", "--save-dir", __file__], "error: "),
         (["nonsense"], "nonsense"),
     ],
@@ -182,11 +201,8 @@ def test_saving_never_replaces(tmp_path: Path) -> None:
     before = (tmp_path / "x" / "p.png").read_bytes()
     paths = tmp_path / "x" / "p.png", tmp_path / "y" / "p.png"
     assert run("detect", *paths, "--save-dir", tmp_path / "x").exit_code == 0
-    assert sorted(file.name for file in (tmp_path / "x").iterdir()) == [
-        "p.png",
-        "p_2_faces.png",
-        "p_faces.png",
-    ]
+    found = sorted(str(file.relative_to(tmp_path / "x")) for file in (tmp_path / "x").rglob("*.png"))
+    assert found == ["p.png", os.path.join("x", "p_faces.png"), os.path.join("y", "p_faces.png")]
     assert (tmp_path / "x" / "p.png").read_bytes() == before
 
 
@@ -202,7 +218,7 @@ def test_names_that_are_no_text(folder: Path) -> None:
             assert done.returncode == 0, done.stderr
             if format.startswith("json"):
                 found = json.loads(done.stdout)
-                assert (found[0] if format == "json" else found)["image"] == str(folder / name)
+                assert unspell((found[0] if format == "json" else found)["source"]) == str(folder / name)
     assert "[bold]x[bold].png" in run("detect", folder / "[bold]x[bold].png").stdout
 
 
@@ -216,7 +232,7 @@ def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_as_a_process() -> None:
     done = run_process("detect", "--sample", "--format", "jsonl", "--backend", "reference")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == expected("astronaut.png", sample_image())
+    assert lines(done.stdout) == expected("astronaut.png", sample_image())
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
@@ -247,7 +263,7 @@ def test_progress_bar_is_for_terminals_and_stays_off_stdout(folder: Path) -> Non
         pass
     os.close(terminal)
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)) == 2
+    assert json.loads(done.stdout) == both(folder)
     assert b"detecting" in seen
 
 
@@ -277,9 +293,9 @@ def test_jpeg_in_png_out(tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     cv2.imwrite(str(tmp_path / "p.jpg"), portrait())
     result = run("detect", tmp_path / "p.jpg", "--format", "json", "--save-dir", tmp_path / "out")
-    assert json.loads(result.stdout) == [
-        expected(tmp_path / "p.jpg", np.asarray(read_image(tmp_path / "p.jpg")))
-    ]
+    assert json.loads(result.stdout) == expected(
+        tmp_path / "p.jpg", np.asarray(read_image(tmp_path / "p.jpg"))
+    )
     assert (tmp_path / "out" / "p_faces.png").exists()
 
 
@@ -293,9 +309,11 @@ def test_no_picture_of_the_users_is_replaced(tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert "error: " in result.stderr
         assert f"{tmp_path / 'a_faces.png'} is one of the files to look at; it is kept" in result.stderr
-        assert json.loads(result.stdout) == [
-            expected(tmp_path / "a.png", portrait()),
-            expected(tmp_path / "a_faces.png", portrait()[:70, :80]),
+        first, second = json.loads(result.stdout)
+        assert "is one of the files to look at; it is kept" in first["error"]
+        assert [first | {"error": None}, second] == [
+            *expected(tmp_path / "a.png", portrait()),
+            *expected(tmp_path / "a_faces.png", portrait()[:70, :80]),
         ]
         assert (tmp_path / "a.png").read_bytes() == face
         assert (tmp_path / "a_faces.png").read_bytes() == plain
@@ -326,11 +344,16 @@ def test_own_drawings_are_no_inputs(folder: Path) -> None:
 
 
 def test_what_is_passed_over_is_said(folder: Path) -> None:
-    (folder / "c.heic").write_bytes(b"")
-    (folder / "clip.mp4").write_bytes(b"")
+    (folder / "c.doc").write_bytes(b"")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / ".cache").mkdir()
     result = run("detect", folder, "--format", "jsonl")
     assert result.exit_code == 0
-    assert result.stderr == f"passed over in {folder}, 3 not named as pictures: c.heic, clip.mp4, notes.txt\n"
+    told = [
+        f"passed over in {folder}, 2 not named as pictures or videos: c.doc, notes.txt",
+        f"passed over in {folder}, 2 hidden: .cache, .hidden.png",
+    ]
+    assert result.stderr.splitlines() == told
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
@@ -349,18 +372,18 @@ def test_a_link_in_the_folder_of_drawings_is_not_followed(folder: Path, tmp_path
 def test_what_was_found_is_printed_when_interrupted(
     folder: Path, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detect = Detector.detect
+    detect = CoreBackend.detect
 
-    def interrupted(self: Detector, image: Any) -> Any:
-        if Path(image).name == "b.PNG":
+    def interrupted(self: CoreBackend, image: np.ndarray, **options: Any) -> Any:
+        if image.shape[:2] == (70, 80):
             raise KeyboardInterrupt
-        return detect(self, image)
+        return detect(self, image, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Detector, "detect", interrupted)
-        result = run("detect", folder, "--format", format)
+        patched.setattr(CoreBackend, "detect", interrupted)
+        result = run("detect", folder, "--format", format, "--threads", 1, backend="core")
     assert result.exit_code == 130
     assert "error: interrupted" in result.stderr
     assert "a.png" in result.stdout
     if format == "json":
-        assert json.loads(result.stdout) == [expected(folder / "a.png", portrait())]
+        assert json.loads(result.stdout) == expected(folder / "a.png", portrait())

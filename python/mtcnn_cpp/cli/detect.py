@@ -19,7 +19,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from ..jobs import Eyes, Plan, Settings, Summary
+    from ..jobs import Eyes, Plan, Saver, Settings, Summary
     from ..table import Format
 
 
@@ -76,7 +76,7 @@ def detect(
         with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
             summary = _run(plan, eyes, table, settings, detector, at_once)
         if table.output or saver:
-            typer.echo(_told(summary, table, saver), err=True)
+            typer.echo(_told(summary, table, save, saver), err=True)
     if summary.failed:
         raise typer.Exit(INCOMPLETE)
 
@@ -160,15 +160,22 @@ def _ending_live_sources(plan: Plan, eyes: Eyes) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _told(summary: Summary, table: TableOptions, saver: Any) -> str:
+def _told(summary: Summary, table: TableOptions, save: SaveOptions, saver: Saver | None) -> str:
     """The line at the end."""
-    told = [f"looked at {summary.frames:,} pictures and frames, found {summary.faces:,} faces"]
+    frames, faces = _counted(summary.frames, "picture or frame"), _counted(summary.faces, "face")
+    told = [f"looked at {frames}, found {faces}"]
     if summary.done_before:
-        told.append(f"{summary.done_before:,} sources were done before")
+        told.append(f"{_counted(summary.done_before, 'source')} done before")
     if summary.failed:
         told.append(f"{summary.failed:,} failed")
     if saver:
-        told.append(f"{saver.count:,} drawings written")
+        folders = ", ".join(filter(None, (save.save_dir, save.save_crops)))
+        told.append(f"{_counted(saver.count, 'file')} written to {folders}")
     if table.output:
         told.append(f"table: {table.output}")
     return "; ".join(told)
+
+
+def _counted(count: int, what: str) -> str:
+    plural = "pictures and frames" if what.startswith("picture") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"

@@ -143,10 +143,10 @@ class Eyes:
             return self._kept(result, self._saver.save_picture, source, result, frame.pixels, several=several)
         return result
 
-    def _kept(self, result: Result, save: Any, *arguments: Any, **options: Any) -> Result:
+    def _kept(self, result: Result, keep: Any, *arguments: Any, **options: Any) -> Result:
         """`result`, with an error if it cannot be saved."""
         try:
-            save(*arguments, **options)
+            keep(*arguments, **options)
         except FAILURES as error:
             return dataclasses.replace(result, error=_words(error))
         return result
