@@ -29,7 +29,7 @@ def kind_of_file(path: Path) -> Kind | None:
         if path.is_file():  # not a pipe, which would wait
             with open(path, "rb") as file:
                 return kind_of(file.read(HEAD)) or kind_by_name(path.name)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no name of a file
         pass
     return kind_by_name(path.name)
 

@@ -86,12 +86,11 @@ def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
         return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
     if is_address(name):
         return files_in_store(name, plan.passed_over)
-    path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(name):
         return os.path.abspath(name), files_of_folder(name, plan.passed_over)
     if is_pattern(name) and not os.path.lexists(name):
         return files_of_pattern(name, plan.passed_over)
-    kind: Kind = kind_of_file(path) or "picture"
+    kind: Kind = kind_of_file(Path(name)) or "picture"
     return os.path.dirname(os.path.abspath(name)), [Source(name, kind, "")]
 
 
@@ -119,4 +118,7 @@ def _placed(source: Source, base: str, common: str) -> Source:
 
 def _identity(name: str) -> str:
     """Equal for names of one file."""
-    return os.path.realpath(name)
+    try:
+        return os.path.realpath(name)
+    except (OSError, ValueError):
+        return name

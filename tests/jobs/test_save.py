@@ -1,0 +1,114 @@
+"""Drawings, drawn videos and crops of a job."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import even, picture, write
+from mtcnn_cpp import Detector, draw, png, read_image
+from mtcnn_cpp.marks import is_marked
+from mtcnn_cpp.table import Result, rows
+from study import make_study, rows_of, run, run_small
+
+cv2 = pytest.importorskip("cv2")
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(
+        os.path.relpath(os.path.join(inside, name), folder).replace(os.sep, "/")
+        for inside, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def test_drawings_and_crops(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "in", pictures=4, bad=False)
+    result = run(
+        study, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", "--save-crops", tmp_path / "cut"
+    )
+    assert result.exit_code == 0, result.output
+    assert files_below(tmp_path / "seen") == [
+        *("exact_faces.mp4", "long_faces.mp4", "p01_faces.png", "p02_faces.png"),
+        *("second/p00_faces.png", "second/p01_faces.png", "second/p03_faces.png", "second/short_faces.mp4"),
+    ]
+    detector = Detector()
+    for index in (1, 2):
+        drawn = read_image(tmp_path / "seen" / f"p{index:02d}_faces.png")
+        assert np.array_equal(drawn, draw(picture(index), detector.detect(picture(index))))
+        (crop,) = detector.detect(picture(index)).crops(picture(index))
+        assert np.array_equal(read_image(tmp_path / "cut" / f"p{index:02d}_face0.png"), crop)
+    assert (tmp_path / "cut" / "long" / "000033_face0.png").exists()
+    count = len([row for row in rows_of(tmp_path / "t.csv") if row["success"]])
+    assert len(files_below(tmp_path / "cut")) == count
+    assert f"{count + 8} files written to" in result.stderr
+    assert all(is_marked(tmp_path / "seen" / name) for name in files_below(tmp_path / "seen"))
+
+
+def test_a_drawn_video_shows_every_frame_at_its_rate(tmp_path: Path) -> None:
+    clip = write(tmp_path / "clip.mp4", even(20))
+    assert run(clip, "--save-dir", tmp_path / "seen", "--every", 2).exit_code == 0
+    drawn = cv2.VideoCapture(str(tmp_path / "seen" / "clip_faces.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
+    count, detector = 0, Detector()
+    for frame in detector.detect_video(clip, every=2):
+        there, pixels = drawn.read()
+        assert there
+        assert np.abs(pixels.astype(int) - draw(frame.image, frame.faces)).mean() < 6  # as MPEG-4 keeps it
+        count += 1
+    assert not drawn.read()[0]
+    assert count == 10
+
+
+def test_a_resumed_job_draws_all(tmp_path: Path) -> None:
+    """A video that was not complete is drawn from its beginning."""
+    study = make_study(tmp_path / "in", pictures=2, bad=False)
+    options = study, "--format", "csv", "--save-dir", tmp_path / "seen"
+    assert run_small(*options, "-o", tmp_path / "whole").returncode == 0
+    whole = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    for part in sorted((tmp_path / "parts").glob("video-*-000000010.csv")):
+        part.unlink()
+    shutil.rmtree(tmp_path / "seen")
+    done = run_small(*options, "-o", tmp_path / "parts", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
+    again = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
+    assert again == {name: data for name, data in whole.items() if name[:4] in ("exac", "long")}
+
+
+def test_a_drawing_that_cannot_be_saved(tmp_path: Path) -> None:
+    """The faces are in the table, with the reason; the rest is done."""
+    clip = write(tmp_path / "clip.mp4", even(3))
+    (tmp_path / "a.png").write_bytes(png.encode(picture(0)))
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    (seen / "clip_faces.mp4").write_text("precious")
+    (seen / "a_faces.png").write_text("precious")
+    result = run(clip, tmp_path / "a.png", "-o", tmp_path / "t.csv", "--save-dir", seen)
+    assert result.exit_code == 1
+    table = rows_of(tmp_path / "t.csv")
+    (picture_row,) = (row for row in table if row["source"] == str(tmp_path / "a.png"))
+    assert "it is kept" in str(picture_row["error"])
+    (expected,) = rows(Result(str(tmp_path / "a.png"), faces=Detector().detect(picture(0))))
+    assert picture_row | {"error": None} == expected
+    assert (seen / "a_faces.png").read_text() == (seen / "clip_faces.mp4").read_text() == "precious"
+    assert "clip_faces.mp4 exists and is no drawing of this program; it is kept" in result.stderr
+
+
+def test_pages_and_animations(tmp_path: Path) -> None:
+    PIL = pytest.importorskip("PIL.Image")
+    images = [PIL.fromarray(picture(index)[..., ::-1]) for index in (0, 5, 9)]
+    images[0].save(tmp_path / "scan.tiff", save_all=True, append_images=images[1:])
+    result = run(tmp_path / "scan.tiff", "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen")
+    assert result.exit_code == 0, result.output
+    table = rows_of(tmp_path / "t.csv")
+    assert [row["frame"] for row in table] == [1, 2, 3]
+    assert {row["timestamp"] for row in table} == {None}
+    faces = [Detector().detect(picture(index)) for index in (0, 5, 9)]
+    expected = [rows(Result(str(tmp_path / "scan.tiff"), n, float("nan"), f)) for n, f in enumerate(faces)]
+    assert table == sorted((row for some in expected for row in some), key=repr)
+    assert files_below(tmp_path / "seen") == [f"scan/00000{number}_faces.png" for number in (1, 2, 3)]
