@@ -11,8 +11,8 @@ from pathlib import Path
 
 import mtcnn_cpp
 import pytest
-from mtcnn_cpp import Model, sample_image
-from mtcnn_cpp.cpus import _quota, usable_cpus
+from mtcnn_cpp import Detector, Model, sample_image
+from mtcnn_cpp.cpus import _quota, usable_cpus, usual_threads
 from pictures import ROOT
 
 PACKAGE = Path(mtcnn_cpp.__file__).parent
@@ -172,3 +172,38 @@ def test_usable_cpus(tmp_path: Path) -> None:
     (older / "cpu.cfs_quota_us").write_text("300000\n")
     assert _quota(membership, tmp_path / "root") == 3
     assert _quota(tmp_path / "none", tmp_path / "root") == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("own", "openmp", "expected"),
+    [
+        (None, None, 4),
+        (None, "1", 1),
+        (None, "2,4", 2),
+        (None, "64", 4),
+        (None, "many", 4),
+        (None, "0", 4),
+        ("3", "1", 3),
+        (" 2 ", None, 2),
+        ("100", None, 4),
+    ],
+)
+def test_usual_threads(
+    own: str | None, openmp: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtcnn_cpp.cpus.usable_cpus", lambda: 4)
+    for name, value in (("MTCNN_CPP_THREADS", own), ("OMP_NUM_THREADS", openmp)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert usual_threads() == expected
+    assert Detector().engine.threads == expected
+    assert Detector(threads=7).engine.threads == 7
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_a_number_of_threads_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTCNN_CPP_THREADS", value)
+    with pytest.raises(ValueError, match=f"MTCNN_CPP_THREADS must be 1 or more threads, got '{value}'"):
+        Detector()

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import SupportsIndex
 
-from .cpus import usable_cpus
+from .cpus import usual_threads
 from .model import Model
 
 MAX_THREADS = 1024
@@ -24,8 +24,8 @@ def check_threads(threads: SupportsIndex) -> int:
 
 
 def worker_count(threads: int) -> int:
-    """The number of threads that `threads` stands for: 0 is for all usable CPUs."""
-    return threads or min(usable_cpus(), MAX_THREADS)
+    """The number of threads that `threads` stands for: 0 is for as many as are usual."""
+    return threads or min(usual_threads(), MAX_THREADS)
 
 
 def check_limit(limit: SupportsIndex) -> int:

@@ -37,7 +37,8 @@ class Detector(Many):
     min_face: side of the smallest face looked for, in pixels, >= 1.
     thresholds: least face probability to pass PNet, RNet and ONet, each in [0, 1].
     scale_factor: size of a pyramid level relative to the one before, in (0, 1).
-    threads: how many to use at most; 0 for as many as this process may use CPUs. No effect on results.
+    threads: how many to use at most; 0 for as many as this process may use CPUs, or MTCNN_CPP_THREADS or
+        OMP_NUM_THREADS if that is less. No effect on results.
     backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or "avx512" (that one), or
         "reference" (NumPy): all give the same bits. Or the networks in another runtime, "onnx" or "torch",
         where the last digits differ.

@@ -43,7 +43,7 @@ def truth(study: Path) -> list[dict[str, object]]:
         else:
             capture, index = cv2.VideoCapture(str(path)), 0
             while (frame := capture.read())[0]:
-                last = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                last = round(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, 9)
                 found += rows(Result(str(path), index, last, detector.detect(frame[1])))
                 index += 1
             if path.name == "cut.mkv":

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from . import bench, compare, detect, diff, doctor, dump, explain, export, info, inspect, validate, verify
+from . import (
+    bench,
+    compare,
+    detect,
+    diff,
+    doctor,
+    dump,
+    explain,
+    export,
+    info,
+    inspect,
+    sample,
+    validate,
+    verify,
+)
 from .errors import end_in_order
 
 app = typer.Typer(
@@ -44,5 +58,8 @@ def main(
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, bench, info):
+COMMANDS = (
+    *(detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, bench, sample, info),
+)
+for command in COMMANDS:
     command.register(app)

@@ -19,7 +19,7 @@ BACKENDS = f"{', '.join(get_args(BackendName))}. All but onnx and torch give the
 
 MinFace: TypeAlias = Annotated[float, typer.Option(help="Side of the smallest face looked for, in pixels.")]
 Threads: TypeAlias = Annotated[
-    int, typer.Option(help="At most so many; 0 for the CPUs this process may use.")
+    int, typer.Option(help="At most so many; 0 for the CPUs this process may use, or MTCNN_CPP_THREADS.")
 ]
 Backend: TypeAlias = Annotated[str, typer.Option(help=f"Who computes: {BACKENDS}")]
 ModelPath: TypeAlias = Annotated[

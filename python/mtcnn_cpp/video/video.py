@@ -138,7 +138,8 @@ class Video:
     def _time(self) -> float:
         """Of the frame that was grabbed last."""
         if self._camera is None:
-            return float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC)) / 1000
+            milliseconds = self._capture.get(self._cv2.CAP_PROP_POS_MSEC)
+            return round(float(milliseconds) / 1000, 9)  # 0.12, not 0.12000000000000001
         now = time.monotonic()
         if self._began is None:
             self._began = now
