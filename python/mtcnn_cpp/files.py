@@ -16,9 +16,9 @@ LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.mp4)?", re.DOTALL)
 
 def temporary_name(name: str, ending: str = ".part") -> str:
     """The name under which a file of this name is written: never the same twice, and hidden."""
-    start = name.encode("utf-8", "surrogateescape")[:200].decode(
-        "utf-8", "ignore"
-    )  # of the 255 bytes of a name
+    start = name
+    while len(os.fsencode(start)) > 200:  # of the 255 bytes that a name may have
+        start = start[:-1]
     return f".{start}.{secrets.token_hex(4)}{ending}"
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mtcnn_cpp.stores import Folder, open_folder
@@ -30,8 +31,6 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The variables with which this process and its children find the server."""
-    import s3fs
-
     variables = {
         "AWS_ENDPOINT_URL_S3": server,
         "AWS_ACCESS_KEY_ID": "the-access-key",
@@ -43,23 +42,33 @@ def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.delenv(key, raising=False)
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
-    s3fs.S3FileSystem.clear_instance_cache()  # they keep the environment of when they were made
     return {**os.environ, **variables}
 
 
 @pytest.fixture
-def bucket(environment: dict[str, str]) -> str:
-    """The name of a new bucket."""
-    name = f"bucket-{secrets.token_hex(6)}"
-    client(environment).create_bucket(Bucket=name)
-    return name
+def fresh(environment: dict[str, str]) -> Iterator[None]:
+    """For a test that changes these variables: connections keep those that they were made with."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
-def client(environment: dict[str, str]) -> object:
-    """boto's own, to look behind what this package does."""
+@pytest.fixture
+def s3(server: str, environment: dict[str, str]) -> Any:
+    """boto's own client, to look behind what this package does."""
     import boto3
 
-    return boto3.session.Session().client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+    return boto3.session.Session().client("s3", endpoint_url=server)
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """The name of a new bucket."""
+    name = f"bucket-{secrets.token_hex(6)}"
+    s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture(params=["local", "memory", "s3"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
 
 from .address import masked
@@ -57,6 +59,7 @@ CODES: dict[str, tuple[type[OSError], str, str]] = {
     "SlowDown": (OSError, "the store asks for fewer requests", "run it again later"),
     "503": (OSError, "the store is too busy", "run it again later"),
 }
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class FolderInUse(OSError):
@@ -70,10 +73,8 @@ def told(where: object) -> Iterator[None]:
     printed."""
     try:
         yield
-    except ImportError as error:
-        raise ImportError(f"{masked(str(where))}: {_words(error)}; {EXTRA}", name=error.name) from None
     except Exception as error:
-        raise _plain(str(where), error) from None
+        raise plain(str(where), error) from None
 
 
 def code_of(error: BaseException) -> str:
@@ -87,7 +88,8 @@ def code_of(error: BaseException) -> str:
     return ""
 
 
-def _plain(where: str, error: Exception) -> OSError:
+def plain(where: str, error: Exception) -> OSError:
+    """What `told` makes of an error."""
     known = CODES.get(code_of(error))
     if known is None:
         bases = {base.__name__ for base in type(error).__mro__}
@@ -97,6 +99,12 @@ def _plain(where: str, error: Exception) -> OSError:
         return kind(f"{masked(where)}: {what} ({_words(error)}); {advice}")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(f"{masked(where)}: there is nothing at this address")
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        folder = tempfile.gettempdir()
+        return OSError(
+            f"{masked(where)}: there is no room for a copy in {folder} ({_words(error)}); "
+            "set TMPDIR to a folder with more"
+        )
     if isinstance(error, OSError):
         kind = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
         return kind(f"{masked(where)}: {_words(error)}")

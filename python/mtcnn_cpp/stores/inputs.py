@@ -24,14 +24,14 @@ def list_files(address: str) -> list[str]:
     """
     whole = parse(address)
     files = system(whole)
-    folder = address.endswith("/")
+    fits = matcher(whole.path)
     with told(whole):
         kind = _kind(files, whole)
-        if kind == "file" and not folder:
+        if kind == "file" and not address.endswith("/"):
             return [str(whole)]
-        if kind is not None:
-            return [str(found) for found in _below(files, whole, None)]
-        fits = matcher(whole.path)
+        inside = _below(files, whole, None) if kind else []
+        if inside or kind == "directory":
+            return [str(file) for file in inside]
         if fits is None:
             raise FileNotFoundError
         root = checked(Address(whole.scheme, literal_part(whole.path)))
@@ -64,6 +64,8 @@ def local_copy(address: str) -> Iterator[Path]:
         path = Path(folder) / ("copy" + re.sub(r"[^\w.]", "_", PurePosixPath(where.path).suffix)[:32])
         with told(where):
             files.get_file(str(where), str(path))
+            if not path.is_file():
+                raise IsADirectoryError("this is a folder; give the address of a file")
         yield path
 
 

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 from ..files import is_leftover, temporary_name
 from .address import Address, parse
-from .errors import FolderInUse, code_of, told
+from .errors import NO_ROOM, FolderInUse, code_of, plain, told
 from .local import check_name
 from .reading import open_remote
-from .system import is_whole, system
+from .system import is_whole, system, upload
 
 _locked: set[str] = set()
 _locking = threading.Lock()
@@ -105,28 +105,33 @@ class RemoteFolder:
 @contextlib.contextmanager
 def _writing(folder: Address, name: str, address: Address) -> Iterator[IO[bytes]]:
     """The file is written on this machine, and uploaded when it is complete."""
-    files = system(folder)
+    system(folder)  # what is missing is told now
     with tempfile.TemporaryDirectory(prefix="mtcnn-cpp-") as place:
         path = os.path.join(place, "file")
-        with open(path, "w+b") as file:
-            yield file
-        with told(address):
-            if is_whole(folder):
-                files.put_file(path, str(address))  # one upload
-            else:
-                _put_and_rename(files, path, folder / temporary_name(name), address)
+        try:
+            with open(path, "w+b") as file:
+                yield file
+        except OSError as error:
+            if error.errno in NO_ROOM and error.filename is None:
+                raise plain(str(address), error) from None
+            raise
+        if is_whole(folder):
+            upload(address, path)
+        else:
+            _upload_and_rename(path, folder / temporary_name(name), address)
 
 
-def _put_and_rename(files: Any, path: str, temporary: Address, address: Address) -> None:
-    """An upload under a temporary name, which is then changed."""
+def _upload_and_rename(path: str, temporary: Address, address: Address) -> None:
     from fsspec import AbstractFileSystem
 
+    files = system(address)
     try:
-        files.put_file(path, str(temporary))
-        if type(files).mv is AbstractFileSystem.mv:  # which takes names for patterns
-            files.cp_file(str(temporary), str(address))
-        else:
-            files.mv(str(temporary), str(address))
+        upload(temporary, path)
+        with told(address):
+            if type(files).mv is AbstractFileSystem.mv:  # which takes names for patterns
+                files.cp_file(str(temporary), str(address))
+            else:
+                files.mv(str(temporary), str(address))
     finally:
         with contextlib.suppress(Exception):
             files.rm_file(str(temporary))

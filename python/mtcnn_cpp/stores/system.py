@@ -9,11 +9,15 @@ from .address import OBJECTS, S3, Address
 from .errors import EXTRA, told
 
 ATTEMPTS = 2  # of a request, by botocore; and of what botocore does not ask again, by s3fs
-UPLOADS = 4  # parts of one large file at a time, of 50 MB each in memory
+AT_ONCE = 2  # parts of one file on their way
+PART = 16 * 2**20  # bytes; of a larger file they are more, for a store takes 10,000 parts
+SMALL = 2**20  # bytes; what is larger may take its time to upload
+UPLOAD_TIMEOUT = 120  # seconds for a part: the answer comes when all of it has arrived
 
 
-def system(address: Address) -> Any:
-    """The `fsspec.AbstractFileSystem` for this address. fsspec keeps one for each thread."""
+def system(address: Address, *, upload: int = 0) -> Any:
+    """The `fsspec.AbstractFileSystem` for this address, to upload so many bytes. fsspec keeps one for each
+    thread."""
     try:
         import fsspec
     except ImportError as error:
@@ -25,27 +29,42 @@ def system(address: Address) -> Any:
         raise ValueError(
             f"{address}: fsspec knows no {address.scheme}://; it knows s3://, gs://, memory://, …"
         )
-    with told(address):
+    try:
         kind = fsspec.get_filesystem_class(address.scheme)
+    except ImportError as error:  # whose words say which package to install
+        extra = f"; {EXTRA}" if address.scheme in S3 else ""
+        raise ImportError(f"{address}: {error}{extra}", name=error.name) from error
+    with told(address):
         if address.scheme not in S3:
             made = kind(**kind._get_kwargs_from_urls(str(address)))
             made.invalidate_cache()  # others write to the store too
             return made
-        made = kind(**_s3_options(fsspec.config.conf))
+        made = kind(**_s3_options(fsspec.config.conf, upload > SMALL))
         made.retries = ATTEMPTS
         return made
 
 
-def _s3_options(conf: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _s3_options(conf: dict[str, dict[str, Any]], slow: bool) -> dict[str, Any]:
     given = {**conf.get("s3", {}), **conf.get("s3a", {})}
     config: dict[str, Any] = {}
     if not {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & set(os.environ):
         config["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    if slow:
+        config["read_timeout"] = UPLOAD_TIMEOUT
     return {
         "use_listings_cache": False,  # others write to the store too
-        "max_concurrency": given.get("max_concurrency", UPLOADS),
+        "max_concurrency": given.get("max_concurrency", AT_ONCE),
         "config_kwargs": config | given.get("config_kwargs", {}),
     }
+
+
+def upload(address: Address, path: str) -> None:
+    """Copy a file of this machine to this address."""
+    size = os.path.getsize(path)
+    files = system(address, upload=size)
+    parts = {"chunksize": max(PART, -(-size // 10_000))} if address.scheme in S3 else {}
+    with told(address):
+        files.put_file(path, str(address), **parts)
 
 
 def is_whole(address: Address) -> bool:

@@ -1,0 +1,146 @@
+"""The lock of a folder on this machine, between processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from mtcnn_cpp.stores import FolderInUse, open_folder
+from mtcnn_cpp.stores.lock import LOCK
+
+HOLD = """
+    import sys
+    from mtcnn_cpp.stores import open_folder
+    with open_folder(sys.argv[1]).lock():
+        print("locked", flush=True)
+        sys.stdin.readline()
+"""
+# Each that gets the lock makes a file that must not be there yet, and takes it away again.
+RACE = """
+    import os, sys
+    from mtcnn_cpp.stores import FolderInUse, open_folder
+    folder, mark, got = sys.argv[1], sys.argv[1] + "/mark", 0
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while got < 150:
+        try:
+            with open_folder(folder).lock():
+                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+                os.unlink(mark)
+                got += 1
+        except FolderInUse as error:
+            assert folder in str(error)
+    print(got)
+"""
+
+
+def start(code: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
+
+
+def test_another_process_holds_it(tmp_path: Path) -> None:
+    holder = start(HOLD, tmp_path)
+    assert line_of(holder) == "locked\n"
+    message = (
+        f"{tmp_path} is in use by process {holder.pid}, which writes to it; wait until it has ended, "
+        "or give another folder"
+    )
+    with pytest.raises(FolderInUse) as caught, open_folder(tmp_path).lock():
+        pass
+    assert str(caught.value) == message
+    holder.communicate("\n")
+    with open_folder(tmp_path).lock():
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_holder_that_is_killed_frees_it(tmp_path: Path) -> None:
+    holder = start(HOLD, tmp_path)
+    assert line_of(holder) == "locked\n"
+    holder.kill()
+    holder.communicate()
+    assert os.listdir(tmp_path) == [LOCK]
+    assert open_folder(tmp_path).names() == []
+    with open_folder(tmp_path).lock():
+        assert (tmp_path / LOCK).read_text().split()[0] == str(os.getpid())
+    assert os.listdir(tmp_path) == []
+
+
+def test_processes_race_for_it(tmp_path: Path) -> None:
+    racers = [start(RACE, tmp_path) for _ in range(3)]
+    assert [line_of(racer) for racer in racers] == ["ready\n"] * 3
+    for racer in racers:  # all at once
+        assert racer.stdin
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    assert [racer.communicate(timeout=120)[0] for racer in racers] == ["150\n"] * 3
+    assert os.listdir(tmp_path) == []
+
+
+def test_threads_race_for_it(tmp_path: Path) -> None:
+    inside, most, got = 0, 0, []
+
+    def race() -> None:
+        nonlocal inside, most
+        count = 0
+        while count < 50:
+            try:
+                with open_folder(tmp_path).lock():
+                    inside += 1
+                    most = max(most, inside)
+                    inside -= 1
+                    count += 1
+            except FolderInUse:
+                continue
+        got.append(count)
+
+    threads = [threading.Thread(target=race) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [50, 50, 50]
+    assert most == 1
+
+
+def test_a_folder_that_is_missing_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    for path in (tmp_path / "missing", file):
+        with pytest.raises(OSError, match=r"is not a folder"), open_folder(path).lock():
+            pass
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_must_not_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with (
+        pytest.raises(PermissionError, match=f"^{tmp_path} cannot be locked: "),
+        open_folder(tmp_path).lock(),
+    ):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
+def test_a_link_in_the_place_of_its_file_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / LOCK).symlink_to(precious)
+    with pytest.raises(OSError, match="cannot be locked"), open_folder(folder).lock():
+        pass
+    assert precious.read_bytes() == b"precious"

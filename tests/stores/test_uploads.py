@@ -1,0 +1,116 @@
+"""Large files go to an object store in parts: what fails or is killed on the way is not seen, and what fails
+leaves no parts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import Any
+
+import pytest
+from faulty_server import faulty_server
+from mtcnn_cpp.stores import open_folder
+from mtcnn_cpp.stores.system import PART
+
+SIZE = 2 * PART + 1000  # three parts
+
+
+def parts_left(s3: Any, bucket: str) -> list[Any]:
+    found: list[Any] = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    return found
+
+
+def pattern(size: int) -> bytes:
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+def test_a_file_of_many_parts(bucket: str, s3: Any) -> None:
+    folder = open_folder(f"s3://{bucket}/out")
+    data = pattern(SIZE)
+    with folder.writing("large.bin") as file:
+        file.write(data)
+    assert "-3" in s3.head_object(Bucket=bucket, Key="out/large.bin")["ETag"]
+    assert folder.read("large.bin") == data
+    with folder.open("large.bin") as file:
+        file.seek(PART - 5)
+        assert file.read(10) == data[PART - 5 : PART + 5]
+    assert parts_left(s3, bucket) == []
+
+
+@pytest.mark.parametrize("broken", ["partNumber=2", "uploadId="])
+def test_a_part_that_fails(
+    server: str, bucket: str, s3: Any, monkeypatch: pytest.MonkeyPatch, fresh: None, broken: str
+) -> None:
+    """`uploadId=` with POST: all parts arrive, and the request to make a file of them is refused."""
+    refused = []
+
+    def fault(method: str, path: str) -> int | None:
+        if broken in path and method == ("PUT" if broken == "partNumber=2" else "POST"):
+            refused.append(path)
+            return 403
+        return None
+
+    folder = open_folder(f"s3://{bucket}/out")
+    with folder.writing("large.bin") as file:
+        file.write(b"earlier")
+    with faulty_server(server, fault) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        with (
+            pytest.raises(PermissionError, match=rf"^s3://{bucket}/out/large.bin: access is denied"),
+            folder.writing("large.bin") as file,
+        ):
+            file.write(bytes(SIZE))
+    assert refused
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
+    assert folder.names() == ["large.bin"]
+    assert folder.read("large.bin") == b"earlier"
+    assert parts_left(s3, bucket) == []
+
+
+@pytest.mark.parametrize("where", ["while it is written", "while it is uploaded"])
+def test_a_writer_that_is_killed(
+    server: str, bucket: str, environment: dict[str, str], where: str, fresh: None
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def fault(method: str, path: str) -> int | None:
+        if "partNumber=2" in path:
+            begun.set()
+            go_on.wait(60)
+        return None
+
+    code = f"""
+        import sys
+        from mtcnn_cpp.stores import open_folder
+        with open_folder("s3://{bucket}/out").writing("large.bin") as file:
+            file.write(bytes({SIZE}))
+            file.flush()
+            if {where == "while it is written"}:
+                print("written", flush=True)
+                sys.stdin.readline()
+    """
+    folder = open_folder(f"s3://{bucket}/out")
+    with folder.writing("large.bin") as file:
+        file.write(b"earlier")
+    with faulty_server(server, fault) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**environment, "AWS_ENDPOINT_URL_S3": url},
+        )  # fmt: skip
+        assert process.stdout
+        if where == "while it is written":
+            assert process.stdout.readline() == b"written\n"
+        else:
+            assert begun.wait(60)
+        process.kill()
+        process.communicate()
+        go_on.set()
+    assert folder.names() == ["large.bin"]
+    assert folder.read("large.bin") == b"earlier"
+    folder.clean()
+    with folder.writing("large.bin") as file:  # nothing is in the way of the next
+        file.write(b"next")
+    assert folder.read("large.bin") == b"next"
+    assert folder.names() == ["large.bin"]
