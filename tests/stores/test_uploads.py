@@ -3,6 +3,8 @@ leaves no parts."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from faulty_server import faulty_server
 from mtcnn_cpp.stores import open_folder
-from mtcnn_cpp.stores.system import PART
+from mtcnn_cpp.stores.uploads import PART
 
 SIZE = 2 * PART + 1000  # three parts
 
@@ -69,10 +71,15 @@ def test_a_part_that_fails(
     assert parts_left(s3, bucket) == []
 
 
-@pytest.mark.parametrize("where", ["while it is written", "while it is uploaded"])
-def test_a_writer_that_is_killed(
-    server: str, bucket: str, environment: dict[str, str], where: str, fresh: None
+@pytest.mark.parametrize(
+    ("where", "ending"),
+    [("written", "kill"), ("uploaded", "kill"), ("written", "interrupt"), ("uploaded", "interrupt")],
+)
+def test_a_writer_that_is_ended(
+    server: str, bucket: str, s3: Any, environment: dict[str, str], where: str, ending: str, fresh: None
 ) -> None:
+    if ending == "interrupt" and os.name == "nt":
+        pytest.skip("Windows sends no SIGINT to one process")
     begun, go_on = threading.Event(), threading.Event()
 
     def fault(method: str, path: str) -> int | None:
@@ -82,12 +89,13 @@ def test_a_writer_that_is_killed(
         return None
 
     code = f"""
-        import sys
+        import signal, sys
         from mtcnn_cpp.stores import open_folder
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
         with open_folder("s3://{bucket}/out").writing("large.bin") as file:
             file.write(bytes({SIZE}))
             file.flush()
-            if {where == "while it is written"}:
+            if {where == "written"}:
                 print("written", flush=True)
                 sys.stdin.readline()
     """
@@ -97,16 +105,23 @@ def test_a_writer_that_is_killed(
     with faulty_server(server, fault) as url:
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**environment, "AWS_ENDPOINT_URL_S3": url},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**environment, "AWS_ENDPOINT_URL_S3": url},
         )  # fmt: skip
         assert process.stdout
-        if where == "while it is written":
+        if where == "written":
             assert process.stdout.readline() == b"written\n"
         else:
             assert begun.wait(60)
-        process.kill()
-        process.communicate()
+        if ending == "kill":
+            process.kill()
+        else:
+            process.send_signal(signal.SIGINT)
+        told = process.communicate()[1]
         go_on.set()
+    if ending == "interrupt":
+        assert b"KeyboardInterrupt" in told
+        assert parts_left(s3, bucket) == []
     assert folder.names() == ["large.bin"]
     assert folder.read("large.bin") == b"earlier"
     folder.clean()

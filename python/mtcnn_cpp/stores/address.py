@@ -39,7 +39,7 @@ STREAMS = frozenset(
 )
 S3 = frozenset({"s3", "s3a"})
 OBJECTS = S3 | {"gs", "gcs", "abfs", "abfss", "az", "oss", "obs"}  # an upload is seen when it is complete
-USER = re.compile(r"//[^/@\s]*@")
+USER = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import IO
 
-from ..files import is_leftover, temporary_name
+from ..files import is_leftover
 from .address import Address, parse
 from .errors import NO_ROOM, FolderInUse, code_of, plain, told
 from .local import check_name
 from .reading import open_remote
-from .system import is_whole, system, upload
+from .system import is_whole, system
+from .uploads import upload
 
 _locked: set[str] = set()
 _locking = threading.Lock()
@@ -115,23 +116,4 @@ def _writing(folder: Address, name: str, address: Address) -> Iterator[IO[bytes]
             if error.errno in NO_ROOM and error.filename is None:
                 raise plain(str(address), error) from None
             raise
-        if is_whole(folder):
-            upload(address, path)
-        else:
-            _upload_and_rename(path, folder / temporary_name(name), address)
-
-
-def _upload_and_rename(path: str, temporary: Address, address: Address) -> None:
-    from fsspec import AbstractFileSystem
-
-    files = system(address)
-    try:
-        upload(temporary, path)
-        with told(address):
-            if type(files).mv is AbstractFileSystem.mv:  # which takes names for patterns
-                files.cp_file(str(temporary), str(address))
-            else:
-                files.mv(str(temporary), str(address))
-    finally:
-        with contextlib.suppress(Exception):
-            files.rm_file(str(temporary))
+        upload(path, folder, name)

@@ -9,8 +9,6 @@ from .address import OBJECTS, S3, Address
 from .errors import EXTRA, told
 
 ATTEMPTS = 2  # of a request, by botocore; and of what botocore does not ask again, by s3fs
-AT_ONCE = 2  # parts of one file on their way
-PART = 16 * 2**20  # bytes; of a larger file they are more, for a store takes 10,000 parts
 SMALL = 2**20  # bytes; what is larger may take its time to upload
 UPLOAD_TIMEOUT = 120  # seconds for a part: the answer comes when all of it has arrived
 
@@ -53,18 +51,8 @@ def _s3_options(conf: dict[str, dict[str, Any]], slow: bool) -> dict[str, Any]:
         config["read_timeout"] = UPLOAD_TIMEOUT
     return {
         "use_listings_cache": False,  # others write to the store too
-        "max_concurrency": given.get("max_concurrency", AT_ONCE),
         "config_kwargs": config | given.get("config_kwargs", {}),
     }
-
-
-def upload(address: Address, path: str) -> None:
-    """Copy a file of this machine to this address."""
-    size = os.path.getsize(path)
-    files = system(address, upload=size)
-    parts = {"chunksize": max(PART, -(-size // 10_000))} if address.scheme in S3 else {}
-    with told(address):
-        files.put_file(path, str(address), **parts)
 
 
 def is_whole(address: Address) -> bool:
