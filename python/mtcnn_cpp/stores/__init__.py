@@ -4,10 +4,16 @@ An address is `s3://bucket/folder`, `gs://…`, `memory://…`: whatever fsspec 
 is told by the environment (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `AWS_ENDPOINT_URL_S3`, `FSSPEC_S3_ANON=true`),
 never by the address.
 
-How long a store that does not answer is waited for: 5 s for a connection, 15 s for the next bytes, each asked
-again a few times, so a dead one is an error after 10 to 60 s. `AWS_MAX_ATTEMPTS` and
-`FSSPEC_S3_CONFIG_KWARGS='{"connect_timeout": 20, "read_timeout": 60}'`, both set before Python starts, change
-that.
+How long a store that does not answer is waited for: 5 s for a connection and 15 s for the next bytes, each
+asked again (so a dead one is an error after 1 to 60 s), and 120 s for each 16 MB that are uploaded.
+`FSSPEC_S3_CONFIG_KWARGS='{"connect_timeout": 20, "read_timeout": 60}'` and `AWS_MAX_ATTEMPTS`, set before
+Python starts, change that.
+
+What a store cannot promise: see `Folder.lock`. A process that is killed while it uploads a file of over 16 MB
+leaves the parts that had arrived; they are no file, but take room until the bucket's rule for incomplete
+uploads (`AbortIncompleteMultipartUpload`) removes them. A file is complete before it is seen in an object
+store; sftp and the like get it under a temporary name, which is changed at the end. An output lies in the
+folder for temporary files (`TMPDIR`) until it is uploaded.
 """
 
 from .address import is_address
