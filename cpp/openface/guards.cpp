@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 
 #include "mtcnn/cascade.h"
 #include "mtcnn/memory.h"
@@ -142,16 +141,21 @@ Shape shape_after(const mtcnn::Network& network, int height, int width) {
 
 py::array_t<float> to_array(const std::vector<cv::Mat_<float>>& maps, const Shape& shape) {
     const bool single = shape.flat || shape.height * shape.width == 1;  // may come as one matrix
-    const std::size_t values = static_cast<std::size_t>(shape.channels) *
-                               (shape.flat ? 1 : static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width));
-    const bool one = single && maps.size() == 1 && maps[0].total() == values && std::min(maps[0].rows, maps[0].cols) == 1;
+    const std::size_t values =
+        static_cast<std::size_t>(shape.channels) *
+        (shape.flat ? 1 : static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width));
+    const bool one =
+        single && maps.size() == 1 && maps[0].total() == values && std::min(maps[0].rows, maps[0].cols) == 1;
     bool fits = one || (!shape.flat && maps.size() == static_cast<std::size_t>(shape.channels));
-    for (const cv::Mat_<float>& map : maps) fits = fits && (one || (map.rows == shape.height && map.cols == shape.width));
+    for (const cv::Mat_<float>& map : maps)
+        fits = fits && (one || (map.rows == shape.height && map.cols == shape.width));
     if (!fits) {
-        const std::string each = maps.empty() ? "" : " of " + std::to_string(maps[0].rows) + " x " + std::to_string(maps[0].cols);
-        throw std::runtime_error("OpenFace gave " + std::to_string(maps.size()) + " matrices" + each + ", expected " +
-                                 std::to_string(shape.channels) +
-                                 (shape.flat ? " values" : " of " + std::to_string(shape.height) + " x " + std::to_string(shape.width)));
+        const std::string each =
+            maps.empty() ? "" : " of " + std::to_string(maps[0].rows) + " x " + std::to_string(maps[0].cols);
+        throw Failed(
+            "OpenFace gave " + std::to_string(maps.size()) + " matrices" + each + ", expected " +
+            std::to_string(shape.channels) +
+            (shape.flat ? " values" : " of " + std::to_string(shape.height) + " x " + std::to_string(shape.width)));
     }
     std::vector<py::ssize_t> sizes = {shape.channels};
     if (!shape.flat) sizes.insert(sizes.end(), {shape.height, shape.width});

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <opencv2/core.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@
 namespace py = pybind11;
 
 namespace openface {
+
+// The original failed although its input was checked.
+struct Failed : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 // Pixels of the original's kind, a copy: 8 bits, (H, W, 3) blue first or (H, W) gray. Throws ValueError for others.
 cv::Mat to_picture(const py::array& image);
@@ -35,7 +41,7 @@ struct Shape {
 // After the last layer. Throws std::invalid_argument naming the layer that the input does not fit.
 Shape shape_after(const mtcnn::Network& network, int height, int width);
 
-// The original's maps as one array of that shape. Throws std::runtime_error where they are of another.
+// The original's maps as one array of that shape. Throws Failed where they are of another.
 py::array_t<float> to_array(const std::vector<cv::Mat_<float>>& maps, const Shape& shape);
 
 // "float32 (3, 480, 640)"

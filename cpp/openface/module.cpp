@@ -21,13 +21,15 @@
 namespace openface {
 namespace {
 
-// The original failed although its input was checked.
-struct Failed : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+// On one line.
+std::string joined(std::string text) {
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    for (std::size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " | ");
+    return text;
+}
 
 std::string and_said(const std::string& printed) {
-    return printed.empty() ? "" : "; OpenFace printed: " + printed.substr(0, 2000);
+    return printed.empty() ? "" : "; OpenFace printed: " + joined(printed.substr(0, 2000));
 }
 
 // Calls the original; whatever it throws becomes Failed, but for a lack of memory.
@@ -36,11 +38,11 @@ void call(const std::string& what, Prints& prints, const Call& original) {
     try {
         original();
     } catch (const cv::Exception& error) {
-        throw Failed(what + ": OpenFace threw cv::Exception: " + error.what() + and_said(prints.text()));
+        throw Failed(what + ": OpenFace threw cv::Exception: " + joined(error.what()) + and_said(prints.text()));
     } catch (const std::bad_alloc&) {
         throw;
     } catch (const std::exception& error) {
-        throw Failed(what + ": OpenFace threw: " + error.what() + and_said(prints.text()));
+        throw Failed(what + ": OpenFace threw: " + joined(error.what()) + and_said(prints.text()));
     } catch (...) {
         throw Failed(what + ": OpenFace threw something that is no std::exception" + and_said(prints.text()));
     }
@@ -99,7 +101,8 @@ public:
 class Network {
 public:
     Network(std::string_view bytes, const std::string& source)
-        : layers_(mtcnn::read_network(std::as_bytes(std::span(bytes)), source)), owned_(std::make_unique<Owned<CNN>>()) {
+        : layers_(mtcnn::read_network(std::as_bytes(std::span(bytes)), source)),
+          owned_(std::make_unique<Owned<CNN>>()) {
         const TemporaryFile file(bytes);
         ProcessPrints prints;
         call(source, prints, [&] { owned_->original.Read(file.path); });

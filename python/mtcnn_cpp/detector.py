@@ -41,7 +41,8 @@ class Detector(Many):
         OMP_NUM_THREADS if that is less. No effect on results.
     backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or "avx512" (that one), or
         "reference" (NumPy): all give the same bits. Or the networks in another runtime, "onnx" or "torch",
-        where the last digits differ.
+        where the last digits differ. Or "openface": the original, where it was bound
+        (docs/openface.md), whose last digits depend on its BLAS.
     providers: ONNX Runtime's execution providers, best first; None for the CPU.
     memory_limit: bytes that one detection of the core may take; 0 for what the machine has free. Options that
         need more (a tiny min_face on a large picture, thresholds of 0) are a MemoryError, not a full machine.

@@ -24,6 +24,8 @@ class FaceDetectorMTCNN:
     """OpenFace's `LandmarkDetector::FaceDetectorMTCNN`, in Python: the same calls, the same detections.
 
     location: the path of an `MTCNN_detector.txt` (or its folder); None for OpenFace's own networks, built in.
+    original: let the OpenFace that this package was bound to compute (docs/openface.md); ImportError where it
+        was bound to none. min_face is a whole number then.
 
     What differs from the original, on purpose: regions and confidences are returned, not appended to
     arguments; a file that cannot be read is an error, so that a detector is never empty; a picture that would
@@ -33,8 +35,9 @@ class FaceDetectorMTCNN:
     Raises what `Model.load` raises.
     """
 
-    def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
-        self._engine = _engine(Model.default() if location is None else Model.load(Path(location)))
+    def __init__(self, location: str | os.PathLike[str] | None = None, *, original: bool = False) -> None:
+        self._backend = "openface" if original else "core"
+        self._engine = self._load(Model.default() if location is None else Model.load(Path(location)))
 
     def read(self, location: str | os.PathLike[str]) -> None:
         """Take the networks of another `MTCNN_detector.txt` (or folder of one) from now on.
@@ -42,7 +45,7 @@ class FaceDetectorMTCNN:
         Detections that are under way end with the networks that they began with. Where this raises (what
         `Model.load` raises), the detector stays as it was.
         """
-        self._engine = _engine(Model.load(Path(location)))  # made whole first, then put in place at once
+        self._engine = self._load(Model.load(Path(location)))  # made whole first, then put in place at once
 
     def empty(self) -> bool:
         """Whether there are no networks: never, here."""
@@ -78,19 +81,20 @@ class FaceDetectorMTCNN:
         return hooked(self, matcher([pattern]), function)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _with_model, (self._engine.model,)
+        return _with_model, (self._engine.model, self._backend)
 
     def __repr__(self) -> str:
-        return f"FaceDetectorMTCNN({self._engine.model})"
+        original = ", original=True" if self._backend == "openface" else ""
+        return f"FaceDetectorMTCNN({self._engine.model}{original})"
+
+    def _load(self, model: Model) -> Engine:
+        return Engine(make_backend(self._backend, model), model, Options(), worker_count(0))
 
 
-def _engine(model: Model) -> Engine:
-    return Engine(make_backend("core", model), model, Options(), worker_count(0))
-
-
-def _with_model(model: Model) -> FaceDetectorMTCNN:
+def _with_model(model: Model, backend: str) -> FaceDetectorMTCNN:
     detector = FaceDetectorMTCNN.__new__(FaceDetectorMTCNN)
-    detector._engine = _engine(model)
+    detector._backend = backend
+    detector._engine = detector._load(model)
     return detector
 
 

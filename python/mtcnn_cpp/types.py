@@ -13,7 +13,9 @@ __all__ = ["BackendName", "Color", "Faces", "FloatArray", "ImageLike", "StageNam
 
 Color: TypeAlias = Literal["bgr", "rgb"]
 
-BackendName: TypeAlias = Literal["core", "generic", "avx2", "avx512", "reference", "onnx", "torch"]
+BackendName: TypeAlias = Literal[
+    "core", "generic", "avx2", "avx512", "reference", "onnx", "torch", "openface"
+]
 
 
 class PilImage(Protocol):

@@ -113,8 +113,7 @@ mtcnn::TensorView run(const mtcnn::Network& network, const cv::Mat& image) {
     } else {
         const mtcnn::PlanarNetwork planar(network, 3, kernels, false);
         planar.run_watched(
-            image.rows, image.cols,
-            [&](int y, float* row, std::ptrdiff_t stride) { copy_row(image, y, row, stride); },
+            image.rows, image.cols, [&](int y, float* row, std::ptrdiff_t stride) { copy_row(image, y, row, stride); },
             [](int, const float*, std::ptrdiff_t) {}, watch, checkpoint);
     }
     return last;
@@ -188,8 +187,8 @@ void FaceDetectorMTCNN::Read(const std::string& location) {
     }
     cascade_.reset();
     if (!pnet_.network_ || !rnet_.network_ || !onet_.network_) return;
-    cascade_ = std::make_shared<Cascade>(
-        mtcnn::Model{pnet_.network_->layers, rnet_.network_->layers, onet_.network_->layers});
+    cascade_ =
+        std::make_shared<Cascade>(mtcnn::Model{pnet_.network_->layers, rnet_.network_->layers, onet_.network_->layers});
 }
 
 bool FaceDetectorMTCNN::empty() { return !cascade_; }
@@ -212,7 +211,8 @@ bool FaceDetectorMTCNN::DetectFaces(std::vector<cv::Rect_<float>>& regions, cons
     options.min_face = min_face;
     options.thresholds = {t1, t2, t3};
     const auto stride = static_cast<std::ptrdiff_t>(pixels.step[0]);
-    const auto found = cascade_->detector.detect({pixels.data, image.rows, image.cols, stride, 3, false, false}, options);
+    const auto found =
+        cascade_->detector.detect({pixels.data, image.rows, image.cols, stride, 3, false, false}, options);
     for (const mtcnn::Box& box : found.boxes) regions.emplace_back(box.x, box.y, box.width, box.height);
     confidences.insert(confidences.end(), found.scores.begin(), found.scores.end());
     return !regions.empty();

@@ -1,5 +1,5 @@
 """Who computes: the compiled core in one of its variants, or the NumPy reference, all with the same bits;
-or the networks in another runtime, whose last digits differ.
+or the networks in another runtime, whose last digits differ; or the original, where it is installed.
 
 A backend is a module here that is named like it and has `make(name, model, settings)`; its name stands in
 `types.BackendName`. The variants of the core share one module.

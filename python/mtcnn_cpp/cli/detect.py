@@ -71,6 +71,8 @@ def detect(
         )
         for words in plan.passed_over:
             typer.echo(words, err=True)
+        for note in getattr(detector.engine.backend, "notes", ()):
+            typer.echo(f"note: {note}", err=True)
         saver = Saver(settings, plan.sources) if settings.saves else None
         at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
         with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):

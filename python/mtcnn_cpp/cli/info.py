@@ -34,12 +34,23 @@ def info(
             **core.build_info(),
             "active_isa": core.active_isa(),
             "isa_variants": core.isa_variants(),
+            "openface": _openface(),
             "model": (Model.load(model) if model else Model.default()).hashes(),
         }
         if format is Format.json:
             typer.echo(json.dumps(found, indent=1))
         else:
             _print_table(found)
+
+
+def _openface() -> dict[str, str]:
+    """What was bound, or the error that says why nothing is."""
+    from ..backends.openface import describe
+
+    try:
+        return {"state": "bound", **describe()}
+    except ImportError as error:
+        return {"state": str(error)}
 
 
 def _print_table(found: dict[str, Any]) -> None:
@@ -55,6 +66,14 @@ def _print_table(found: dict[str, Any]) -> None:
         active = variant["name"] == found["active_isa"]
         state = "active" if active else "can run" if variant["supported"] else "cannot run here"
         rows.add_row(f"isa {variant['name']}", Text(f"{state}: {variant['description']}"))
+    rows.add_row("openface", Text(_openface_words(found["openface"])))
     for stage, digest in found["model"].items():
         rows.add_row(f"model {stage}", Text(digest))
     console.Console().print(rows)
+
+
+def _openface_words(found: dict[str, str]) -> str:
+    if found["state"] != "bound":
+        return found["state"]
+    version = f" {found['version']}" if found["version"] else ""
+    return f"bound{version}: {found['library']} ({found['kind']}), OpenCV {found['opencv']}, BLAS {found['blas']}"

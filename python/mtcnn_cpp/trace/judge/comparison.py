@@ -145,6 +145,9 @@ def _notes(a: Trace, b: Trace, only: Sequence[str]) -> Iterator[str]:
                 if first[key] != second.get(key):
                     one, other = _short(first[key]), _short(second.get(key))
                     yield f"different {what}: {key} is {one} in a, {other} in b"
+    for side, trace in (("a", a), ("b", b)):
+        if original := trace.manifest.made_by.get("openface"):
+            yield f"{side} is the original, its inputs and stage lists by mtcnn_cpp's cascade: {original}"
     if only:
         yield f"only {', '.join(only)}"
     common = [name for name in a.names if name in b]

@@ -83,5 +83,5 @@ def _run(engine: Engine, pixels: Pixels, recorder: Recorder, only: Sequence[str]
         describe(to_bgr(pixels)),
         vars(engine.options) | {"thresholds": list(engine.options.thresholds)},  # as JSON has it
         engine.model.hashes(),
-        environment(engine.backend.name),
+        environment(engine.backend.name, getattr(engine.backend, "made_by", {})),
     )

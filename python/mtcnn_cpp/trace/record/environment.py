@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 
 import numpy as np
 
 
-def environment(backend: str) -> dict[str, str]:
-    """Words for the manifest. `backend` is ``reference`` or the name of the core's variant that ran."""
+def environment(backend: str, more: Mapping[str, str]) -> dict[str, str]:
+    """Words for the manifest. `backend` is ``reference`` or the name of the core's variant that ran; `more` is
+    what the backend itself has to say."""
     try:
         version = metadata.version("mtcnn-cpp")
     except metadata.PackageNotFoundError:  # imported from its sources
@@ -22,6 +24,7 @@ def environment(backend: str) -> dict[str, str]:
         "python": platform.python_version(),
         "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "machine": platform.machine(),
+        **more,
     }
 
 

@@ -1,0 +1,158 @@
+"""How CMake looks for OpenFace: what it finds, and what it says of what it cannot use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pictures import ROOT
+from stand_in import INDEX, PREFIX
+
+NEEDS = [name for name in ("cmake", "g++", "ar", "objdump") if not shutil.which(name)]
+try:
+    import pybind11
+except ImportError:
+    NEEDS.append("pybind11")
+pytestmark = [
+    pytest.mark.skipif(bool(NEEDS), reason=f"needs {', '.join(NEEDS)}"),
+    pytest.mark.skipif(not INDEX.exists(), reason="needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX"),
+    pytest.mark.skipif(sys.platform != "linux", reason="builds libraries as Linux has them"),
+]
+HEADER, LIBRARY = "include/OpenFace/FaceDetectorMTCNN.h", "lib/libLandmarkDetector.a"
+PACKAGE = "lib/cmake/OpenFace"
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """A copy of the stand-in's installation, to be damaged."""
+    copy = tmp_path / "prefix"
+    shutil.copytree(PREFIX, copy)
+    return copy
+
+
+def configure(where: object, build: Path, *options: str) -> tuple[bool, str]:
+    """Whether CMake succeeded, and what it said, without line breaks."""
+    command = [
+        *("cmake", "-S", str(ROOT), "-B", str(build / "build"), "-DMTCNN_CPP_PYTHON=ON"),
+        *(f"-DMTCNN_CPP_OPENFACE={where}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
+        *(f"-DPython_EXECUTABLE={sys.executable}", *options),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode == 0, " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_package(prefix: Path, tmp_path: Path) -> None:
+    fine, said = configure(prefix, tmp_path)
+    assert fine, said
+    assert f"OpenFace: {prefix}/{LIBRARY} (static), OpenCV" in said
+
+
+def test_a_prefix_without_a_package(prefix: Path, tmp_path: Path) -> None:
+    shutil.rmtree(prefix / PACKAGE)
+    fine, said = configure(prefix, tmp_path)
+    assert fine, said
+    assert f"OpenFace: {prefix}/{LIBRARY} (static)" in said
+
+
+def test_auto(prefix: Path, tmp_path: Path) -> None:
+    fine, said = configure("auto", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
+    assert fine, said
+    assert f"OpenFace: {prefix}/{LIBRARY}" in said
+
+
+def test_not_found(tmp_path: Path) -> None:
+    for where in (tmp_path, "auto"):
+        fine, said = configure(where, tmp_path)
+        assert not fine
+        assert "expected include/OpenFace/FaceDetectorMTCNN.h below" in said
+        assert "To build without OpenFace, leave the option out" in said
+        shutil.rmtree(tmp_path / "build")
+
+
+@pytest.mark.parametrize("where", ["relative", "/no/such/folder"])
+def test_no_folder(tmp_path: Path, where: str) -> None:
+    fine, said = configure(where, tmp_path)
+    assert not fine
+    assert (
+        f'the full path of the folder that OpenFace is installed in (such as /usr/local), found "{where}"'
+        in said
+    )
+
+
+def test_a_header_without_a_library(prefix: Path, tmp_path: Path) -> None:
+    shutil.rmtree(prefix / PACKAGE)
+    (prefix / LIBRARY).unlink()
+    fine, said = configure(prefix, tmp_path)
+    assert not fine
+    assert "expected the library LandmarkDetector" in said
+    assert f"found its header {prefix}/include/OpenFace/FaceDetectorMTCNN.h alone" in said
+
+
+def test_an_older_openface(prefix: Path, tmp_path: Path) -> None:
+    (prefix / PACKAGE / "OpenFaceConfigVersion.cmake").write_text(
+        'set(PACKAGE_VERSION "1.0.1")\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n'
+    )
+    fine, said = configure(prefix, tmp_path)
+    assert not fine
+    assert "expected version 2 or later, which has the detector MTCNN, found 1.0.1 in" in said
+
+
+@pytest.mark.parametrize("package", [True, False])
+def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package: bool) -> None:
+    """An object of the right names whose header says another machine."""
+    if not package:
+        shutil.rmtree(prefix / PACKAGE)
+    source = tmp_path / "a.cpp"
+    source.write_text(
+        "#include <FaceDetectorMTCNN.h>\nbool LandmarkDetector::FaceDetectorMTCNN::empty() { return true; }\n"
+    )
+    flags = f"-I{prefix}/include/OpenFace -I/usr/include/opencv4".split()
+    subprocess.run(["g++", "-std=c++20", "-c", *flags, "-o", tmp_path / "a.o", source], check=True)
+    data = bytearray((tmp_path / "a.o").read_bytes())
+    data[18:20] = (0xF3 if data[18] != 0xF3 else 0x3E).to_bytes(2, "little")  # RISC-V
+    (tmp_path / "a.o").write_bytes(data)
+    (prefix / LIBRARY).unlink()
+    subprocess.run(["ar", "rcS", prefix / LIBRARY, tmp_path / "a.o"], check=True, capture_output=True)
+    fine, said = configure(prefix, tmp_path)
+    assert not fine
+    assert "Is the library of this machine's architecture" in said
+
+
+def test_a_library_of_another_opencv(prefix: Path, tmp_path: Path) -> None:
+    """A shared library that asks for an OpenCV 4.5 by name."""
+    empty = tmp_path / "empty.cpp"
+    empty.write_text('extern "C" void of_opencv() {}\n')
+    user = tmp_path / "user.cpp"
+    user.write_text('extern "C" void of_opencv();\nvoid use() { of_opencv(); }\n')
+    core, library = tmp_path / "libopencv_core.so", prefix / "lib/libLandmarkDetector.so"
+    for name in ("libopencv_core.so.405", "libopencv_core.so.4.5"):
+        shared = ["g++", "-shared", "-fPIC", "-o"]
+        subprocess.run([*shared, core, empty, f"-Wl,-soname,{name}"], check=True)
+        subprocess.run([*shared, library, user, core], check=True)
+        shutil.rmtree(prefix / PACKAGE, ignore_errors=True)
+        (prefix / LIBRARY).unlink(missing_ok=True)
+        fine, said = configure(prefix, tmp_path)
+        assert not fine
+        assert "libLandmarkDetector.so was built with OpenCV 4.5, found " in said
+        shutil.rmtree(tmp_path / "build")
+
+
+def test_opencv_by_its_package(prefix: Path, tmp_path: Path) -> None:
+    """As libopencv-dev has it; and one that is too old."""
+    folder = tmp_path / "opencv"
+    folder.mkdir()
+    for version, expected in (("4.6.0", True), ("3.2.0", False)):
+        (folder / "OpenCVConfig.cmake").write_text(
+            f"set(OpenCV_VERSION {version})\n"
+            "set(OpenCV_INCLUDE_DIRS /usr/include/opencv4)\nfind_library(found opencv_core)\n"
+            "set(OpenCV_LIBS ${found})\n"
+        )
+        fine, said = configure(prefix, tmp_path, f"-DOpenCV_DIR={folder}")
+        assert fine == expected, said
+        assert (
+            "OpenCV 4.6.0" if fine else "expected 3.3 or later, which OpenFace needs, found 3.2.0"
+        ) in said
+        shutil.rmtree(tmp_path / "build")
