@@ -97,7 +97,7 @@ def test_a_planted_fault_is_found_by_name(
 
 @NEEDS_STAND_IN
 def test_noise_in_the_last_bits(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the documented tolerances it passes, and the report shows where the noise is; without, it fails."""
+    """With the documented tolerances it passes, and the report shows the noise; without, it fails."""
     page = (Path(__file__).parents[2] / "docs" / "openface.md").read_text("utf-8")
     assert " ".join(NOISE) in page
     monkeypatch.setenv("MTCNN_STAND_IN", "noise")

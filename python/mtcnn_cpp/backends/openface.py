@@ -1,8 +1,9 @@
 """The original: the OpenFace that this package was bound to when it was built.
 
-Boxes and scores are what its own `DetectFaces` gives. Every layer is computed by it too: a `.dat` file with the
-first k layers of a network is a network, whose output is that of layer k. Levels, crops and stage lists come from
-the reference's cascade, and landmarks, which the original drops, from its ONet on the boxes of that cascade.
+Boxes and scores are what its own `DetectFaces` gives. Every layer is computed by it too: a `.dat` file with
+the first k layers of a network is a network, whose output is that of layer k. Levels, crops and stage lists
+come from the reference's cascade, and landmarks, which the original drops, from its ONet on the boxes of that
+cascade.
 """
 
 from __future__ import annotations

@@ -76,4 +76,5 @@ def _openface_words(found: dict[str, str]) -> str:
     if found["state"] != "bound":
         return found["state"]
     version = f" {found['version']}" if found["version"] else ""
-    return f"bound{version}: {found['library']} ({found['kind']}), OpenCV {found['opencv']}, BLAS {found['blas']}"
+    library = f"{found['library']} ({found['kind']})"
+    return f"bound{version}: {library}, OpenCV {found['opencv']}, BLAS {found['blas']}"

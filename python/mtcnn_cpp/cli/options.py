@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..detector import Detector
     from ..model import Model
 
-BACKENDS = f"{', '.join(get_args(BackendName))}. All but onnx and torch give the same bits; openface is the original, where it was bound."
+BACKENDS = (
+    f"{', '.join(get_args(BackendName))}. All but onnx and torch give the same bits; "
+    "openface is the original, where it was bound."
+)
 
 MinFace: TypeAlias = Annotated[float, typer.Option(help="Side of the smallest face looked for, in pixels.")]
 Threads: TypeAlias = Annotated[

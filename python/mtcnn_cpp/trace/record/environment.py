@@ -10,8 +10,8 @@ import numpy as np
 
 
 def environment(backend: str, more: Mapping[str, str]) -> dict[str, str]:
-    """Words for the manifest. `backend` is ``reference`` or the name of the core's variant that ran; `more` is
-    what the backend itself has to say."""
+    """Words for the manifest. `backend` is ``reference`` or the name of the core's variant that ran; `more`
+    is what the backend itself has to say."""
     try:
         version = metadata.version("mtcnn-cpp")
     except metadata.PackageNotFoundError:  # imported from its sources
