@@ -10,6 +10,7 @@ import typer
 from . import (
     bench,
     compare,
+    conformance,
     detect,
     diff,
     doctor,
@@ -58,8 +59,8 @@ def main(
             stream.reconfigure(errors="backslashreplace")
 
 
-COMMANDS = (
-    *(detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, bench, sample, info),
-)
-for command in COMMANDS:
+for command in (
+    *(detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, conformance),
+    *(bench, sample, info),
+):
     command.register(app)

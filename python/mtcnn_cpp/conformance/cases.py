@@ -1,0 +1,154 @@
+"""A case: a picture, options, and what is expected of them. Built in, and as a folder for any language."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends.engine import Engine
+from ..detector import Detector
+from ..files import write_whole
+from ..formats.errors import shown
+from ..image import Pixels, to_pixels
+from ..model import Model
+from ..reference.options import Options
+from ..trace.errors import TraceError
+from ..trace.file.trace import Trace
+from ..trace.judge.faces import faces_of
+from ..trace.record.capture import record
+from . import files, pictures
+
+FORMAT, VERSION = "mtcnn_cpp conformance", 1
+EXPECTED = Path(__file__).parent / "expected"
+
+
+class ConformanceError(ValueError):
+    """A folder of cases or results that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """`expected` is a complete trace: the picture, the options, every tensor, and the faces."""
+
+    name: str
+    expected: Trace
+
+    @property
+    def options(self) -> Options:
+        return Options(**self.expected.manifest.options)
+
+    @property
+    def pixels(self) -> Pixels:
+        return to_pixels(self.expected.picture)
+
+
+def built_in_cases() -> Iterator[Case]:
+    """All cases, computed by the core and held against the hashes that are on record. ConformanceError where
+    one differs."""
+    for name in pictures.CASES:
+        recorded = Trace.load(EXPECTED / f"{name}.npz")
+        engine = engine_for(pictures.CASES[name][1])
+        made = record(engine, to_pixels(pictures.picture_of(name)), limit=None)
+        differ = [tensor for tensor in recorded if recorded.entry(tensor).sha256 != _sha256(made, tensor)]
+        if differ or recorded.names != made.names or recorded.manifest.picture != made.manifest.picture:
+            where = differ[0] if differ else "the names of the tensors"
+            raise ConformanceError(
+                f"case {name}: this build does not give what is on record, first at {where}; "
+                "install mtcnn_cpp again, or report it"
+            )
+        yield Case(name, made)
+
+
+def engine_for(options: Options) -> Engine:
+    """The core with OpenFace's networks."""
+    return dataclasses.replace(Detector().engine, options=options)
+
+
+def write_cases(folder: str | Path) -> list[str]:
+    """Write all built-in cases into a folder, made if need be, and return their names. ConformanceError where
+    the folder holds something else."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ConformanceError(f"{folder}: expected a folder to write cases into, found a file")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / files.INDEX).is_file():
+        raise ConformanceError(
+            f"{folder}: expected an empty folder or one with cases, found other files; give another name"
+        )
+    names = []
+    rows = []
+    for case in built_in_cases():
+        place = folder / case.name
+        place.mkdir(parents=True, exist_ok=True)
+        write_whole(place / files.PICTURE, files.to_ppm(case.expected.picture))
+        write_whole(place / files.CASE, files.to_json(describe(case)))
+        case.expected.save(place / files.EXPECTED)
+        names.append(case.name)
+        rows.append(files.table_row(case.name, case.expected.picture.shape, case.options))
+    write_whole(folder / files.TABLE, files.table(rows))
+    index = {"format": FORMAT, "version": VERSION, "model": Model.default().hashes(), "cases": names}
+    write_whole(folder / files.INDEX, files.to_json(index))  # last: a folder without it is incomplete
+    return names
+
+
+def describe(case: Case) -> dict[str, Any]:
+    """A case as plain values, but for its picture and the values of its layers."""
+    faces = faces_of(case.expected)
+    assert faces is not None
+    height, width, _ = case.expected.picture.shape
+    return {
+        "name": case.name,
+        "picture": files.PICTURE,
+        "width": width,
+        "height": height,
+        **case.expected.manifest.options,
+        "boxes": _decimals(faces.boxes),
+        "scores": _decimals(faces.scores),
+        "landmarks": _decimals(faces.landmarks),
+        "layers": {
+            name: {"shape": list(entry.shape), "dtype": entry.dtype, "sha256": entry.sha256}
+            for name in case.expected
+            for entry in [case.expected.entry(name)]
+        },
+    }
+
+
+def load_cases(folder: str | Path) -> Iterator[Case]:
+    """The cases in a folder that `write_cases` made. ConformanceError or TraceError says what is wrong."""
+    folder = Path(folder)
+    index = files.read_json(folder / files.INDEX)
+    if not isinstance(index, Mapping) or index.get("format") != FORMAT:
+        raise ConformanceError(
+            f"{folder / files.INDEX}: expected format {FORMAT!r}; is it a folder of cases?"
+        )
+    if index.get("version") != VERSION:
+        raise ConformanceError(
+            f"{folder / files.INDEX}: version {shown(str(index.get('version')), 20)}, this package knows "
+            f"{VERSION}; write the cases anew (--write), or update mtcnn_cpp"
+        )
+    names = index.get("cases")
+    if not isinstance(names, list) or not names or not all(map(files.is_name, names)):
+        raise ConformanceError(f"{folder / files.INDEX}: expected a list of names of cases; write them anew")
+    for name in names:
+        expected = Trace.load(folder / name / files.EXPECTED)
+        if expected.manifest.capture != "full" or faces_of(expected) is None:
+            raise TraceError(
+                f"{expected.source}: expected a complete trace with values; write the cases anew"
+            )
+        yield Case(name, expected)
+
+
+def _sha256(trace: Trace, name: str) -> str | None:
+    return trace.entry(name).sha256 if name in trace else None
+
+
+def _decimals(values: np.ndarray[Any, Any]) -> Any:
+    """Nested lists of the shortest decimals that read back as the same float32."""
+    if values.ndim:
+        return [_decimals(part) for part in values]
+    return json.loads(str(values[()]))
