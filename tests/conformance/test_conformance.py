@@ -16,7 +16,6 @@ import gold_figures
 import numpy as np
 import pytest
 from mtcnn_cpp import Detections, Detector, Model
-from mtcnn_cpp.backends import make_backend
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.conformance import Grade, ScoreCard, grade, load_cases, results_in, results_of, write_cases
 from mtcnn_cpp.conformance.card import grade_case
@@ -98,7 +97,7 @@ def test_the_record_is_the_originals(cases: dict[str, Case]) -> None:
 def test_a_build_that_is_off_the_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shutil.copytree(EXPECTED, tmp_path / "expected")
     monkeypatch.setattr("mtcnn_cpp.conformance.cases.EXPECTED", tmp_path / "expected")
-    other = Detector(transposed("onet", 4)).trace(picture_of("portrait"), capture="hash")
+    other = Detector(transposed("onet", 3)).trace(picture_of("portrait"), capture="hash")
     other.save(tmp_path / "expected" / "portrait.npz")
     with pytest.raises(ConformanceError, match=r"case portrait: .* first at onet/crop000/conv2"):
         list(built_in_cases())
@@ -119,21 +118,23 @@ def transposed(stage: str, *places: int) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("stage", "worst", "reason"),
+    ("stage", "expected", "reason"),
     [
+        ("pnet", Grade.SAME_FACES, r"boxes up to 4\.1 px apart.*; layers: different, pnet/level0\d/conv1: "),
         (
-            "pnet",
+            "rnet",
             Grade.DIFFERENT,
-            r"1 faces expected, 0 found; none at the expected face 0 \(6.*level00/conv1: ",
+            r"1 faces expected, 0 found; none at the expected face 0 \(90\.1 x 89\.7 at .*"
+            r"; layers: different, rnet/crop00\d/conv1: ",
         ),
-        ("onet", Grade.SAME_FACES, "layers: different, onet/crop00./conv1"),
     ],
 )
-def test_a_planted_port(cases: dict[str, Case], stage: str, worst: Grade, reason: str) -> None:
+def test_a_planted_port(cases: dict[str, Case], stage: str, expected: Grade, reason: str) -> None:
     engine = Detector(transposed(stage)).engine
-    card = grade(only("portrait", "nothing", cases=cases), results_of(engine), "planted")
-    assert card.cases[0].grade in (worst, Grade.DIFFERENT)
-    assert re.search(reason, card.cases[0].reason) or worst is Grade.DIFFERENT, card.cases[0].reason
+    card = grade(only("portrait", "edge", cases=cases), results_of(engine), "planted")
+    assert card.grade is Grade.DIFFERENT
+    assert card.cases[0].grade is expected
+    assert re.match(reason, card.cases[0].reason), card.cases[0].reason
     first = next(layer for layer in card.cases[0].layers if layer.grade is Grade.DIFFERENT)
     assert first.layer == f"{stage}/{'level' if stage == 'pnet' else 'crop'}*/conv1"
 
@@ -166,7 +167,7 @@ def of_all(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
         ({"boxes": lambda b: b + np.float32([30, 30, 0, 0])}, Grade.DIFFERENT, r"overlap by 0\.\d\d only"),
         ({"boxes": lambda b: b + np.float32(500)}, Grade.DIFFERENT, "none at the expected face 0"),
         (of_all(lambda a: a[:3]), Grade.DIFFERENT, "4 faces expected, 3 found"),
-        (of_all(lambda a: np.concatenate([a, a[:1] + np.float32(900)])), Grade.DIFFERENT, "none is expected at face 4"),
+        (of_all(lambda a: np.concatenate([a, a[:1] + np.float32(900)])), Grade.DIFFERENT, "expected at face 4"),
         (of_all(lambda a: a[::-1]), Grade.ULP_CLOSE, "in another order"),
     ],
 )  # fmt: skip
@@ -421,14 +422,12 @@ def test_the_python_example(folder: Path, tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)[-1]
     scope: dict[str, Any] = {}
     exec(compile(code, "docs/conformance.md", "exec"), scope)
-    backend = make_backend("core", Model.default())
 
     def find_faces(picture: np.ndarray, case: dict[str, Any]) -> tuple[Any, Any, Any]:
         detector = Detector(min_face=case["min_face"], thresholds=case["thresholds"])
         trace = detector.trace(picture, color="rgb")
         return trace["final/boxes"], trace["final/scores"], dict(trace)
 
-    assert backend.name
     scope["take_the_test"](find_faces, folder, tmp_path)
     card = grade(load_cases(folder), results_in(tmp_path))
     assert card.grade is Grade.EXACT
