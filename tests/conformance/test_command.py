@@ -1,0 +1,148 @@
+"""The command, the score card, and the foreign programs of docs/conformance.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.conformance import Grade, ScoreCard, grade, load_cases, results_in
+from mtcnn_cpp.conformance.cases import ConformanceError
+from mtcnn_cpp.conformance.grades import grade_named
+from mtcnn_cpp.conformance.html import to_html
+from mtcnn_cpp.conformance.junit import to_junit
+from pictures import BACKENDS
+from stand_in import INDEX, PREFIX
+from typer.testing import CliRunner
+from typer.testing import Result as Ran
+
+pytestmark = pytest.mark.skipif(BACKENDS[0] != "core", reason="the cases are made by the core")
+
+PAGE = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
+
+
+def card_of(*grades: Grade) -> ScoreCard:
+    from mtcnn_cpp.conformance.card import CaseGrade
+
+    return ScoreCard("a <b>", tuple(CaseGrade(f"c{i}", g, "why & <how>", None) for i, g in enumerate(grades)))
+
+
+def test_cards() -> None:
+    card = card_of(Grade.EXACT, Grade.ULP_CLOSE, Grade.DIFFERENT)
+    assert card.grade is Grade.DIFFERENT
+    assert card.badge == (
+        "![OpenFace MTCNN: different in 1 of 3 cases]"
+        "(https://img.shields.io/badge/OpenFace%20MTCNN%20v1-different%20in%201%20of%203%20cases-red)"
+    )
+    assert "-ulp--close%20in%201%20cases-green)" in card_of(Grade.ULP_CLOSE).badge
+    suite = ElementTree.fromstring(to_junit(card, Grade.CLOSE))
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    failure = suite.find("testcase[@name='c2']/failure")
+    assert failure is not None
+    assert failure.get("message") == "different: why & <how>"
+    assert ElementTree.fromstring(to_junit(card, Grade.EXACT)).get("failures") == "2"
+    page = to_html(card).decode()
+    assert "a &lt;b&gt;" in page
+    assert "why &amp; &lt;how&gt;" in page
+    assert "<b>a <b>" not in page
+    assert [g.label for g in Grade] == ["exact", "ulp-close", "close", "same faces", "different"]
+    assert all(grade_named(g.label) is g for g in Grade)
+    with pytest.raises(ConformanceError, match="nothing to grade"):
+        grade([], lambda case: "")
+
+
+def run(*arguments: object) -> Ran:
+    return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+
+
+def test_the_command(folder: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    index = json.loads((folder / "conformance.json").read_text())
+    (few / "conformance.json").write_text(json.dumps(index | {"cases": ["portrait", "tiny"]}))
+    for name in ("portrait", "tiny"):
+        shutil.copytree(folder / name, few / name)
+    files = "--html", tmp_path / "card.html", "--junit", tmp_path / "card.xml"
+    done = run("conformance", "--backend", "core", "--cases", few, *files)
+    assert done.exit_code == 0, done.output
+    assert "core: exact (every bit is equal); 2 cases, 1 faces, 207 tensors" in done.stdout
+    assert ElementTree.parse(tmp_path / "card.xml").getroot().get("failures") == "0"
+    assert "exact" in (tmp_path / "card.html").read_text()
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "tiny.json").write_text('{"boxes": [], "scores": []}')
+    done = run("conformance", "--results", results, "--cases", few, "--format", "json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["grade"] == "different"
+    assert [case["grade"] for case in found["cases"]] == ["different", "exact"]
+    shutil.copy(folder / "portrait" / "case.json", results / "portrait.json")
+    done = run("conformance", "--results", results, "--cases", few, "--format", "badge")
+    assert done.exit_code == 1  # its layers are no hashes
+    text = json.loads((folder / "portrait" / "case.json").read_text())
+    text["layers"] = {name: entry["sha256"] for name, entry in text["layers"].items()}
+    (results / "portrait.json").write_text(json.dumps(text))
+    done = run(
+        "conformance", "--results", results, "--cases", few, "--format", "junit", "--at-least", "exact"
+    )
+    assert done.exit_code == 0
+    assert ElementTree.fromstring(done.stdout).get("failures") == "0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give one of"),
+        (["--backend", "core", "--write", "x"], "give one of"),
+        (["--backend", "gpu"], "backend must be one of"),
+        (["--results", "/no/such"], "expected a folder with results"),
+        (["--backend", "core", "--at-least", "perfect"], "expected one of exact, ulp-close"),
+        (["--backend", "core", "--cases", "/no/such"], "conformance.json: expected a file"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str) -> None:
+    done = run("conformance", *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_the_python_example(folder: Path, tmp_path: Path) -> None:
+    """As docs/conformance.md has it, around this package's detector."""
+    code = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)[-1]
+    scope: dict[str, Any] = {}
+    exec(compile(code, "docs/conformance.md", "exec"), scope)
+
+    def find_faces(picture: np.ndarray, case: dict[str, Any]) -> tuple[Any, Any, Any]:
+        detector = Detector(min_face=case["min_face"], thresholds=case["thresholds"])
+        trace = detector.trace(picture, color="rgb")
+        return trace["final/boxes"], trace["final/scores"], dict(trace)
+
+    scope["take_the_test"](find_faces, folder, tmp_path)
+    card = grade(load_cases(folder), results_in(tmp_path))
+    assert card.grade is Grade.EXACT
+    assert card.headline.endswith("12 cases, 13 faces, 3369 tensors of layers compared")
+
+
+@pytest.mark.skipif(not INDEX.exists(), reason="needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX")
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+def test_the_foreign_program(folder: Path, tmp_path: Path) -> None:
+    """As docs/conformance.md has it, built against the stand-in."""
+    code = re.findall(r"```cpp\n(.*?)```", PAGE, flags=re.S)[0]
+    source, program, results = tmp_path / "foreign.cpp", tmp_path / "foreign", tmp_path / "results"
+    source.write_text(code)
+    results.mkdir()
+    headers = [f"-I{PREFIX}/include/OpenFace", "-I/usr/include/opencv4"]
+    libraries = [PREFIX / "lib/libLandmarkDetector.a", "-lopencv_core", "-pthread"]
+    subprocess.run(["g++", "-std=c++17", *headers, source, "-o", program, *libraries], check=True)
+    subprocess.run([program, INDEX, folder, results], check=True, capture_output=True)
+    card = grade(load_cases(folder), results_in(results))
+    assert card.grade is Grade.EXACT, card.headline
+    assert "13 faces, 0 tensors" in card.headline

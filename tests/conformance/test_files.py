@@ -1,0 +1,141 @@
+"""The files of cases and results, good and bad."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import gold_figures
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector
+from mtcnn_cpp.conformance import Grade, load_cases, results_in, write_cases
+from mtcnn_cpp.conformance.card import grade_case
+from mtcnn_cpp.conformance.cases import EXPECTED, Case, ConformanceError, built_in_cases
+from mtcnn_cpp.conformance.pictures import picture_of
+from mtcnn_cpp.trace import Trace
+from mtcnn_cpp.trace.judge.faces import faces_of
+from pictures import BACKENDS
+from ports import transposed
+
+pytestmark = pytest.mark.skipif(BACKENDS[0] != "core", reason="the cases are made by the core")
+
+BAD_RESULTS = {
+    "": "expected JSON",
+    "[1]": "expected an object with boxes and scores, found list",
+    '{"boxes": []}': "scores: expected a list of single numbers, found nothing",
+    '{"scores": [1], "boxes": [[1, 2, 3]]}': "boxes: expected a list of 4 numbers, found others",
+    '{"scores": [1], "boxes": [[1, 2, 3, NaN]]}': "all finite",
+    '{"scores": [1], "boxes": [[1, 2, 3, 1e999]]}': "all finite",
+    '{"scores": [1e99], "boxes": [[1, 2, 3, 4]]}': "scores: .* all finite",
+    '{"scores": [1], "boxes": [[1, 2, 3, "4"]]}': "found others",
+    '{"scores": [true], "boxes": [[1, 2, 3, 4]]}': "found others",
+    '{"scores": [1], "boxes": [[1, 2, 3, 4], [1, 2]]}': "found others",
+    '{"scores": [1, 1], "boxes": [[1, 2, 3, 4]]}': r"as many boxes as scores \(2\), found 1",
+    '{"scores": [1], "boxes": [[1, 2, 3, 4]], "landmarks": [[[1, 2]]]}': "landmarks: expected a list of 5x2",
+    '{"scores": [], "boxes": {}}': "boxes: .* found dict",
+    '{"scores": [], "boxes": [], "layers": [1]}': "layers: expected an object",
+    '{"error": "out of \\u001b[31m memory"}': r"the program says: out of \\x1b\[31m memory",
+    "[" * 100_000: "expected JSON",
+    '{"scores": ' + "[0]," * 1 + "1" * 5000 + "}": "expected JSON",
+}
+
+
+@pytest.mark.parametrize("text", BAD_RESULTS, ids=range(len(BAD_RESULTS)))
+def test_bad_results_are_told(portrait: Case, tmp_path: Path, text: str) -> None:
+    (tmp_path / "portrait.json").write_text(text)
+    found = grade_case(portrait, results_in(tmp_path)(portrait))
+    assert found.grade is Grade.DIFFERENT
+    assert re.search(BAD_RESULTS[text], found.reason), found.reason
+    assert "\x1b" not in found.reason
+
+
+def test_missing_results_and_damaged_layers(portrait: Case, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected a folder with results"):
+        results_in(tmp_path / "none")
+    found = grade_case(portrait, results_in(tmp_path)(portrait))
+    assert "no result: " in found.reason
+    assert "portrait.json: expected a file, found nothing there" in found.reason
+    (tmp_path / "portrait.json").write_text('{"boxes": [], "scores": []}')
+    (tmp_path / "portrait.npz").write_bytes(b"PK no zip")
+    assert "not a readable NPZ" in grade_case(portrait, results_in(tmp_path)(portrait)).reason
+    data = {"pnet/level00/conv1": np.array([{}], object), "pnet/level00/input": np.zeros(3, np.float32)}
+    np.savez(tmp_path / "portrait.npz", **data)  # type: ignore[arg-type]
+    found = grade_case(portrait, results_in(tmp_path)(portrait))
+    assert [layer.grade for layer in found.layers] == [Grade.DIFFERENT] * 2
+
+
+def test_bad_folders_of_cases(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(ConformanceError, match="expected an empty folder or one with cases"):
+        write_cases(tmp_path)
+    with pytest.raises(ConformanceError, match="found a file"):
+        write_cases(tmp_path / "letter.txt")
+    with pytest.raises(FileNotFoundError):
+        list(load_cases(tmp_path))
+    good = json.loads((folder / "conformance.json").read_text())
+    for change, message in (
+        ({"format": "x"}, "is it a folder of cases"),
+        ({"version": 2}, "version 2, this package knows 1"),
+        ({"cases": []}, "expected a list of names"),
+        ({"cases": ["../portrait"]}, "expected a list of names"),
+        ({"cases": ["gone"]}, "no such file"),
+    ):
+        (tmp_path / "conformance.json").write_text(json.dumps(good | change))
+        with pytest.raises(ValueError, match=message):
+            list(load_cases(tmp_path))
+    (tmp_path / "conformance.json").write_text(json.dumps(good | {"cases": ["tiny"]}))
+    shutil.copytree(folder / "tiny", tmp_path / "tiny")
+    assert len(list(load_cases(tmp_path))) == 1
+    shutil.copy(EXPECTED / "tiny.npz", tmp_path / "tiny" / "expected.npz")
+    with pytest.raises(ValueError, match="expected a complete trace with values"):
+        list(load_cases(tmp_path))
+
+
+def test_what_is_written(folder: Path, cases: dict[str, Case]) -> None:
+    """Each file says the same; a second time gives the same bytes."""
+    for line in (folder / "cases.txt").read_text().splitlines()[1:]:
+        name, width, height, *numbers = line.split()
+        case = json.loads((folder / name / "case.json").read_text())
+        options = cases[name].options
+        expected = [options.min_face, *options.thresholds, options.scale_factor]
+        assert (
+            list(map(float, numbers))
+            == expected
+            == [case["min_face"], *case["thresholds"], case["scale_factor"]]
+        )
+        pixels = picture_of(name)
+        head = f"P6\n{width} {height}\n255\n".encode()
+        assert (folder / name / "picture.ppm").read_bytes() == head + pixels[..., ::-1].tobytes()
+        boxes = np.array(case["boxes"], np.float32).reshape(-1, 4)
+        assert boxes.tobytes() == cases[name].expected["final/boxes"].tobytes()
+        with np.load(folder / name / "expected.npz") as file:
+            assert set(file.files) == {"picture", "manifest", *case["layers"]}
+        assert len(Trace.load(folder / name / "expected.npz")) == len(case["layers"])
+    before = (folder / "odd" / "expected.npz").read_bytes()
+    write_cases(folder)
+    assert (folder / "odd" / "expected.npz").read_bytes() == before
+
+
+def test_the_record_is_the_originals(cases: dict[str, Case]) -> None:
+    """Case `whole` is a detection that the original recorded."""
+    gold = next(
+        case
+        for case in gold_figures.cases()
+        if case["image"] == "astronaut.png" and case.get("min_face", 60) == 60
+    )
+    assert (gold_figures.picture_of(gold) == picture_of("whole")).all()
+    faces = faces_of(cases["whole"].expected)
+    assert faces is not None
+    assert faces.boxes.tobytes() == gold_figures.floats(gold["boxes_hex"]).tobytes()
+
+
+def test_a_build_that_is_off_the_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(EXPECTED, tmp_path / "expected")
+    monkeypatch.setattr("mtcnn_cpp.conformance.cases.EXPECTED", tmp_path / "expected")
+    other = Detector(transposed("onet", 3)).trace(picture_of("portrait"), capture="hash")
+    other.save(tmp_path / "expected" / "portrait.npz")
+    with pytest.raises(ConformanceError, match=r"case portrait: .* first at onet/crop000/conv2"):
+        list(built_in_cases())

@@ -1,0 +1,165 @@
+"""Grades: what is right is exact, what is planted is found and told."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detections, Detector
+from mtcnn_cpp.conformance import Grade, grade, results_of
+from mtcnn_cpp.conformance.card import grade_case
+from mtcnn_cpp.conformance.cases import Case
+from mtcnn_cpp.conformance.faces import grade_faces
+from mtcnn_cpp.conformance.results import Result
+from mtcnn_cpp.trace.judge.faces import faces_of
+from pictures import BACKENDS
+from ports import transposed
+
+pytestmark = pytest.mark.skipif(BACKENDS[0] != "core", reason="the cases are made by the core")
+
+
+def only(*names: str, cases: dict[str, Case]) -> list[Case]:
+    return [cases[name] for name in names]
+
+
+@pytest.mark.parametrize("backend", ["core", "reference", "generic"])
+def test_ours_are_exact(cases: dict[str, Case], backend: str) -> None:
+    chosen = only("portrait", "loose", "edge", "odd", "nothing", "tiny", cases=cases)
+    card = grade(chosen, results_of(Detector(backend=backend).engine), backend)  # type: ignore[arg-type]
+    assert card.grade is Grade.EXACT, card.headline
+    assert card.headline.endswith("6 cases, 4 faces, 1017 tensors of layers compared")
+
+
+@pytest.mark.parametrize(("backend", "module"), [("onnx", "onnxruntime"), ("torch", "torch")])
+def test_other_runtimes_are_close(cases: dict[str, Case], backend: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"needs mtcnn-cpp[{backend}]")
+    engine = Detector(backend=backend).engine  # type: ignore[arg-type]
+    card = grade(cases.values(), results_of(engine), backend)
+    assert card.grade is Grade.CLOSE, card.headline
+    assert sum(case.tensors for case in card.cases) == 3369
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected", "reason"),
+    [
+        ("pnet", Grade.SAME_FACES, r"boxes up to 4\.1 px apart.*; layers: different, pnet/level0\d/conv1: "),
+        (
+            "rnet",
+            Grade.DIFFERENT,
+            r"1 faces expected, 0 found; none at the expected face 0 \(90\.1 x 89\.7 at .*"
+            r"; layers: different, rnet/crop00\d/conv1: ",
+        ),
+    ],
+)
+def test_a_planted_port(cases: dict[str, Case], stage: str, expected: Grade, reason: str) -> None:
+    engine = Detector(transposed(stage)).engine
+    card = grade(only("portrait", "edge", cases=cases), results_of(engine), "planted")
+    assert card.grade is Grade.DIFFERENT
+    assert card.cases[0].grade is expected
+    assert re.match(reason, card.cases[0].reason), card.cases[0].reason
+    first = next(layer for layer in card.cases[0].layers if layer.grade is Grade.DIFFERENT)
+    assert first.layer == f"{stage}/{'level' if stage == 'pnet' else 'crop'}*/conv1"
+
+
+def changed(case: Case, **changes: Callable[[np.ndarray], np.ndarray]) -> Result:
+    """The expected result with some of it changed."""
+    given: dict[str, Any] = {
+        name: case.expected[f"final/{name}"] for name in ("boxes", "scores", "landmarks")
+    }
+    return Result(
+        **{name: changes[name](array.copy()) if name in changes else array for name, array in given.items()}
+    )
+
+
+def of_all(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    return dict.fromkeys(("boxes", "scores", "landmarks"), change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "reason"),
+    [
+        ({}, Grade.EXACT, "^$"),
+        ({"boxes": lambda b: np.nextafter(b, np.float32(999))}, Grade.ULP_CLOSE, "boxes up to 1.5e-05 px"),
+        ({"scores": lambda s: np.nextafter(s, np.float32(0))}, Grade.ULP_CLOSE, "scores up to 6e-08"),
+        ({"boxes": lambda b: b + np.float32(0.009)}, Grade.CLOSE, "boxes up to 0.009 px"),
+        ({"boxes": lambda b: b + np.float32(0.02)}, Grade.SAME_FACES, "boxes up to 0.02 px"),
+        ({"scores": lambda s: s - np.float32(9e-6)}, Grade.CLOSE, "scores up to 9e-06"),
+        ({"scores": lambda s: s - np.float32(1e-4)}, Grade.SAME_FACES, "scores up to 0.0001"),
+        ({"landmarks": lambda p: p + np.float32(5)}, Grade.SAME_FACES, "landmarks up to 5 px"),
+        ({"boxes": lambda b: b + np.float32([30, 30, 0, 0])}, Grade.DIFFERENT, r"overlap by 0\.\d\d only"),
+        ({"boxes": lambda b: b + np.float32(500)}, Grade.DIFFERENT, "none at the expected face 0"),
+        (of_all(lambda a: a[:3]), Grade.DIFFERENT, "4 faces expected, 3 found"),
+        (of_all(lambda a: np.concatenate([a, a[:1] + np.float32(900)])), Grade.DIFFERENT, "at face 4"),
+        (of_all(lambda a: a[::-1]), Grade.ULP_CLOSE, "in another order"),
+    ],
+)  # fmt: skip
+def test_grades_of_faces(
+    cases: dict[str, Case], changes: dict[str, Any], expected: Grade, reason: str
+) -> None:
+    case = cases["mosaic"]
+    faces = faces_of(case.expected)
+    assert isinstance(faces, Detections)
+    found = grade_faces(faces, changed(case, **changes))
+    assert found.grade is expected
+    assert re.search(reason, found.reason), found.reason
+
+
+def layered(case: Case, changes: dict[str, Any], drop: str = "?") -> Result:
+    """The expected result with all its layers but those whose names begin with `drop`, some changed."""
+    layers = {name: case.expected[name] for name in case.expected if not name.startswith(drop)}
+    return dataclasses.replace(changed(case), layers=layers | changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected", "reason"),
+    [
+        ("pnet/level01/conv2", lambda a: np.nextafter(a, np.float32(9)), Grade.ULP_CLOSE, "level01/conv2"),
+        ("pnet/level01/conv2", lambda a: a + np.float32(5e-6) * abs(a).max(), Grade.CLOSE, "level01/conv2"),
+        ("pnet/level01/conv2", lambda a: a + np.float32(5e-5) * abs(a).max(), Grade.SAME_FACES, "01/conv2"),
+        ("onet/crop001/fc2", lambda a: a * np.float32("nan"), Grade.SAME_FACES, "16 values are NaN"),
+        ("onet/crop001/fc2", lambda a: a[:6], Grade.SAME_FACES, r"expected \(16,\) float32, found \(6,\)"),
+        ("rnet/crop000/conv1", lambda a: a.astype(np.float64), Grade.SAME_FACES, "found .* float64"),
+        ("rnet/crop000/conv1", lambda a: a.swapaxes(1, 2).copy(), Grade.SAME_FACES, "x and y are swapped"),
+        ("pnet/level00/input", lambda a: a[::-1].copy(), Grade.SAME_FACES, "red and blue are swapped"),
+    ],
+)  # fmt: skip
+def test_grades_of_layers(portrait: Case, name: str, change: Any, expected: Grade, reason: str) -> None:
+    found = grade_case(portrait, layered(portrait, {name: change(portrait.expected[name])}))
+    assert found.grade is expected
+    assert re.search(reason, found.reason), found.reason
+
+
+def test_other_crops_are_told_apart(portrait: Case) -> None:
+    """A crop that is another one is no fault of the layers, unless all of them are."""
+    shifted = {
+        name: np.ascontiguousarray(np.roll(portrait.expected[name], 1, 2)) for name in portrait.expected
+        if name.startswith("rnet/crop") and name.endswith("/input")
+    }  # fmt: skip
+    one = dict(list(shifted.items())[:1])
+    found = grade_case(portrait, layered(portrait, one))
+    assert found.grade is Grade.EXACT
+    assert found.notes == ("1 crops are other ones than expected (first rnet/crop000): not compared",)
+    found = grade_case(portrait, layered(portrait, shifted))
+    assert found.grade is Grade.SAME_FACES
+    assert "layers: different, rnet/crop" in found.reason
+
+
+def test_hashes_and_unknown_names(portrait: Case) -> None:
+    hashes = {name: str(portrait.expected.entry(name).sha256) for name in portrait.expected}
+    result = dataclasses.replace(changed(portrait), hashes=hashes)
+    found = grade_case(portrait, result)
+    assert (found.grade, found.tensors) == (Grade.EXACT, 207)
+    wrong = hashes | {"onet/crop000/fc2": "0" * 64, "onet/crop000/fc9": "1"}
+    found = grade_case(portrait, dataclasses.replace(result, hashes=wrong))
+    assert found.grade is Grade.SAME_FACES
+    assert "needs its values" in found.reason
+    assert found.notes[0].startswith(
+        "1 names are not expected, first 'onet/crop000/fc9'; the nearest: onet/crop000/fc"
+    )
+    found = grade_case(portrait, layered(portrait, {}, drop="onet"))
+    assert found.grade is Grade.EXACT
+    assert re.search(r"\d+ of 207 tensors were given", found.notes[0])
