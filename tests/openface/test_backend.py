@@ -260,6 +260,15 @@ def test_a_build_without_it(picture: Path) -> None:
     )
 
 
+def test_the_core_carries_no_trace() -> None:
+    """Whether or not a build has OpenFace, the module of the core has none of it."""
+    from mtcnn_cpp import _core
+
+    data = Path(_core.__file__).read_bytes()
+    assert b"mtcnn" in data
+    assert not [word for word in (b"OpenFace", b"LandmarkDetector", b"opencv") if word in data]
+
+
 def test_options() -> None:
     check_options(Options(40.0))
     with pytest.raises(ValueError, match="min_face"):
