@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,27 @@ def test_one_job_at_a_time(where: str) -> None:
         raise KeyError
     with two.lock():
         pass
+
+
+def test_threads_share_a_folder(folder: Folder) -> None:
+    folder.make()
+    one = folder.name.startswith("s3")  # the tests' server cannot replace a file for two at a time
+    whole = {bytes([sign]) * 10_000 for sign in b"abcd"}
+
+    def work(data: bytes) -> None:
+        for number in range(5):
+            write(folder, f"{chr(data[0])}{number}", data)
+            shared = f"shared {data[:1].decode() if one else ''}"
+            write(folder, shared, data)
+            assert folder.read(shared) in whole
+            with folder.open(shared) as file:
+                assert file.read() in whole
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, whole))
+    names = [f"{sign}{number}" for sign in "abcd" for number in range(5)]
+    assert [name for name in folder.names() if "shared" not in name] == names
+    assert all(folder.read(name) == name[:1].encode() * 10_000 for name in names)
 
 
 def test_a_folder_travels(folder: Folder) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from mtcnn_cpp.stores import FolderInUse, open_folder
+from mtcnn_cpp.stores import FolderInUse, lock, open_folder
 from mtcnn_cpp.stores.lock import LOCK
 
 HOLD = """
@@ -114,6 +116,40 @@ def test_threads_race_for_it(tmp_path: Path) -> None:
         thread.join()
     assert got == [50, 50, 50]
     assert most == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: a file that is open cannot be removed")
+def test_the_file_of_a_holder_that_ends_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is removed after it was opened and before it is locked, so its lock keeps nobody out."""
+    try_lock, removed = lock._try_lock, []
+
+    def late(file: int) -> None:
+        if not removed:
+            removed.append((tmp_path / LOCK).unlink())
+        try_lock(file)
+
+    monkeypatch.setattr(lock, "_try_lock", late)
+    with open_folder(tmp_path).lock():
+        with (
+            pytest.raises(FolderInUse, match=f"in use by process {os.getpid()},"),
+            open_folder(tmp_path).lock(),
+        ):
+            pass
+        assert os.listdir(tmp_path) == [LOCK]
+    assert removed
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "_try_lock", refuse)
+    with pytest.warns(
+        RuntimeWarning, match=f"^{re.escape(str(tmp_path))} is on a file system without locks"
+    ) as told, open_folder(tmp_path).lock():
+        assert os.listdir(tmp_path) == [LOCK]
+    assert told[0].filename == __file__
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_is_missing_or_a_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ leaves no parts."""
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from faulty_server import faulty_server
-from mtcnn_cpp.stores import open_folder
+from mtcnn_cpp.stores import list_files, open_folder
 from mtcnn_cpp.stores.uploads import PART
 
 SIZE = 2 * PART + 1000  # three parts
@@ -69,6 +70,25 @@ def test_a_part_that_fails(
     assert folder.names() == ["large.bin"]
     assert folder.read("large.bin") == b"earlier"
     assert parts_left(s3, bucket) == []
+
+
+def test_where_a_file_is_seen_while_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, as on sftp, it comes under another name; what fails half way is not seen."""
+    memory = pytest.importorskip("fsspec.implementations.memory", reason="needs the extra remote")
+    folder = open_folder(f"memory://{secrets.token_hex(6)}")
+    with folder.writing("a") as file:
+        file.write(b"earlier")
+
+    def half(self: Any, _path: str, address: str) -> None:
+        self.pipe_file(address, b"half")
+        assert (folder.names(), folder.read("a")) == (["a"], b"earlier")
+        raise OSError("broken")
+
+    monkeypatch.setattr(memory.MemoryFileSystem, "put_file", half)
+    with pytest.raises(OSError, match=r"/a: broken$"), folder.writing("a") as file:
+        file.write(b"next")
+    assert folder.read("a") == b"earlier"
+    assert [*list_files(folder.name)] == [f"{folder.name}/a"]
 
 
 @pytest.mark.parametrize(
