@@ -144,9 +144,12 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(lock, "_try_lock", refuse)
-    with pytest.warns(
-        RuntimeWarning, match=f"^{re.escape(str(tmp_path))} is on a file system without locks"
-    ) as told, open_folder(tmp_path).lock():
+    with (
+        pytest.warns(
+            RuntimeWarning, match=f"^{re.escape(str(tmp_path))} is on a file system without locks"
+        ) as told,
+        open_folder(tmp_path).lock(),
+    ):
         assert os.listdir(tmp_path) == [LOCK]
     assert told[0].filename == __file__
     assert os.listdir(tmp_path) == []

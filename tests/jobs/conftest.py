@@ -1,0 +1,7 @@
+"""A server that speaks S3, for jobs on it."""
+
+from __future__ import annotations
+
+from s3_server import bucket, environment, s3, server
+
+__all__ = ["bucket", "environment", "s3", "server"]

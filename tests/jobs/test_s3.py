@@ -1,0 +1,91 @@
+"""Jobs on a real S3 server: sources there, the table there, resumed there."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mtcnn_cpp.table import Format, read_rows
+from study import make_study, rows_of, run, run_small
+
+
+@pytest.fixture
+def study(s3: Any, bucket: str, tmp_path: Path) -> Path:
+    """A study here, and the same below s3://bucket/in."""
+    here = make_study(tmp_path / "in")
+    for folder, _, names in os.walk(here):
+        for name in names:
+            path = Path(folder, name)
+            s3.upload_file(str(path), bucket, "in/" + path.relative_to(here).as_posix())
+    return here
+
+
+def rows_there(s3: Any, bucket: str, prefix: str) -> list[dict[str, object]]:
+    """All rows of the parts in a folder of the bucket, with the sources named as they are here."""
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    rows: list[dict[str, object]] = []
+    for key in (item["Key"] for item in found):
+        if (format := Format.of(key)) and not key.endswith("_job.json"):
+            data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            rows += read_rows(io.BytesIO(data), format, name=key)
+    return rows
+
+
+def named_here(rows: list[dict[str, object]], bucket: str, here: Path) -> list[dict[str, object]]:
+    there, here_named = f"s3://{bucket}/in", str(here)
+    for row in rows:
+        for name in ("source", "error"):
+            row[name] = row[name] and str(row[name]).replace(there, here_named)
+    return sorted(rows, key=repr)
+
+
+def test_from_a_bucket_to_a_bucket(
+    study: Path, s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The table of a job in the store is that of one on this machine; resumed after parts went, too."""
+    run(study, "-o", tmp_path / "here", "--format", "csv")
+    here = rows_of(tmp_path / "here")
+    where = f"s3://{bucket}/out/"
+    done = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", env=environment)
+    assert done.returncode == 1, done.stderr
+    assert "to look at: 14 pictures, 4 videos" in done.stderr
+    assert named_here(rows_there(s3, bucket, "out/"), bucket, study) == here
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix="out/")["Contents"]]
+    for key in keys[::3]:
+        if not key.endswith("_job.json"):
+            s3.delete_object(Bucket=bucket, Key=key)
+    again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", env=environment)
+    assert again.returncode == 2
+    assert "holds a job already; --resume goes on with it" in again.stderr
+    again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", "--resume", env=environment)
+    assert again.returncode == 1, again.stderr
+    assert named_here(rows_there(s3, bucket, "out/"), bucket, study) == here
+
+
+def test_patterns_single_files_and_one_table(
+    study: Path, s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    sources = f"s3://{bucket}/in/p0*.png", f"s3://{bucket}/in/long.mp4"
+    done = run_small(*sources, "-o", f"s3://{bucket}/faces.jsonl", env=environment)
+    assert done.returncode == 0, done.stderr
+    found = named_here(rows_there(s3, bucket, "faces.jsonl"), bucket, study)
+    assert run(study / "p0*.png", study / "long.mp4", "-o", tmp_path / "t.jsonl").exit_code == 0
+    assert found == rows_of(tmp_path / "t.jsonl")
+    drawn = run_small(sources[0], "--save-dir", tmp_path / "seen", env=environment)
+    assert drawn.returncode == 0
+    assert (tmp_path / "seen" / "p01_faces.png").exists()
+
+
+def test_what_is_not_there(bucket: str, environment: dict[str, str], tmp_path: Path) -> None:
+    names = f"s3://{bucket}/none.jpg", f"s3://{bucket}/none/*.jpg", "s3://no-such-bucket-here/a.jpg"
+    done = run_small(*names, "--sample", "-o", tmp_path / "t.csv", env=environment)
+    assert done.returncode == 1
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: s3://")]) == 3
+    assert "Traceback" not in done.stderr
+    assert len(rows_of(tmp_path / "t.csv")) == 4
+    done = run_small("--sample", "-o", "s3://no-such-bucket-here/out/", env=environment)
+    assert done.returncode == 2
+    assert "no-such-bucket-here" in done.stderr
