@@ -11,7 +11,7 @@
 
 // There where the original's BLAS has them; else null.
 extern "C" {
-void sgemm_() __attribute__((weak));
+void sgemm_() __attribute__((weak));  // NOLINT(readability-identifier-naming)
 char* openblas_get_config() __attribute__((weak));
 }
 

@@ -24,7 +24,7 @@ namespace {
 // On one line.
 std::string joined(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
-    for (std::size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " | ");
+    for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) text.replace(at, 1, " | ");
     return text;
 }
 
@@ -192,7 +192,7 @@ PYBIND11_MODULE(_openface, m) {
     m.doc() = "The OpenFace that was installed when this was built. What would end its program is an error here.";
     openface::check_opencv();
     py::register_exception<openface::Failed>(m, "OpenFaceError", PyExc_RuntimeError);
-    py::register_exception_translator([](std::exception_ptr pointer) {
+    py::register_exception_translator([](std::exception_ptr pointer) {  // NOLINT(performance-unnecessary-value-param)
         try {
             if (pointer) std::rethrow_exception(pointer);
         } catch (const mtcnn::FileNotFound& error) {

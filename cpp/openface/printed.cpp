@@ -84,7 +84,7 @@ std::string ProcessPrints::text() {
     std::string found;
     char piece[4096];
     off_t at = 0;
-    for (ssize_t count; (count = pread(file_, piece, sizeof piece, at)) > 0; at += count) {
+    for (ssize_t count = 0; (count = pread(file_, piece, sizeof piece, at)) > 0; at += count) {
         found.append(piece, static_cast<std::size_t>(count));
     }
     return found;
