@@ -20,7 +20,8 @@ d.detect_batch(["a.png", np.zeros((9, 9), np.uint16)])
 with d.hook("final/*", lambda name, array: print(name, array.max())):
     d.detect("a.png", color="rgb")
 face: float = float(faces[0].left_eye[0])
-regions, confidences = FaceDetectorMTCNN().detect_faces(sample_image(), 40)
+regions, confidences = FaceDetectorMTCNN(original=False).detect_faces(sample_image(), 40)
+original = Detector(backend="openface")
 """
 WRONG = {
     "d.detect(42)": 'has incompatible type "int"',
