@@ -32,7 +32,8 @@ def validate(
     isolated: bool = False,
     judge: Judge = Judge(),
 ) -> Report:
-    """Does the trace reproduce itself? Run the engine on the picture in the trace and compare every tensor.
+    """Does the trace reproduce itself? Run the engine on the picture in the trace and compare every tensor
+    that the trace holds; with a strict judge it must hold all of them.
 
     image: the picture, for a trace that holds no pixels. isolated: as `compare_isolated`. Raises TraceError
     for a trace of names only, and for a picture that is missing or is another one.
@@ -45,7 +46,7 @@ def validate(
     source = f"rerun with {engine.backend.name}"
     about = trace.manifest
     second = run(engine, pixels, folder / "again.npz", source, about.only, about.capture)
-    return judge.compare(trace, second)
+    return judge.compare(trace, second, None if judge.strict else trace.names)
 
 
 def run(
@@ -60,7 +61,8 @@ def run(
 def compare_engines(
     pixels: Pixels, a: Engine, b: Engine, folder: Path, *, isolated: bool = False, judge: Judge = Judge()
 ) -> Report:
-    """Run two engines on one picture and compare what they compute; a is the reference.
+    """Run two engines on one picture and compare what they compute; a is the reference. What one lacks is a
+    failure.
 
     isolated: as `compare_isolated`, b's layers are fed a's tensors.
     """
@@ -68,7 +70,8 @@ def compare_engines(
     first = run(a, pixels, folder / "a.npz", a.backend.name, only)
     if isolated:
         return compare_isolated(first, b, folder, judge=judge)
-    return judge.compare(first, run(b, pixels, folder / "b.npz", b.backend.name, only))
+    second = run(b, pixels, folder / "b.npz", b.backend.name, only)
+    return dataclasses.replace(judge, strict=True).compare(first, second)
 
 
 def compare_isolated(

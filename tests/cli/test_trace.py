@@ -72,6 +72,23 @@ def test_diff_names_the_planted_fault(folder: Path) -> None:
     assert re.fullmatch(r"… and \d+ more that failed \(--rows 0 prints all\)", lines[-1])
 
 
+def test_diff_of_two_captured_layers(folder: Path, tmp_path: Path) -> None:
+    port = Trace.load(folder / "port.npz")
+    some = {name: port[name] for name in ("rnet/crop000/pool1", "rnet/crop000/conv2")}
+    Trace.from_arrays(some).save(tmp_path / "two.npz")
+    result = run("diff", folder / "gold.npz", tmp_path / "two.npz")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        "first divergence: rnet/crop000/conv2 (tensor 2 of 2; 1 failed): different: "
+    )
+    count = len(Trace.load(folder / "gold.npz")) - 2
+    assert len(re.findall(rf"^note: {count} tensors of a are missing in b: ", result.stdout, re.M)) == 1
+    assert len([line for line in result.stdout.splitlines() if line.startswith("  rnet/")]) == 1
+    whole = run("diff", folder / "gold.npz", tmp_path / "two.npz", "--strict")
+    assert "first divergence: pnet/level00/input" in whole.stdout
+    assert "missing: " in whole.stdout
+
+
 def test_diff_as_json(folder: Path) -> None:
     result = run("diff", folder / "gold.npz", folder / "port.npz", "--format", "json", "--fail-fast")
     assert result.exit_code == 1

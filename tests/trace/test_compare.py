@@ -107,12 +107,77 @@ def test_the_same_nan_on_both_sides_is_identical_and_other_nan_bits_are_equal() 
     assert not compare(trace(infinite), trace(opposite), tolerances=1e9).ok
 
 
-def test_missing_and_extra_tensors_fail() -> None:
-    report = compare(trace(), trace({"pnet/level00/prelu1": None}, source="mine"))
+def test_missing_and_extra_tensors_fail_where_strict() -> None:
+    report = compare(trace(), trace({"pnet/level00/prelu1": None}, source="mine"), strict=True)
     assert report.headline.endswith("(tensor 3 of 6; 1 failed): missing: mine lacks it")
-    report = compare(trace({"pnet/level00/prelu1": None}), trace(source="mine"))
+    report = compare(trace({"pnet/level00/prelu1": None}), trace(source="mine"), strict=True)
     assert [row.name for row in report.rows] == list(TENSORS)
     assert report.headline.endswith("prelu1 (tensor 3 of 6; 1 failed): extra: only mine has it")
+
+
+def test_of_a_partial_trace_the_first_tensor_that_differs_is_the_headline() -> None:
+    """Two tensors captured, the second wrong: what is missing is one note."""
+    two = {**dict.fromkeys(TENSORS), "pnet/level00/input": TENSORS["pnet/level00/input"]}
+    wrong = trace({**two, "pnet/level00/pool1": TENSORS["pnet/level00/pool1"] + 1}, source="mine")
+    for a, b in ((trace(), wrong), (wrong, trace())):
+        report = compare(a, b)
+        assert report.headline.startswith(
+            "first divergence: pnet/level00/pool1 (tensor 2 of 2; 1 failed): different: "
+        )
+        (note,) = report.notes
+        assert note.startswith("4 tensors of ")
+        assert note.endswith(
+            "was given without pnet/level*/conv1, pnet/level*/prelu1, pnet/level*/heat_map, pnet/nms_keep"
+        )
+        assert len(report.compared) == 2
+        assert report.to_dict()["compared"] == 2
+    right = compare(trace(), trace(two))
+    assert right.ok
+    assert right.headline == "no divergence in 1 tensors (1 identical)"
+    assert not compare(trace(), trace(two), strict=True).ok
+    # What was asked for by name must be there.
+    assert not Judge().compare(trace(), trace(two), [CONV1]).ok
+
+
+def test_traces_without_a_common_name_are_no_agreement() -> None:
+    other = Trace.from_arrays({"pnet/level0/conv1": TENSORS[CONV1]}, source="mine", picture=PICTURE)
+    with pytest.raises(
+        TraceError,
+        match=r"of 6 tensors that trace holds and 1 that mine holds, none has the same name; "
+        r"mine has pnet/level0/conv1; the nearest: pnet/level00/conv1",
+    ):
+        compare(trace(), other)
+    assert not compare(trace(), other, strict=True).ok
+    with pytest.raises(TraceError, match="nothing to compare"):
+        compare(trace(), trace({CONV1: None}), only=[CONV1])
+
+
+def test_why_tensors_are_missing() -> None:
+    """Fewer boxes sent on, fewer levels, and kinds that nobody captured."""
+
+    def crops(count: int, layers: tuple[str, ...] = ("input", "conv1")) -> dict[str, Any]:
+        named = {"rnet/boxes_in": np.zeros((count, 4), np.float32)}
+        for number in range(count):
+            named |= {f"rnet/crop{number:03d}/{layer}": np.ones((1, 2, 2), np.float32) for layer in layers}
+        return named
+
+    a, b = Trace.from_arrays(crops(5)), Trace.from_arrays(crops(3))
+    report = compare(a, b)
+    assert report.notes[-1] == (
+        "4 tensors of a are missing in b: b sent 3 boxes to RNet, a 5 (no crop003 … crop004)"
+    )
+    assert report.first_divergence is not None
+    assert report.first_divergence.name == "rnet/boxes_in"
+    assert compare(b, a).notes[-1].endswith(": a sent 3 boxes to RNet, b 5 (no crop003 … crop004)")
+    only = Trace.from_arrays(crops(5, ("conv1",)), only=["*/conv1"])
+    assert compare(a, only).notes[-1] == (
+        "5 tensors of a are missing in b: b was given without rnet/crop*/input (captured with --only */conv1)"
+    )
+    levels = {f"pnet/level{number:02d}/conv1": np.ones((1, 1, 1), np.float32) for number in range(3)}
+    fewer = dict(list(levels.items())[:2])
+    assert compare(Trace.from_arrays(levels), Trace.from_arrays(fewer)).notes[-1] == (
+        "1 tensor of a is missing in b: b has 1 level of the pyramid fewer (level02)"
+    )
 
 
 def test_dtype_and_shape_fail_before_values() -> None:

@@ -52,12 +52,18 @@ class JudgeOptions:
     ] = None
     only: Only = None
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="A tensor that one side lacks is a failure; else what both have is compared."
+        ),
+    ] = False
 
     def judge(self) -> Judge:
         from ..trace import Judge
 
         tolerances = parse_tolerances(self.tolerance) if self.tolerance else None
-        return Judge(tolerances, self.only or (), self.fail_fast)
+        return Judge(tolerances, self.only or (), self.fail_fast, self.strict)
 
 
 @dataclass(frozen=True)

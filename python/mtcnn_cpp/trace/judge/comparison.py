@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import TraceError
 from ..file.trace import Trace
-from ..names import chosen
+from ..names import chosen, hint
 from .magnitudes import Magnitudes
+from .missing import why_missing
 from .report import Report, Row
 from .tolerances import Tolerance, Tolerances, TolerancesLike
 from .verdict import Verdict, judge
@@ -24,6 +25,8 @@ class Judge:
     tolerances: how much may differ, in any form that `Tolerances.of` takes; None: every value must be equal.
     only: patterns of the names to compare; none for all.
     fail_fast: stop at the first tensor that fails.
+    strict: a tensor that only one trace holds is a failure; else what both hold is compared, and what one
+    lacks is a note.
 
     Raises TraceError for tolerances that cannot be used.
     """
@@ -31,6 +34,7 @@ class Judge:
     tolerances: TolerancesLike | None = None
     only: Sequence[str] = ()
     fail_fast: bool = False
+    strict: bool = False
     rules: Tolerances = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -39,26 +43,30 @@ class Judge:
     def compare(self, a: Trace, b: Trace, names: Sequence[str] | None = None) -> Report:
         """Compare b with the reference a, in a's execution order.
 
-        names: the tensors to look at, in order; None for all that either trace holds. Raises TraceError when
-        the two are of different pictures, when a pattern (of `only` or of a tolerance) fits no name, or when
-        a file is damaged.
+        names: the tensors to look at, in order, all of which must be there; None for all that either trace
+        holds. Raises TraceError when the two are of different pictures, when they have no tensor in common
+        (unless one that is missing is a failure), when a pattern (of `only` or of a tolerance) fits no name,
+        or when a file is damaged.
         """
         _require_same_picture(a, b)
+        strict = self.strict or names is not None
         names = merged(a.names, b.names) if names is None else names
         if not names:
             raise TraceError("there is nothing to compare: neither trace holds a tensor")
         names = chosen(self.only, names)
+        if not strict:
+            _require_common(a, b, names)
         self.rules.require_known(names)
-        rows = tuple(self._rows(a, b, names))
-        notes = list(_notes(a, b, self.only))
+        rows = tuple(self._rows(a, b, names, strict))
+        notes = [*_notes(a, b, self.only), *why_missing(a, b, names)]
         if len(rows) < len(names):
             notes.append(f"stopped at the first failure: {len(names) - len(rows)} tensors were not compared")
         return Report(a, b, rows, tuple(notes))
 
-    def _rows(self, a: Trace, b: Trace, names: Sequence[str]) -> Iterator[Row]:
+    def _rows(self, a: Trace, b: Trace, names: Sequence[str], strict: bool) -> Iterator[Row]:
         magnitudes = Magnitudes(a)
         for name in names:
-            row = compare_tensor(a, b, name, self.rules[name], magnitudes)
+            row = compare_tensor(a, b, name, self.rules[name], magnitudes, strict)
             yield row
             if self.fail_fast and not row.ok:
                 return
@@ -71,9 +79,11 @@ def compare(
     tolerances: TolerancesLike | None = None,
     only: Sequence[str] = (),
     fail_fast: bool = False,
+    strict: bool = False,
 ) -> Report:
-    """`Judge(tolerances, only, fail_fast).compare(a, b)`: b against the reference a, tensor by tensor."""
-    return Judge(tolerances, only, fail_fast).compare(a, b)
+    """`Judge(tolerances, only, fail_fast, strict).compare(a, b)`: b against the reference a, tensor by
+    tensor."""
+    return Judge(tolerances, only, fail_fast, strict).compare(a, b)
 
 
 def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
@@ -92,12 +102,15 @@ def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
     return result
 
 
-def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance, magnitudes: Magnitudes) -> Row:
-    """The comparison of one tensor that one trace or both hold. `magnitudes`: of a's layers."""
+def compare_tensor(
+    a: Trace, b: Trace, name: str, tolerance: Tolerance, magnitudes: Magnitudes, strict: bool
+) -> Row:
+    """The comparison of one tensor that one trace or both hold. `magnitudes`: of a's layers; `strict`:
+    whether one that is missing fails."""
     if name not in b:
-        return Row(name, "missing", False, f"{b.source} lacks it", a.entry(name), None, tolerance)
+        return Row(name, "missing", not strict, f"{b.source} lacks it", a.entry(name), None, tolerance)
     if name not in a:
-        return Row(name, "extra", False, f"only {b.source} has it", None, b.entry(name), tolerance)
+        return Row(name, "extra", not strict, f"only {b.source} has it", None, b.entry(name), tolerance)
     x, y = a.entry(name), b.entry(name)
     verdict: Verdict = "different"
     ok, reason, measured = False, "", None
@@ -115,6 +128,18 @@ def compare_tensor(a: Trace, b: Trace, name: str, tolerance: Tolerance, magnitud
     else:
         reason = "the SHA-256 differ; how far the values are apart needs two full traces"
     return Row(name, verdict, ok, reason, x, y, tolerance, measured)
+
+
+def _require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:
+    if any(name in a and name in b for name in names):
+        return
+    counts = [sum(name in trace for name in names) for trace in (a, b)]
+    example = next((name for name in names if name in b), "")
+    hints = hint(example, a) if example else ""
+    raise TraceError(
+        f"there is nothing to compare: of {counts[0]} tensors that {a.source} holds and {counts[1]} that "
+        f"{b.source} holds, none has the same name" + (f"; {b.source} has {example}{hints}" if example else "")
+    )
 
 
 def _require_same_picture(a: Trace, b: Trace) -> None:

@@ -58,6 +58,11 @@ class Report:
         return next((row for row in self.rows if not row.ok), None)
 
     @property
+    def compared(self) -> tuple[Row, ...]:
+        """The rows of tensors that both traces hold."""
+        return tuple(row for row in self.rows if row.a is not None and row.b is not None)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many tensors got which verdict."""
         return dict(Counter(row.words for row in self.rows))
@@ -66,13 +71,15 @@ class Report:
     def headline(self) -> str:
         """The result in one sentence."""
         first = self.first_divergence
+        looked_at = [row for row in self.rows if not row.ok or (row.a is not None and row.b is not None)]
         if first is None:
-            counted = ", ".join(f"{count} {words}" for words, count in self.counts.items())
-            return f"no divergence in {len(self.rows)} tensors ({counted or 'nothing was compared'})"
+            counted = Counter(row.words for row in looked_at)
+            words = ", ".join(f"{count} {words}" for words, count in counted.items())
+            return f"no divergence in {len(looked_at)} tensors ({words or 'nothing was compared'})"
         failed = sum(not row.ok for row in self.rows)
-        place = self.rows.index(first) + 1
+        place = looked_at.index(first) + 1
         return (
-            f"first divergence: {first.name} (tensor {place} of {len(self.rows)}; {failed} failed): "
+            f"first divergence: {first.name} (tensor {place} of {len(looked_at)}; {failed} failed): "
             f"{first.words}: {first.reason}"
         )
 
@@ -89,5 +96,6 @@ class Report:
             "b": self.b.source,
             "notes": list(self.notes),
             "counts": self.counts,
+            "compared": len(self.compared),
             "tensors": rows,
         }
