@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.doctor import Diagnosis, Finding
-from mtcnn_cpp.doctor.outputs import diagnose_outputs
+from mtcnn_cpp.doctor.outputs import diagnose_in_cascade, diagnose_outputs
 from mtcnn_cpp.doctor.pools import floored
 from mtcnn_cpp.doctor.preparations import NORMALISATIONS
 from mtcnn_cpp.doctor.story import dense_inputs, swapped_channels, transposed_kernels
 from mtcnn_cpp.formats.errors import PortError
 from mtcnn_cpp.reference import network as reference
 from mtcnn_cpp.reference.plan import STAGES
+from mtcnn_cpp.trace import Trace
 from mtcnn_cpp.trace.judge.plain import plain
+from mtcnn_cpp.trace.names import stage_of
 from pictures import portrait
 
 SIDES = {name: stage.side or 60 for name, stage in STAGES.items()}
@@ -146,6 +149,67 @@ def test_something_else() -> None:
     found = diagnose_outputs("pnet", picture("pnet"), {"conv1": noise})
     assert kinds(found) == {"values"}
     assert "no usual preparation" in found.findings[0].text
+
+
+@functools.cache
+def detection() -> Trace:
+    return Detector(min_face=40).trace(portrait())
+
+
+@pytest.mark.parametrize(
+    ("place", "layer"),
+    [
+        ("pnet/level00", "conv1"),
+        ("pnet/level02", "fc1"),
+        ("rnet/crop000", "conv1"),
+        ("rnet/crop005", "fc2"),
+        ("onet/crop002", "prelu2"),
+        ("onet/crop003", "fc2"),
+    ],
+)
+def test_the_level_or_crop_is_found(place: str, layer: str) -> None:
+    """A right port's output is right wherever it came from; one given BGR is named so at that place."""
+    stage, network = stage_of(place), getattr(Model.default(), place[:4])
+    found = diagnose_in_cascade(stage, portrait(), {layer: detection()[f"{place}/{layer}"]}, 40)
+    assert found.exact, found
+    assert f"from the output of {layer} on {place}; so prepared" in found.notes[0]
+    maps = np.ascontiguousarray(detection()[f"{place}/input"][::-1])
+    for name, one in zip(network.names, network.layers, strict=True):
+        maps = reference.run(one, maps)
+        if name == layer:
+            break
+    found = diagnose_in_cascade(stage, portrait(), {layer: maps}, 40)
+    assert kinds(found) == {"input-channels"}
+    assert f"on {place}; so prepared" in found.notes[0]
+
+
+def test_the_whole_picture_is_tried_too() -> None:
+    network = Model.default().pnet
+    pixels = right(portrait()[..., ::-1].astype(np.float32)).transpose(2, 0, 1)
+    maps = reference.run(network.layers[0], np.ascontiguousarray(pixels, np.float32))
+    found = diagnose_in_cascade("pnet", portrait(), {"conv1": maps}, 40)
+    assert found.exact
+    assert "on the whole picture" in found.notes[0]
+
+
+def test_no_level_and_no_crop_fits() -> None:
+    (finding,) = diagnose_in_cascade("pnet", portrait(), {"conv1": np.zeros((10, 7, 9))}, 40).findings
+    assert (finding.kind, "which no level or crop of this picture gives" in finding.text) == ("shape", True)
+    level = next(n for n in detection() if n.endswith("conv1") and detection()[n].shape[1] % 2)
+    maps = detection()[level.replace("conv1", "pool1")]
+    wide = detection()[level].shape[2] % 2
+    cut = maps[:, :-1, : maps.shape[2] - wide]
+    assert kinds(diagnose_in_cascade("pnet", portrait(), {"pool1": cut}, 40)) == {"pool-size"}
+    padded = np.zeros((28, 24, 24), np.float32)
+    assert kinds(diagnose_in_cascade("rnet", portrait(), {"conv1": padded}, 40)) == {"padding"}
+    noise = np.random.default_rng(0).normal(size=(28, 22, 22)).astype(np.float32)
+    found = diagnose_in_cascade("rnet", portrait(), {"conv1": noise}, 40)
+    assert kinds(found) == {"values"}
+    assert "none of" in found.notes[0]
+    with pytest.raises(ValueError, match="no box of this picture reaches onet with min_face 150"):
+        diagnose_in_cascade("onet", portrait(), {"conv1": np.zeros((32, 46, 46))}, 150)
+    with pytest.raises(PortError, match="found conv9"):
+        diagnose_in_cascade("onet", portrait(), {"conv9": np.zeros(3)}, 40)
 
 
 def test_wrong_names_and_pictures() -> None:

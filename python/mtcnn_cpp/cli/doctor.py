@@ -36,7 +36,10 @@ def doctor(
     ] = None,
     picture: Annotated[
         list[Path] | None,
-        typer.Option(help="The picture that --outputs belong to; or pictures for --story (repeatable)."),
+        typer.Option(
+            help="The picture that --outputs belong to (its levels and crops are tried); or pictures for "
+            "--story (repeatable)."
+        ),
     ] = None,
     stage: Annotated[str, typer.Option(help="The network of --outputs: pnet, rnet or onet.")] = "pnet",
     fix: Annotated[
@@ -60,7 +63,7 @@ def doctor(
         if story:
             tell_story(picture or [], min_face)
             return
-        found = examine(file, outputs, picture or [], stage)
+        found = examine(file, outputs, picture or [], stage, min_face)
         if fix is not None:
             write_fix(found, fix)
         show(found, format)
@@ -70,27 +73,29 @@ def doctor(
             raise typer.Exit(INCOMPLETE)
 
 
-def examine(file: Path | None, outputs: Path | None, pictures: list[Path], stage: str) -> list[Diagnosis]:
+def examine(
+    file: Path | None, outputs: Path | None, pictures: list[Path], stage: str, min_face: float
+) -> list[Diagnosis]:
     from ..doctor import diagnose_file
 
     found = [] if file is None else diagnose_file(file)
     if outputs is not None:
         if len(pictures) != 1:
             raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
-        found.append(examine_outputs(outputs, pictures[0], stage))
+        found.append(examine_outputs(outputs, pictures[0], stage, min_face))
     if not found:
         raise ValueError("expected a network's file, or --outputs with --picture, or --story")
     return found
 
 
-def examine_outputs(outputs: Path, picture: Path, stage: str) -> Diagnosis:
-    from ..doctor.outputs import diagnose_outputs
+def examine_outputs(outputs: Path, picture: Path, stage: str, min_face: float) -> Diagnosis:
+    from ..doctor.outputs import diagnose_in_cascade
     from ..formats.npz import read_arrays
     from ..image import read_image
     from ..reference.plan import stage_name
 
     arrays = {name.rpartition("/")[2]: array for name, array in read_arrays(outputs).items()}
-    return diagnose_outputs(stage_name(stage), read_image(picture)[:, :, 2::-1], arrays)
+    return diagnose_in_cascade(stage_name(stage), read_image(picture), arrays, min_face)
 
 
 def write_fix(found: list[Diagnosis], path: Path) -> None:

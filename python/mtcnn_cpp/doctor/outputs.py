@@ -7,7 +7,7 @@ other constants, pooling floored, padding added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,15 @@ from ..formats.errors import PortError
 from ..formats.recognise import official
 from ..reference.model import MaxPool, Network
 from ..reference.plan import Size, walk
-from ..types import FloatArray, StageName
+from ..types import FloatArray, ImageLike, StageName
 from .compute import PARTED
 from .findings import Diagnosis, Finding
+from .places import Place, choose, fits, places_in, whole
 from .pools import floored
 from .preparations import FITS, RIGHT, Preparation, nearest, run, solve_constants
+
+PADDED_AT_MOST = 8  # rows that padding may have added, to be told from another level
+NEVER = 1 << 30
 
 
 def diagnose_outputs(
@@ -35,16 +39,34 @@ def diagnose_outputs(
     (C,), with or without a batch axis of 1. Raises PortError for names that are no layers, ValueError for a
     picture of another shape.
     """
+    return diagnose_places(stage, [whole(picture)], outputs)
+
+
+def diagnose_in_cascade(
+    stage: StageName, image: ImageLike, outputs: Mapping[str, npt.NDArray[Any]], min_face: float
+) -> Diagnosis:
+    """As `diagnose_outputs`, for outputs that may come from any level of the picture's pyramid, or from any
+    crop, that a detection with `min_face` has; the diagnosis says from which.
+
+    `image`: as for `Detector.detect`. ValueError too where no box reaches the network.
+    """
+    first_layer(official(stage), outputs)
+    return diagnose_places(stage, places_in(stage, image, min_face), outputs)
+
+
+def diagnose_places(
+    stage: StageName, places: Sequence[Place], outputs: Mapping[str, npt.NDArray[Any]]
+) -> Diagnosis:
+    """A diagnosis of outputs that come from one of the places."""
     net = official(stage)
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(f"picture: expected shape (H, W, 3), found {picture.shape}")
     name = first_layer(net, outputs)
-    pixels = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
-    theirs, right = without_batch(outputs[name]), run(net, RIGHT.maps(pixels), name)
-    note = f"from the output of {name}"
-    on_its_side = (*right.shape[:-2], *right.shape[:-3:-1])
-    if theirs.shape not in (right.shape, on_its_side):
-        findings = [Finding(name, *explain_shape(net, picture.shape[:2], name, theirs.shape, right.shape))]
+    theirs = without_batch(outputs[name])
+    place = choose(stage, places, name, theirs)
+    pixels = place.pixels
+    right = run(net, RIGHT.maps(pixels), name)
+    note = f"from the output of {name}" + (f" on {place.name}" if len(places) > 1 else "")
+    if not fits(right.shape, theirs.shape):
+        findings = [wrong_shape(net, places, name, theirs.shape)]
     elif not np.isfinite(theirs).all():
         text = f"{int(np.sum(~np.isfinite(theirs)))} of {theirs.size} outputs are NaN or infinite"
         findings = [Finding(name, "values", text)]
@@ -58,6 +80,8 @@ def diagnose_outputs(
             constants = solve_constants(net, pixels, theirs) if name == "conv1" else None
             evidence = figures | {"distance": distance}
             findings = [unknown_values(name, way, evidence) if constants is None else constants]
+            if len(places) > 1:
+                note = f"from the output of {name}; none of {len(places)} levels and crops gives it"
     numbers = 0 if findings else sum(np.size(output) for output in outputs.values())
     return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None, numbers)
 
@@ -114,10 +138,31 @@ def difference(theirs: FloatArray, right: FloatArray) -> dict[str, Any]:
     figures: dict[str, Any] = {"max": round(float(apart.max()), 4), "mean": round(float(apart.mean()), 4)}
     if a.shape[1] > 1:
         figures["mean by channel"] = [round(float(value), 3) for value in apart.mean(axis=1)[:4]]
-        figures["correlation by channel"] = [
-            round(float(np.corrcoef(x, y)[0, 1]), 3) for x, y in zip(a[:4], b[:4], strict=True)
-        ]
+        with np.errstate(invalid="ignore"):  # NaN where a channel is constant
+            figures["correlation by channel"] = [
+                round(float(np.corrcoef(x, y)[0, 1]), 3) for x, y in zip(a[:4], b[:4], strict=True)
+            ]
     return figures
+
+
+def wrong_shape(net: Network, places: Sequence[Place], name: str, theirs: tuple[int, ...]) -> Finding:
+    """For an output whose shape no place gives. Among several places, one where pooling floored gives it goes
+    first, then the one that needs the least padding."""
+    told: list[tuple[int, str, str]] = []
+    for place in places:
+        step = next(step for step in walk(net, place.size) if step.name == name)
+        right = step.leaving.shape
+        if min(right) < 1:
+            continue
+        kind, text = explain_shape(net, place.size, name, theirs, right)
+        more = [x - y for x, y in zip(theirs[1:], right[1:], strict=False)]
+        if kind == "padding" and len(places) > 1 and (len(set(more)) > 1 or more[0] > PADDED_AT_MOST):
+            kind = "shape"
+        told.append(({"pool-size": 0, "padding": more[0] if more else 0}.get(kind, NEVER), kind, text))
+    rank, kind, text = min(told, key=lambda one: one[0])
+    if rank == NEVER and len(places) > 1:
+        text = f"shape {theirs}, which no level or crop of this picture gives; check --min-face and --stage"
+    return Finding(name, kind, text)
 
 
 def explain_shape(

@@ -138,7 +138,8 @@ def _require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:
     hints = hint(example, a) if example else ""
     raise TraceError(
         f"there is nothing to compare: of {counts[0]} tensors that {a.source} holds and {counts[1]} that "
-        f"{b.source} holds, none has the same name" + (f"; {b.source} has {example}{hints}" if example else "")
+        f"{b.source} holds, none has the same name"
+        + (f"; {b.source} has {example}{hints}" if example else "")
     )
 
 
