@@ -206,8 +206,8 @@ def test_no_level_and_no_crop_fits() -> None:
     found = diagnose_in_cascade("rnet", portrait(), {"conv1": noise}, 40)
     assert kinds(found) == {"values"}
     assert "none of" in found.notes[0]
-    with pytest.raises(ValueError, match="no box of this picture reaches onet with min_face 150"):
-        diagnose_in_cascade("onet", portrait(), {"conv1": np.zeros((32, 46, 46))}, 150)
+    with pytest.raises(ValueError, match="no box of this picture reaches onet with min_face 40"):
+        diagnose_in_cascade("onet", np.zeros((90, 90, 3), np.uint8), {"conv1": np.zeros((32, 46, 46))}, 40)
     with pytest.raises(PortError, match="found conv9"):
         diagnose_in_cascade("onet", portrait(), {"conv9": np.zeros(3)}, 40)
 
