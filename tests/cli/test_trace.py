@@ -226,6 +226,22 @@ def test_explain(folder: Path) -> None:
     )
 
 
+def test_explain_two_traces(folder: Path) -> None:
+    sides = (folder / "gold.npz", folder / "port.npz", "rnet/crop000/conv2", "--at", "0,0,1")
+    result = run("explain", *sides, "--model-b", folder / "port")
+    assert result.exit_code == 1
+    assert "they part at step 2 of 252: the weight is " in result.stdout
+    assert len(re.findall(r"^ +→ 2 ", result.stdout, re.M)) == 1
+    assert result.stdout.count("recorded in ") == 2
+    found = json.loads(run("explain", *sides, "--model-b", folder / "port", "--format", "json").stdout)
+    assert (found["ok"], found["parting"], len(found["b"]["steps"])) == (False, 1, 252)
+    same = run("explain", folder / "gold.npz", folder / "gold.npz", "pnet/level01/conv1", "--at", "0,0,1")
+    assert same.exit_code == 0
+    assert "all steps and both values are alike" in same.stdout
+    many = run("explain", folder / "gold.npz", "a", "b", "c", "--at", "0,0,1")
+    assert (many.exit_code, "expected one or two traces and one name" in many.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

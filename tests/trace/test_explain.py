@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.model import Conv2d, Network
-from mtcnn_cpp.trace import Trace, TraceError, explain
+from mtcnn_cpp.trace import Trace, TraceError, explain, explain_both
 from pictures import portrait
 
 F = np.float32
@@ -139,3 +139,61 @@ def test_traces_that_lack_values_or_inputs() -> None:
     partial = Detector(backend="reference").trace(portrait(), only=["*/conv1"])
     with pytest.raises(KeyError, match="has no tensor 'pnet/level01/input'"):
         explain(partial, "pnet/level01/conv1", (0, 0, 0))
+
+
+CONV2 = "pnet/level01/conv2"
+
+
+def test_two_sums_side_by_side() -> None:
+    """An input that differs, a weight that differs, another arithmetic, another computation, nothing."""
+    at, right = (3, 1, 1), trace()
+    same = explain_both(right, right, CONV2, at)
+    assert (same.ok, same.parting, same.why) == (True, None, "all steps and both values are alike")
+
+    pool = right["pnet/level01/pool1"].copy()
+    pool[2, 1, 2] += 1  # map 2, kernel x 1, y 0: the 22nd of 90 steps
+    found = explain_both(
+        right, right.replace({"pnet/level01/pool1": pool, CONV2: right[CONV2] + 1}), CONV2, at
+    )
+    assert found.parting == 21
+    assert found.a.terms[21].index == (2, 1, 2)
+    assert found.why.startswith("they part at step 22 of 90: the input at (2, 1, 2) is ")
+
+    conv = MODEL.pnet.layers[3]
+    assert isinstance(conv, Conv2d)
+    layers = list(MODEL.pnet.layers)
+    layers[3] = Conv2d(conv.kernel.transpose(0, 1, 3, 2), conv.bias)
+    port = dataclasses.replace(MODEL, pnet=Network(tuple(layers)))
+    theirs = Detector(port, backend="reference").trace(portrait(), only=["pnet/level01/*"])
+    found = explain_both(right, theirs, CONV2, at, model_b=port)
+    assert found.parting == 1
+    assert "step 2 of 90: the weight is " in found.why
+    unknown = explain_both(right, theirs, CONV2, at)
+    assert unknown.parting is None
+    assert unknown.why.endswith("b computes this layer otherwise")
+    assert unknown.notes[0].startswith("b was made with other networks")
+
+    rounded = right[CONV2].copy()
+    spots = [(c, y, x) for c in range(16) for y in range(3) for x in range(3)]
+    worked = {spot: explain(right, CONV2, spot) for spot in spots[:40]}
+    at = next(
+        spot
+        for spot, one in worked.items()
+        if len({one.results.fma, one.results.mul_add, F(one.results.double)}) == 3
+    )
+    rounded[at] = F(explain(right, CONV2, at).results.double)
+    assert explain_both(right, right.replace({CONV2: rounded}), CONV2, at).why == (
+        "all steps are alike; b's value is the sum in float64: a matter of rounding"
+    )
+
+
+def test_side_by_side_of_a_partial_trace() -> None:
+    alone = Trace.from_arrays({CONV2: trace()[CONV2].astype(np.float64) + 1}, source="mine")
+    found = explain_both(trace(), alone, CONV2, (0, 0, 0))
+    assert found.notes == ("b lacks pnet/level01/pool1: its sum is of a's",)
+    assert not found.ok
+    with pytest.raises(TraceError, match="mine has no tensor 'pnet/level01/conv1'"):
+        explain_both(trace(), alone, "pnet/level01/conv1", (0, 0, 0))
+    short = trace().replace({"pnet/level01/pool1": trace()["pnet/level01/pool1"][:, 1:]})
+    with pytest.raises(TraceError, match=r"pnet/level01/pool1 has shape .* in a, .* in b"):
+        explain_both(trace(), short, CONV2, (0, 0, 0))

@@ -15,10 +15,22 @@ if TYPE_CHECKING:
     from .judge.comparison import Judge, compare
     from .judge.explanation import explain
     from .judge.report import Report, Row
+    from .judge.side_by_side import explain_both
     from .judge.tolerances import Tolerance
     from .show.html import save_html
 
-__all__ = ["Judge", "Report", "Row", "Tolerance", "Trace", "TraceError", "compare", "explain", "save_html"]
+__all__ = [
+    "Judge",
+    "Report",
+    "Row",
+    "Tolerance",
+    "Trace",
+    "TraceError",
+    "compare",
+    "explain",
+    "explain_both",
+    "save_html",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -31,6 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "TraceError": "errors",
         "compare": "judge.comparison",
         "explain": "judge.explanation",
+        "explain_both": "judge.side_by_side",
         "save_html": "show.html",
     },
 )
