@@ -69,7 +69,9 @@ def test_diff_names_the_planted_fault(folder: Path) -> None:
     assert lines[3].startswith("note: different model: rnet is 95e9c4203ca0… in a,")
     rows = [line.split()[0] for line in lines if line.startswith("  rnet/")]
     assert rows == ["rnet/crop000/conv2", "rnet/crop000/prelu2", "rnet/crop000/pool2"]
-    assert re.fullmatch(r"… and \d+ more that failed \(--rows 0 prints all\)", lines[-1])
+    assert re.fullmatch(r"… and \d+ more that failed \(--rows 0 prints all\)", lines[-3])
+    assert lines[-2] == f"next: mtcnn-cpp doctor {folder / 'port.npz'} --against {folder / 'gold.npz'}"
+    assert lines[-1].startswith(f"next: mtcnn-cpp explain {folder / 'gold.npz'} {folder / 'port.npz'} rnet/")
 
 
 def test_diff_of_two_captured_layers(folder: Path, tmp_path: Path) -> None:

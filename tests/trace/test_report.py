@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -15,7 +17,11 @@ import pytest
 from mtcnn_cpp import Detections, Detector, png
 from mtcnn_cpp.trace import Report, Trace, TraceError, compare, save_html
 from mtcnn_cpp.trace.judge.faces import faces_of, pair_up
+from mtcnn_cpp.trace.judge.next_step import next_steps
+from mtcnn_cpp.trace.judge.rounding import rounding
 from mtcnn_cpp.trace.show.faces import draw_both
+from mtcnn_cpp.trace.show.html import render
+from mtcnn_cpp.trace.show.pictures import detections
 from pictures import portrait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -59,7 +65,9 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     assert f"<h1>{CONV}</h1>" in page
     assert "&lt;mine&gt; &amp; others" in page
     assert "<mine>" not in page
-    assert page.count('class="ok"') == sum(row.ok for row in report().rows)
+    assert len(re.findall(r'<tr id="r-[^"]*" data-name="[^"]*" class="ok"', page)) == sum(
+        row.ok for row in report().rows
+    )
     for row in report().rows:
         assert row.name in page
         if not row.ok:
@@ -80,10 +88,107 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
         if not link.startswith(("#", "data:image/p"))
     ]
     assert outside == []
-    assert "<script" not in page
+    assert page.count("<script") == 1
+    script = page[page.index("<script>") + 8 : page.index("</script>")]
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'" in page
+    )
     assert "@import" not in page
     assert "url(" not in page
     assert page.count("data:image/png;base64,") >= 5
+
+
+@needs_extra
+def test_every_link_on_the_page_leads_somewhere() -> None:
+    """A click on the bar, on the plot of errors, on a name: all lead to a place that is there, once."""
+    page = render(report())
+    ids = re.findall(r'id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    targets = set(re.findall(r'href="#([^"]+)"', page))
+    assert targets <= set(ids)
+    assert {f"t-{row.name}" for row in report().rows if not row.ok} <= targets
+
+
+@needs_extra
+def test_a_section_for_each_kind_with_the_sum_of_its_worst_value() -> None:
+    changes = {}
+    for number in range(3):
+        name = f"rnet/crop00{number}/conv2"
+        changes[name] = trace()[name].transpose(0, 2, 1)
+    page = render(compare(trace(), trace().replace(changes)))
+    assert re.findall(r'<section id="k-([^"]*)"', page) == ["rnet/crop*/conv2"]
+    assert re.search(r'rnet/crop\*/conv2 .*<span class="soft">3 of 10</span>', page)
+    assert "all steps are alike, but b&#39;s value is not their sum" in page
+    strip = re.search(r'<svg class="corr" viewBox="0 0 48 1".*?</svg>', page)
+    assert strip is not None
+    assert strip.group().count("<rect") == 48
+    worst = compare(trace(), trace().replace(changes)).rows
+    assert len(re.findall(r"<circle cx=.*? of its greatest magnitude", page)) == len(worst)
+
+
+@needs_extra
+def test_each_face_is_shown_enlarged() -> None:
+    """The crop is cut around both boxes, and holds the picture's own pixels."""
+    both = detections(report())
+    assert both is not None
+    (one,) = both.crops
+    left, top, width, height = map(int, one.view)
+    pixels = png.decode(base64.b64decode(one.address.partition(",")[2]))
+    assert np.array_equal(pixels, portrait()[top : top + height, left : left + width])
+    for _, (x, y, w, h) in one.boxes:
+        assert left < x
+        assert top < y
+        assert x + w < left + width
+        assert y + h < top + height
+    lost = trace().replace({BOXES: np.full_like(trace()[BOXES], np.nan)})
+    assert detections(compare(trace(), lost)) is not None
+    render(compare(trace(), lost))
+
+
+def test_rounding_noise_is_told_from_a_fault() -> None:
+    """Another order of the sums; a fault far below 1 %; another choice of boxes; another dtype."""
+
+    def nudged(share: float, name: str = CONV) -> Report:
+        noise = (
+            np.random.default_rng(2).uniform(-1, 1, trace()[name].shape) * share * np.abs(trace()[name]).max()
+        )
+        return compare(trace(), trace().replace({name: (trace()[name] + noise).astype(np.float32)}))
+
+    assert rounding(compare(trace(), trace())) is None
+    found = rounding(nudged(3e-7))
+    assert found is not None
+    assert (found.tensors, found.name, found.boxes) == (1, CONV, 0.0)
+    assert str(found).startswith("all of it is rounding noise: 1 tensors differ, by at most ")
+    assert rounding(nudged(1e-3)) is None
+    assert rounding(nudged(3e-7, "final/boxes")) is not None
+    picks = trace()["pnet/nms_keep"].copy()
+    picks[[0, 1]] = picks[[1, 0]]
+    assert rounding(compare(trace(), trace().replace({"pnet/nms_keep": picks}))) is None
+    double = {CONV: trace()[CONV].astype(np.float64)}
+    assert rounding(compare(trace(), trace().replace(double))) is None
+
+
+@needs_extra
+def test_the_next_command_can_be_copied(tmp_path: Path) -> None:
+    spoilt, noisy = tmp_path / "b b.npz", tmp_path / "c.npz"
+    trace().save(tmp_path / "a.npz")
+    trace().replace({CONV: trace()[CONV] + 1}).save(spoilt)
+    trace().replace({CONV: trace()[CONV] * np.float32(1 + 2e-7)}).save(noisy)
+    a = Trace.load(tmp_path / "a.npz")
+    found = compare(a, Trace.load(spoilt))
+    doctor, explained = next_steps(found, rounding(found))
+    assert doctor == f"mtcnn-cpp doctor '{spoilt}' --against {tmp_path / 'a.npz'}"
+    assert explained.startswith(f"mtcnn-cpp explain {tmp_path / 'a.npz'} '{spoilt}' {CONV} --at ")
+    assert "b b.npz&#39; --against" in render(found)
+    noise = compare(a, Trace.load(noisy))
+    (command,) = next_steps(noise, rounding(noise))
+    tolerance = command.rpartition(" ")[2]
+    assert compare(
+        a, Trace.load(noisy), tolerances={"*": {"share": float(tolerance.removesuffix("share"))}}
+    ).ok
+    assert "All of it is rounding noise" in render(noise)
+    assert next_steps(report(), None) == []  # traces in memory have no file to name
 
 
 @needs_extra
@@ -172,20 +277,20 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
         save_html(compare(trace(), trace()), tmp_path / "nowhere" / "report.html")
 
 
-def detections(boxes: list[list[float]]) -> Detections:
+def found_faces(boxes: list[list[float]]) -> Detections:
     array = np.array(boxes, np.float32).reshape(-1, 4)
     points = np.zeros((len(array), 5, 2), np.float32) + array[:, None, :2] + 10
     return Detections(array, np.full(len(array), 0.9, np.float32), points, (100, 120))
 
 
 def test_pairs_of_faces() -> None:
-    a = detections([[0, 0, 10, 10], [50, 50, 20, 20], [80, 10, 5, 5]])
-    b = detections([[51, 50, 20, 20], [2, 0, 10, 10], [0, 90, 4, 4]])
+    a = found_faces([[0, 0, 10, 10], [50, 50, 20, 20], [80, 10, 5, 5]])
+    b = found_faces([[51, 50, 20, 20], [2, 0, 10, 10], [0, 90, 4, 4]])
     pairs = pair_up(a.boxes, b.boxes)
     assert [(pair.a, pair.b) for pair in pairs] == [(0, 1), (1, 0), (2, None), (None, 2)]
     assert pairs[0].iou == pytest.approx(80 / 120)
     assert pairs[0].apart == (2, 0, 0, 0)
-    twice = detections([[0, 0, 10, 10], [1, 0, 10, 10]])
+    twice = found_faces([[0, 0, 10, 10], [1, 0, 10, 10]])
     assert [(pair.a, pair.b) for pair in pair_up(twice.boxes[:1], twice.boxes)] == [(0, 0), (None, 1)]
     assert [(pair.a, pair.b) for pair in pair_up(twice.boxes, twice.boxes[:1])] == [(0, 0), (1, None)]
     assert pair_up(a.boxes, a.boxes[:0]) == [type(pairs[0])(i, None) for i in range(3)]
@@ -201,7 +306,7 @@ def test_faces_of_a_trace() -> None:
 
 def test_both_detections_in_one_picture() -> None:
     plain = np.full((100, 120, 3), 128, np.uint8)
-    a, b = detections([[10, 20, 30, 30]]), detections([[60, 50, 30, 30]])
+    a, b = found_faces([[10, 20, 30, 30]]), found_faces([[60, 50, 30, 30]])
     drawn = draw_both(plain, a, b)
     assert has_colour(drawn[15:55, 5:45], (96, 220, 40))
     assert has_colour(drawn[45:85, 55:95], (255, 120, 40))

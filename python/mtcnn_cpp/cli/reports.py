@@ -129,6 +129,9 @@ def print_json(found: Any) -> None:
 
 
 def _print(report: Report, limit: int) -> None:
+    from ..trace.judge.next_step import next_steps
+    from ..trace.judge.rounding import rounding
+
     say(report.headline, "bold green" if report.ok else "bold red")
     first = report.first_divergence
     if first is not None and first.figures is not None and first.figures.worst is not None:
@@ -138,6 +141,9 @@ def _print(report: Report, limit: int) -> None:
             f"would have passed: ulp {number(f.pass_ulp)}, or atol {number(f.pass_atol)}, "
             f"or rtol {number(f.pass_rtol)}, or both {number(f.pass_both)}"
         )
+    noise = rounding(report)
+    if noise is not None:
+        say(str(noise), "bold yellow")
     for note in report.notes:
         say(f"note: {note}", "dim")
     listed = [row for row in report.rows if not row.ok or limit == 0]
@@ -145,6 +151,8 @@ def _print(report: Report, limit: int) -> None:
         _print_rows(listed[: limit or None])
     if 0 < limit < len(listed):
         console().print(f"… and {len(listed) - limit} more that failed (--rows 0 prints all)")
+    for command in next_steps(report, noise):
+        say(f"next: {command}", "dim")
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

@@ -57,6 +57,7 @@ class Figures:
     elements whose absolute difference is at most 1e-7, 1e-6, 1e-5, 1e-4. `correlation` is per channel (per
     column for tables), NaN where a side is constant. `pass_*` are the smallest tolerances that b
     would have passed: `pass_ulp`, `pass_atol`, `pass_rtol` each alone, `pass_both` as atol and rtol at once.
+    `magnitude` is the greatest |a|.
     """
 
     elements: int
@@ -75,6 +76,7 @@ class Figures:
     pass_atol: float
     pass_rtol: float
     pass_both: float
+    magnitude: float
 
 
 def figures(a: NDArray[Any], b: NDArray[Any], axes: str = "?") -> Figures:
@@ -111,6 +113,7 @@ def figures(a: NDArray[Any], b: NDArray[Any], axes: str = "?") -> Figures:
         pass_atol=float(absolute.max(initial=0.0)),
         pass_rtol=_smallest(absolute, np.abs(x), 0.0),
         pass_both=_smallest(absolute, np.abs(x), 1.0),
+        magnitude=float(np.abs(x).max(initial=0.0)),
     )
 
 
