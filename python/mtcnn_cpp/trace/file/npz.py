@@ -21,7 +21,7 @@ from ..errors import TraceError
 _CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
 SMALL, RATIO = 64 << 20, 100  # bytes that any entry may have; beyond, at most so many to one
 _TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal content gives equal files
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 
 
 def chunks(array: NDArray[Any]) -> Iterator[memoryview]:
@@ -107,7 +107,7 @@ class NpzReader:
             raise TraceError(f"{self.path} is a special file, expected a trace file (.npz)")
         try:
             self._zip = zipfile.ZipFile(self.path)
-        except (*_UNREADABLE, ValueError) as error:
+        except (*UNREADABLE, ValueError) as error:
             raise TraceError(
                 f"{self.path} is not a trace, or truncated: not a readable NPZ file ({error})"
             ) from error
@@ -123,7 +123,7 @@ class NpzReader:
         try:
             self._check_size(name)
             with self._zip.open(name + ".npy") as entry:
-                found_shape, found_dtype = _header(entry, where)
+                found_shape, found_dtype = read_header(entry, where)
                 if shape is not None and (found_shape, found_dtype.name) != (shape, dtype):
                     raise TraceError(
                         f"{where} is {found_shape} {found_dtype.name}, the manifest says {shape} {dtype}; "
@@ -143,7 +143,7 @@ class NpzReader:
         except TraceError:
             raise
         except (
-            *_UNREADABLE,
+            *UNREADABLE,
             RuntimeError,
             ValueError,
         ) as error:  # an encrypted entry; a name that is no text
@@ -160,13 +160,15 @@ class NpzReader:
             )
 
 
-def _header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def read_header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of the array that begins here. TraceError, which begins with `where`, for one that is
+    not of plain numbers in C order."""
     try:
         if np.lib.format.read_magic(entry) == (1, 0):
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(entry)
         else:
             shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(entry)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise
     except Exception as error:  # NumPy parses the header as Python text, which can fail in any way
         raise TraceError(f"{where} is not a NumPy array ({shown(words(error), 300)})") from error
