@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
+#elif defined(_M_ARM64)
+#include <intrin.h>
 #endif
 
 namespace mtcnn {
@@ -20,9 +22,14 @@ constexpr int kLooks = 4000;
 constexpr int kEnd = -1;
 constexpr std::chrono::milliseconds kWait{20};  // of the caller for his helpers, between two looks at the alarm
 
+// Not a call of the system: a wait would make thousands of them.
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+    asm volatile("isb");  // waits some ten cycles; "yield" does nothing on most processors
+#elif defined(_M_ARM64)
+    __isb(_ARM64_BARRIER_SY);
 #else
     std::this_thread::yield();
 #endif

@@ -75,24 +75,4 @@ void blend(const float* upper, const float* lower, float w0, float w1, float cen
     }
 }
 
-// Enough independent sums to fill the pipes of any processor so far.
-double burn(std::int64_t steps) {
-    constexpr int kSums = 12;
-    Vector sum[kSums];
-    MTCNN_UNROLL
-    for (int i = 0; i < kSums; ++i) sum[i] = broadcast(static_cast<float>(i));
-    const Vector factor = broadcast(0.5F);
-    const Vector term = broadcast(0.25F);
-    for (std::int64_t s = 0; s < steps; ++s) {
-        MTCNN_UNROLL
-        for (int i = 0; i < kSums; ++i) sum[i] = fma(sum[i], factor, term);
-    }
-    float kept[kLanes];
-    MTCNN_UNROLL
-    for (int i = 1; i < kSums; ++i) sum[0] = add(sum[0], sum[i]);
-    store(kept, sum[0]);
-    // The sums converge to one half each; the test only keeps the compiler from dropping the loop.
-    return kept[0] < 0 ? 0 : 2.0 * kSums * kLanes * static_cast<double>(steps);
-}
-
 }  // namespace

@@ -1,6 +1,7 @@
 // The table of one instruction set. Included last by kernels_<isa>.cpp.
 #pragma once
 
+#include "burn-inl.h"
 #include "channels-inl.h"
 #include "kernels.h"
 #include "planar-inl.h"

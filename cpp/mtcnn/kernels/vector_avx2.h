@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "unroll.h"
 
@@ -49,23 +50,38 @@ MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm256_add_pd(a, 
 // Rounds to float.
 MTCNN_INLINE void double_store(float* p, Doubles v) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
 
-MTCNN_INLINE Integers load_integers(const std::int32_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+// The processor's own gathers are not used: where they are fast they save little, and where they are microcode (AMD)
+// they take several times as long.
+MTCNN_INLINE int load_four_bytes(const std::uint8_t* p) {
+    int bytes = 0;
+    std::memcpy(&bytes, p, sizeof bytes);
+    return bytes;
+}
+MTCNN_INLINE __m128i gather_four(const std::uint8_t* base, const std::int32_t* offsets) {
+    __m128i v = _mm_cvtsi32_si128(load_four_bytes(base + offsets[0]));
+    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[1]), 1);
+    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[2]), 2);
+    return _mm_insert_epi32(v, load_four_bytes(base + offsets[3]), 3);
 }
 // The four bytes at base + offsets[i].
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
-    return _mm256_i32gather_epi32(reinterpret_cast<const int*>(base), load_integers(offsets), 1);
+    return _mm256_set_m128i(gather_four(base, offsets + 4), gather_four(base, offsets));
+}
+// Eight bytes at each of two places.
+MTCNN_INLINE __m128d load_pair(const std::uint8_t* base, std::int32_t first, std::int32_t second) {
+    const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(base + first));
+    return _mm_loadh_pd(low, reinterpret_cast<const double*>(base + second));
 }
 // The four bytes at base + offsets[i], and the four after them.
 MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
-    const auto half = [=](const std::int32_t* from) {
-        const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-        return _mm256_castsi256_ps(_mm256_i32gather_epi64(reinterpret_cast<const long long*>(base), at, 1));
+    const auto halves = [=](int i) {
+        const __m256d lower = _mm256_castpd128_pd256(load_pair(base, offsets[i], offsets[i + 1]));
+        return _mm256_castpd_ps(_mm256_insertf128_pd(lower, load_pair(base, offsets[i + 4], offsets[i + 5]), 1));
     };
-    const Vector first = half(offsets);
-    const Vector second = half(offsets + kLanes / 2);
-    low = _mm256_castps_si256(even(first, second));
-    high = _mm256_castps_si256(odd(first, second));
+    const Vector first = halves(0);  // numbers 0, 1, 4, 5
+    const Vector second = halves(2);
+    low = _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88));
+    high = _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xDD));
 }
 // Byte number n of each lane, as a float.
 template <int n>
@@ -74,7 +90,7 @@ MTCNN_INLINE Vector byte_to_float(Integers v) {
     return _mm256_cvtepi32_ps(n == 3 ? shifted : _mm256_and_si256(shifted, _mm256_set1_epi32(255)));
 }
 MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
-    return _mm256_i32gather_ps(reinterpret_cast<const float*>(base), load_integers(offsets), 1);
+    return _mm256_castsi256_ps(gather(base, offsets));
 }
 
 }  // namespace

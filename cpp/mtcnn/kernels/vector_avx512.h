@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "unroll.h"
 
@@ -50,20 +51,43 @@ MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm512_add_pd(a, 
 // Rounds to float.
 MTCNN_INLINE void double_store(float* p, Doubles v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
 
+// The processor's own gathers are not used: where they are fast they save little, and where they are microcode (AMD)
+// they take several times as long.
+MTCNN_INLINE int load_four_bytes(const std::uint8_t* p) {
+    int bytes = 0;
+    std::memcpy(&bytes, p, sizeof bytes);
+    return bytes;
+}
+MTCNN_INLINE __m128i gather_four(const std::uint8_t* base, const std::int32_t* offsets) {
+    __m128i v = _mm_cvtsi32_si128(load_four_bytes(base + offsets[0]));
+    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[1]), 1);
+    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[2]), 2);
+    return _mm_insert_epi32(v, load_four_bytes(base + offsets[3]), 3);
+}
 // The four bytes at base + offsets[i].
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
-    return _mm512_i32gather_epi32(_mm512_loadu_si512(offsets), base, 1);
+    const __m256i low = _mm256_set_m128i(gather_four(base, offsets + 4), gather_four(base, offsets));
+    const __m256i high = _mm256_set_m128i(gather_four(base, offsets + 12), gather_four(base, offsets + 8));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+// Eight bytes at each of two places.
+MTCNN_INLINE __m128d load_pair(const std::uint8_t* base, std::int32_t first, std::int32_t second) {
+    const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(base + first));
+    return _mm_loadh_pd(low, reinterpret_cast<const double*>(base + second));
 }
 // The four bytes at base + offsets[i], and the four after them.
 MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
-    const auto half = [=](const std::int32_t* from) {
-        const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-        return _mm512_castsi512_ps(_mm512_i32gather_epi64(at, base, 1));
+    const auto half = [=](int i) {
+        const __m256d lower = _mm256_castpd128_pd256(load_pair(base, offsets[i], offsets[i + 1]));
+        return _mm256_insertf128_pd(lower, load_pair(base, offsets[i + 4], offsets[i + 5]), 1);
     };
-    const Vector first = half(offsets);
-    const Vector second = half(offsets + kLanes / 2);
-    low = _mm512_castps_si512(even(first, second));
-    high = _mm512_castps_si512(odd(first, second));
+    const auto quarters = [=](int i) {
+        return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castpd256_pd512(half(i)), half(i + 8), 1));
+    };
+    const Vector first = quarters(0);  // numbers 0, 1, 4, 5, 8, 9, 12, 13
+    const Vector second = quarters(2);
+    low = _mm512_castps_si512(_mm512_shuffle_ps(first, second, 0x88));
+    high = _mm512_castps_si512(_mm512_shuffle_ps(first, second, 0xDD));
 }
 // Byte number n of each lane, as a float.
 template <int n>
@@ -72,7 +96,7 @@ MTCNN_INLINE Vector byte_to_float(Integers v) {
     return _mm512_cvtepi32_ps(n == 3 ? shifted : _mm512_and_si512(shifted, _mm512_set1_epi32(255)));
 }
 MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
-    return _mm512_i32gather_ps(_mm512_loadu_si512(offsets), base, 1);
+    return _mm512_castsi512_ps(gather(base, offsets));
 }
 
 }  // namespace
