@@ -1,28 +1,40 @@
-# The instruction sets that kernels are built for: one file each, and only that file gets the flags.
-set(MTCNN_ISAS "")
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
-  set(MTCNN_ISAS avx2 avx512)
-endif()
+# Every variant of the kernels is one file, and only that file gets the options of its instruction set. Which variants
+# a build has is decided by cpp/mtcnn/kernels/variants.inc; the file of another kind of processor compiles to nothing.
+file(GLOB MTCNN_KERNEL_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cpp/mtcnn/kernels/kernels_*.cpp)
+
+# mtcnn_isa_flags(NAME PROCESSOR FLAG…): the options of kernels_NAME.cpp where it is compiled for that processor.
+function(mtcnn_isa_flags name processor)
+  if(APPLE)
+    # One command may compile for two processors.
+    list(TRANSFORM ARGN PREPEND "SHELL:-Xarch_${processor} ")
+  elseif(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(${processor}|AMD64|amd64)$")
+    set(ARGN "")
+  endif()
+  set(MTCNN_FLAGS_${name} ${ARGN} PARENT_SCOPE)
+endfunction()
 
 if(MSVC)
-  set(MTCNN_FLAGS_avx2 /arch:AVX2)
-  set(MTCNN_FLAGS_avx512 /arch:AVX512)
+  mtcnn_isa_flags(avx2 x86_64 /arch:AVX2)
+  mtcnn_isa_flags(avx512 x86_64 /arch:AVX512)
 else()
-  set(MTCNN_FLAGS_avx2 -mavx2 -mfma)
-  set(MTCNN_FLAGS_avx512 -mavx512f -mavx2 -mfma)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  mtcnn_isa_flags(avx2 x86_64 -mavx2 -mfma)
+  mtcnn_isa_flags(avx512 x86_64 -mavx512f -mavx2 -mfma)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # GCC's own header leaves the registers of _mm512_undefined_ps uninitialised, on purpose, and warns of it.
     list(APPEND MTCNN_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
   endif()
+  # GCC moves so many loads ahead that the sums of a tile no longer fit the registers, and copies sums between registers.
+  # benchmarks/hot_loops.py shows what comes out.
+  set(MTCNN_FLAGS_neon -fno-schedule-insns -fira-algorithm=priority)
 endif()
 
 # Adds every kernel file to a target, each with its flags.
 function(mtcnn_add_kernels target)
-  foreach(isa IN LISTS MTCNN_ISAS ITEMS generic)
-    set(source ${PROJECT_SOURCE_DIR}/cpp/mtcnn/kernels/kernels_${isa}.cpp)
+  foreach(source IN LISTS MTCNN_KERNEL_SOURCES)
+    string(REGEX REPLACE ".*/kernels_(.*)\\.cpp" "\\1" isa ${source})
     target_sources(${target} PRIVATE ${source})
-    string(TOUPPER ${isa} upper)
-    target_compile_definitions(${target} PRIVATE MTCNN_HAVE_${upper})
     set(flags ${MTCNN_FLAGS_${isa}})
     if(NOT MSVC)
       list(APPEND flags -Wno-sign-conversion) # tile sizes are plain ints that also count array elements

@@ -39,7 +39,7 @@ class Detector(Many):
     scale_factor: size of a pyramid level relative to the one before, in (0, 1).
     threads: how many to use at most; 0 for as many as this process may use CPUs, or MTCNN_CPP_THREADS or
         OMP_NUM_THREADS if that is less. No effect on results.
-    backend: "core" (the fastest variant that this CPU runs), "generic", "avx2" or "avx512" (that one), or
+    backend: "core" (the fastest variant that this CPU runs), one of `types.VariantName` (that variant), or
         "reference" (NumPy): all give the same bits. Or the networks in another runtime, "onnx" or "torch",
         where the last digits differ. Or "openface": the original, where it was bound
         (docs/openface.md), whose last digits depend on its BLAS.

@@ -9,13 +9,24 @@ from numpy.typing import NDArray
 
 from .reference.types import Faces, FloatArray, StageName, Stop, Stopped, Tap
 
-__all__ = ["BackendName", "Color", "Faces", "FloatArray", "ImageLike", "StageName", "Stop", "Stopped", "Tap"]
+__all__ = [
+    "BackendName",
+    "Color",
+    "Faces",
+    "FloatArray",
+    "ImageLike",
+    "StageName",
+    "Stop",
+    "Stopped",
+    "Tap",
+    "VariantName",
+]
 
 Color: TypeAlias = Literal["bgr", "rgb"]
 
-BackendName: TypeAlias = Literal[
-    "core", "generic", "avx2", "avx512", "reference", "onnx", "torch", "openface"
-]
+# The variants of the core, of all processors; what a build has is told by `_core.isa_variants()`.
+VariantName: TypeAlias = Literal["generic", "neon", "avx2", "avx512"]
+BackendName: TypeAlias = Literal["core", VariantName, "reference", "onnx", "torch", "openface"]
 
 
 class PilImage(Protocol):

@@ -8,13 +8,9 @@ namespace mtcnn {
 
 const std::vector<const Kernels*>& kernel_variants() {
     static const std::vector<const Kernels*> variants = {
-        &kernels_generic,
-#if defined(MTCNN_HAVE_AVX2)
-        &kernels_avx2,
-#endif
-#if defined(MTCNN_HAVE_AVX512)
-        &kernels_avx512,
-#endif
+#define MTCNN_VARIANT(name) &kernels_##name,
+#include "variants.inc"
+#undef MTCNN_VARIANT
     };
     return variants;
 }

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu.h"
+
 namespace mtcnn {
 
 // Every row buffer that a kernel reads or writes is padded to a multiple of this many floats, and every packed
@@ -126,12 +128,9 @@ struct Kernels {
     double (*burn)(std::int64_t steps);
 };
 
-extern const Kernels kernels_generic;
-#if defined(MTCNN_HAVE_AVX2)
-extern const Kernels kernels_avx2;
-#endif
-#if defined(MTCNN_HAVE_AVX512)
-extern const Kernels kernels_avx512;
-#endif
+// kernels_generic and so on: every variant that is in a build for this kind of processor.
+#define MTCNN_VARIANT(name) extern const Kernels kernels_##name;
+#include "variants.inc"
+#undef MTCNN_VARIANT
 
 }  // namespace mtcnn

@@ -1,8 +1,10 @@
+#include "cpu.h"
+
+#if MTCNN_X86_64
 #include "vector_avx2.h"
 
 #include "table-inl.h"
 
-#include "cpu.h"
-
 const mtcnn::Kernels mtcnn::kernels_avx2 =
     MTCNN_KERNELS("avx2", "x86-64 with AVX2 and FMA", mtcnn::cpu_has_avx2, 1 << 26);
+#endif

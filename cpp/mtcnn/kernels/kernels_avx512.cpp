@@ -1,8 +1,10 @@
+#include "cpu.h"
+
+#if MTCNN_X86_64
 #include "vector_avx512.h"
 
 #include "table-inl.h"
 
-#include "cpu.h"
-
 const mtcnn::Kernels mtcnn::kernels_avx512 =
     MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", mtcnn::cpu_has_avx512, 1 << 26);
+#endif

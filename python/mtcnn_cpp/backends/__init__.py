@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..lazy import lazy_names
 from ..model import Model
-from ..types import BackendName
+from ..types import BackendName, VariantName
 from .protocol import Backend, Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "OnnxRunner", "TorchRunner", "make_backend"]
 
 NAMES: tuple[str, ...] = get_args(BackendName)
-VARIANTS = ("generic", "avx2", "avx512")  # of the core
+VARIANTS: tuple[str, ...] = get_args(VariantName)  # of the core
 
 
 def make_backend(

@@ -28,7 +28,9 @@ def bench(
     ] = None,
     isa: Annotated[
         str | None,
-        typer.Option(help="Variants of the core: avx512,avx2", show_default="all this CPU runs, but generic"),
+        typer.Option(
+            help="Variants of the core, such as avx2,generic", show_default="all this CPU runs, but generic"
+        ),
     ] = None,
     threads: Annotated[str, typer.Option(help="Numbers of threads.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Of each, in turn; medians are told.")] = 11,

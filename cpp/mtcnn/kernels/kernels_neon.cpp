@@ -1,0 +1,13 @@
+#include "cpu.h"
+
+#if MTCNN_ARM64
+#include "vector_neon.h"
+
+#include "table-inl.h"
+
+namespace {
+bool supported() { return true; }
+}  // namespace
+
+const mtcnn::Kernels mtcnn::kernels_neon = MTCNN_KERNELS("neon", "64-bit Arm with Advanced SIMD", supported, 1 << 24);
+#endif
