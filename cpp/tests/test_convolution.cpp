@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "check.h"
+#include "mtcnn/kernels/to_odd.h"
 #include "mtcnn/packing.h"
 #include "numbers.h"
 
@@ -163,12 +164,20 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     return results;
 }
 
-void check_all(const Shape& shape, test::Random& random) {
-    const Fill fill = test::kFills[random.integer(0, 2)];
-    const Problem p(shape, fill, random.integer(0, 1) != 0, random);
+// The variants, and what they fall back on.
+std::vector<const Kernels*> all_kernels() {
+    std::vector<const Kernels*> all = test::variants();
+#if MTCNN_X86_64
+    all.push_back(&mtcnn::kernels_to_odd);
+#endif
+    return all;
+}
+
+void check_all(const Problem& p) {
+    const Shape& shape = p.shape;
     std::vector<std::vector<float>> expected;
     for (const auto& maps : p.maps) expected.push_back(by_hand(p, maps));
-    for (const Kernels* kernels : test::variants()) {
+    for (const Kernels* kernels : all_kernels()) {
         const auto planar_in = over_channels(*kernels, p, true);
         const auto channels_in = over_channels(*kernels, p, false);
         for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -178,6 +187,29 @@ void check_all(const Shape& shape, test::Random& random) {
             CHECK(test::same_bits(channels_in[i], expected[i]), kernels->name, "channels", shape, "item", i);
         }
     }
+}
+
+void check_all(const Shape& shape, test::Random& random) {
+    const Fill fill = test::kFills[random.integer(0, 2)];
+    check_all(Problem(shape, fill, random.integer(0, 1) != 0, random));
+}
+
+// A float, and a product of about half its last bit: what is left of it beyond that decides how the sum is rounded, and
+// lies below the last bit of a double. exponent: of the float; below -126 it is subnormal.
+void check_half_way(int exponent, test::Random& random) {
+    Problem p({2, 19, 1, 1, 1, 70}, Fill::kSmallIntegers, false, random);
+    for (float& v : p.conv.bias) v = 0;
+    for (std::size_t o = 0; o < 19; ++o) {
+        p.conv.kernel[2 * o] = 1;
+        p.conv.kernel[2 * o + 1] = (o % 2 != 0 ? 1.0F : -1.0F) * std::ldexp(1 - std::ldexp(1.0F, -23), -41);
+    }
+    const float last_bit = std::ldexp(1.0F, std::max(exponent - 23, -149));
+    for (std::size_t x = 0; x < 70; ++x) {
+        const auto number = static_cast<float>(std::ldexp(random.uniform(1, 2), exponent));
+        p.maps[0][x] = x % 2 != 0 ? number : -number;
+        p.maps[0][70 + x] = std::ldexp(last_bit, 40) * (1 + std::ldexp(1.0F, -23));
+    }
+    check_all(p);
 }
 
 }  // namespace
@@ -213,6 +245,12 @@ int main() {
             check_all({5, 20, 2, 2, 1, 1, items}, random);
             check_all({3, 33, 3, 3, 3, 2, items}, random);
         }
+    });
+    test::run("sums half way between two floats", [&] {
+        for (const int exponent : {0, 1, -1, 20, -60, 100, -100}) check_half_way(exponent, random);
+    });
+    test::run("subnormal sums half way between two floats", [&] {
+        for (int exponent = -140; exponent <= -122; ++exponent) check_half_way(exponent, random);
     });
     test::run("random shapes", [&] {
         for (int i = 0; i < 60; ++i) {

@@ -1,4 +1,10 @@
+#include "cpu.h"
+
+#if MTCNN_X86_64
+#include "vector_sse2.h"
+#else
 #include "vector_generic.h"
+#endif
 
 #include "table-inl.h"
 
@@ -6,5 +12,38 @@ namespace {
 bool supported() { return true; }
 }  // namespace
 
+#if MTCNN_X86_64
+#include "to_odd.h"
+
+namespace {
+
+constexpr unsigned kUnderflow = 1U << 4;  // MXCSR: a result was subnormal and inexact
+
+// Runs the loop, and anew by rounding to odd where that may give other bits. Pointers that may change keep the compiler
+// from inlining the loop: it does not know that arithmetic sets flags, and would move it past the look at them.
+template <class Arguments>
+void checked(void (*fast)(const Arguments&), void (*exact)(const Arguments&), const Arguments& arguments) {
+    void (*volatile loop)(const Arguments&) = fast;
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before & ~kUnderflow);
+    loop(arguments);
+    const bool again = (_mm_getcsr() & kUnderflow) != 0;
+    _mm_setcsr(before);
+    if (again) exact(arguments);
+}
+
+void convolve_planar_checked(const PlanarConvolution& a) {
+    checked(convolve_planar, mtcnn::kernels_to_odd.convolve_planar, a);
+}
+void convolve_channels_checked(const ChannelConvolution& a) {
+    checked(convolve_channels, mtcnn::kernels_to_odd.convolve_channels, a);
+}
+
+}  // namespace
+
+#define convolve_planar convolve_planar_checked
+#define convolve_channels convolve_channels_checked
+#endif
+
 const mtcnn::Kernels mtcnn::kernels_generic =
-    MTCNN_KERNELS("generic", "plain C++, runs everywhere", supported, 1 << 22);
+    MTCNN_KERNELS("generic", "runs everywhere", supported, MTCNN_X86_64 ? 1 << 24 : 1 << 22);

@@ -1,5 +1,6 @@
 // What each compiler calls these: MTCNN_INLINE, always inline; MTCNN_UNROLL, unroll the next loop completely;
-// MTCNN_UNROLL_SIDE, unroll it three times, which is the side of the usual convolution kernel.
+// MTCNN_UNROLL_SIDE, unroll it three times, which is the side of the usual convolution kernel; MTCNN_NOINLINE, never
+// inline; MTCNN_UNLIKELY, after a condition that is rarely true.
 #pragma once
 
 #if defined(__clang__)
@@ -15,3 +16,10 @@
 #define MTCNN_UNROLL_SIDE
 #define MTCNN_INLINE __forceinline
 #endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define MTCNN_NOINLINE __declspec(noinline)
+#else
+#define MTCNN_NOINLINE __attribute__((noinline))
+#endif
+#define MTCNN_UNLIKELY [[unlikely]]

@@ -1,0 +1,15 @@
+#include "to_odd.h"
+
+#if MTCNN_X86_64
+#define MTCNN_ROUND_TO_ODD
+#include "vector_sse2.h"
+
+#include "table-inl.h"
+
+namespace {
+bool supported() { return true; }
+}  // namespace
+
+const mtcnn::Kernels mtcnn::kernels_to_odd =
+    MTCNN_KERNELS("to_odd", "any x86-64 processor, every sum rounded to odd", supported, 1 << 24);
+#endif

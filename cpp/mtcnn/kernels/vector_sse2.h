@@ -1,0 +1,139 @@
+// Four floats: the operations that the loops are written against, for any x86-64 processor. It may have no fused
+// multiply-add, so that is computed with doubles, to the same bit.
+//
+// The product of two floats is exact in double. What is added to it is rounded to double and then to float, and that
+// is the fused result but for two cases:
+// * The double lies half way between two floats and was rounded itself. Its lowest bits tell, and then the double is
+//   rounded to odd instead, which no second rounding can spoil.
+// * The float is subnormal and inexact: it has fewer bits, half way is elsewhere. The processor keeps a flag of that;
+//   whoever calls the loops looks at it and computes all of it anew by rounding to odd (MTCNN_ROUND_TO_ODD).
+#pragma once
+
+#include <emmintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "unroll.h"
+
+namespace {
+
+using Vector = __m128;
+using Doubles = __m128d;  // half as many lanes
+using Integers = __m128i;
+constexpr int kLanes = 4;
+constexpr int kDoubleLanes = 2;
+constexpr int kRegisters = 16;
+
+MTCNN_INLINE Vector zero() { return _mm_setzero_ps(); }
+MTCNN_INLINE Vector load(const float* p) { return _mm_loadu_ps(p); }
+MTCNN_INLINE void store(float* p, Vector v) { _mm_storeu_ps(p, v); }
+MTCNN_INLINE Vector broadcast(float v) { return _mm_set1_ps(v); }
+MTCNN_INLINE Vector add(Vector a, Vector b) { return _mm_add_ps(a, b); }
+MTCNN_INLINE Vector subtract(Vector a, Vector b) { return _mm_sub_ps(a, b); }
+MTCNN_INLINE Vector multiply(Vector a, Vector b) { return _mm_mul_ps(a, b); }
+
+MTCNN_INLINE Doubles low_half(Vector v) { return _mm_cvtps_pd(v); }
+MTCNN_INLINE Doubles high_half(Vector v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
+MTCNN_INLINE Vector joined(Doubles low, Doubles high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
+
+// a * b + c, of floats, rounded to odd: where it is no double, the one of its two neighbours whose last bit is set.
+MTCNN_INLINE Doubles sum_to_odd(Doubles a, Doubles b, Doubles c) {
+    const Doubles product = _mm_mul_pd(a, b);
+    const Doubles sum = _mm_add_pd(product, c);
+    // What the rounding of the sum left out, exactly.
+    const Doubles of_c = _mm_sub_pd(sum, product);
+    const Doubles error = _mm_add_pd(_mm_sub_pd(product, _mm_sub_pd(sum, of_c)), _mm_sub_pd(c, of_c));
+    // Not where it is NaN: infinite sums stay as they are.
+    const __m128i inexact = _mm_castpd_si128(_mm_cmpgt_pd(_mm_andnot_pd(_mm_set1_pd(-0.0), error), _mm_setzero_pd()));
+    const __m128i too_large = _mm_srli_epi64(_mm_castpd_si128(_mm_xor_pd(error, sum)), 63);  // in magnitude
+    const __m128i toward_zero = _mm_sub_epi64(_mm_castpd_si128(sum), _mm_and_si128(too_large, inexact));
+    return _mm_castsi128_pd(_mm_or_si128(toward_zero, _mm_srli_epi64(inexact, 63)));
+}
+
+#if defined(MTCNN_ROUND_TO_ODD)
+MTCNN_INLINE
+#else
+MTCNN_NOINLINE
+#endif
+Vector fma_by_odd(Vector a, Vector b, Vector c) {
+    return joined(sum_to_odd(low_half(a), low_half(b), low_half(c)),
+                  sum_to_odd(high_half(a), high_half(b), high_half(c)));
+}
+
+MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) {
+#if defined(MTCNN_ROUND_TO_ODD)
+    return fma_by_odd(a, b, c);
+#else
+    const Doubles low = _mm_add_pd(_mm_mul_pd(low_half(a), low_half(b)), low_half(c));
+    const Doubles high = _mm_add_pd(_mm_mul_pd(high_half(a), high_half(b)), high_half(c));
+    // Of the 29 bits that a float does not have, the first is set and no other.
+    const __m128i words = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0x88));
+    const __m128i half_way = _mm_cmpeq_epi32(_mm_slli_epi32(words, 3), _mm_set1_epi32(INT32_MIN));
+    if (_mm_movemask_epi8(half_way) != 0) MTCNN_UNLIKELY {
+            return fma_by_odd(a, b, c);
+        }
+    return joined(low, high);
+#endif
+}
+// v > best ? v : best
+MTCNN_INLINE Vector greater(Vector v, Vector best) { return _mm_max_ps(v, best); }
+// v >= 0 ? v : v * slope
+MTCNN_INLINE Vector prelu(Vector v, Vector slope) {
+    const Vector positive = _mm_cmpge_ps(v, _mm_setzero_ps());
+    return _mm_or_ps(_mm_and_ps(positive, v), _mm_andnot_ps(positive, _mm_mul_ps(v, slope)));
+}
+// Elements 0, 2, 4, … of the concatenation a, b; and 1, 3, 5, …
+MTCNN_INLINE Vector even(Vector a, Vector b) { return _mm_shuffle_ps(a, b, 0x88); }
+MTCNN_INLINE Vector odd(Vector a, Vector b) { return _mm_shuffle_ps(a, b, 0xDD); }
+// Bit i: a[i] <= b[i].
+MTCNN_INLINE std::uint32_t less_equal(Vector a, Vector b) {
+    return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_cmple_ps(a, b)));
+}
+
+MTCNN_INLINE Doubles double_zero() { return _mm_setzero_pd(); }
+MTCNN_INLINE Doubles double_broadcast(double v) { return _mm_set1_pd(v); }
+MTCNN_INLINE Doubles double_load(const float* p) {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+// The product of two doubles that were floats is exact: fused or not, one rounding.
+MTCNN_INLINE Doubles double_fma(Doubles a, Doubles b, Doubles c) { return _mm_add_pd(_mm_mul_pd(a, b), c); }
+MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm_add_pd(a, b); }
+// Rounds to float.
+MTCNN_INLINE void double_store(float* p, Doubles v) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_castps_si128(_mm_cvtpd_ps(v)));
+}
+
+MTCNN_INLINE __m128i four_bytes(const std::uint8_t* p) {
+    int bytes = 0;
+    std::memcpy(&bytes, p, sizeof bytes);
+    return _mm_cvtsi32_si128(bytes);
+}
+// The four bytes at base + offsets[i].
+MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
+    const __m128i low = _mm_unpacklo_epi32(four_bytes(base + offsets[0]), four_bytes(base + offsets[1]));
+    const __m128i high = _mm_unpacklo_epi32(four_bytes(base + offsets[2]), four_bytes(base + offsets[3]));
+    return _mm_unpacklo_epi64(low, high);
+}
+// The four bytes at base + offsets[i], and the four after them.
+MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
+    const auto two = [=](int i) {
+        const __m128d first = _mm_load_sd(reinterpret_cast<const double*>(base + offsets[i]));
+        return _mm_castpd_ps(_mm_loadh_pd(first, reinterpret_cast<const double*>(base + offsets[i + 1])));
+    };
+    const Vector first = two(0);
+    const Vector second = two(2);
+    low = _mm_castps_si128(even(first, second));
+    high = _mm_castps_si128(odd(first, second));
+}
+// Byte number n of each lane, as a float.
+template <int n>
+MTCNN_INLINE Vector byte_to_float(Integers v) {
+    const Integers shifted = n == 0 ? v : _mm_srli_epi32(v, 8 * n);
+    return _mm_cvtepi32_ps(n == 3 ? shifted : _mm_and_si128(shifted, _mm_set1_epi32(255)));
+}
+MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* offsets) {
+    return _mm_castsi128_ps(gather(base, offsets));
+}
+
+}  // namespace
