@@ -1,5 +1,5 @@
-"""A port of the detector in plain NumPy, with faults planted in it. Written without a look at the doctor: it has
-an order of sums of its own (BLAS, in double), as a port in another runtime has.
+"""A port of the detector in plain NumPy, with faults planted in it. Written without a look at the doctor: it
+has an order of sums of its own (BLAS, in double), as a port in another runtime has.
 
 A plant is (step, knob, value), named as the doctor names it: the step with a * for its level or crop.
 """
@@ -256,7 +256,7 @@ def cut(rgb: np.ndarray, box: np.ndarray, knobs: dict[str, str]) -> np.ndarray:
     height, width = rgb.shape[:2]
     way = knobs.get("border")
     if way == "cut off":
-        columns, rows = columns[(0 <= columns) & (columns < width)], rows[(0 <= rows) & (rows < height)]
+        columns, rows = columns[(columns >= 0) & (columns < width)], rows[(rows >= 0) & (rows < height)]
     before = [max(-int(line.min(initial=0)), 0) for line in (rows, columns)]
     after = [max(int(line.max(initial=0)) - n + 1, 0) for line, n in ((rows, height), (columns, width))]
     around = (*zip(before, after, strict=True), (0, 0))

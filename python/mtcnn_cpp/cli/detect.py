@@ -77,7 +77,7 @@ def detect(
         at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
         with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
             summary = _run(plan, eyes, table, settings, detector, at_once)
-        if table.output or saver:
+        if (table.output or saver) and not table.quiet:
             typer.echo(_told(summary, table, save, saver), err=True)
     if summary.failed:
         raise typer.Exit(INCOMPLETE)
