@@ -10,8 +10,9 @@ import typer
 
 from ..trace.judge.plain import plain
 from .errors import INCOMPLETE, errors_reported
-from .options import MinFace
+from .options import MinFace, ModelPath
 from .reports import AnyFormat, Format, console
+from .trace_doctor import examine_trace, show_trace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +28,20 @@ def doctor(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="A network, or a folder of them: .onnx, .pt, .npz, .npy, .lz4, .dat.", show_default=False
+            help="A network, or a folder of them: .onnx, .pt, .npz, .npy, .lz4, .dat. With --against: a "
+            "trace, plain arrays (.npz), or a folder of .npy files.",
+            show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="The trace of a right detection (dump): find the step of FILE that is wrong."),
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(help="With --against: a JSON file, their names of arrays to those of a trace."),
+    ] = None,
+    model: ModelPath = None,
     outputs: Annotated[
         Path | None,
         typer.Option(help="What the port computed: an .npz of layers' outputs (conv1, …); needs --picture."),
@@ -55,11 +67,21 @@ def doctor(
     min_face: MinFace = 40,
     format: AnyFormat = Format.table,
 ) -> None:
-    """Compare a port's numbers (or its outputs on a picture) with OpenFace's, and name what was done to them.
+    """Compare a port's numbers (or its outputs on a picture, or a whole trace) with OpenFace's, and name
+    what was done to them.
 
-    Exit code 0: this is OpenFace's model, exactly; 1: it is not; 2: it could not be read.
+    Exit code 0: this is OpenFace's model, exactly (a trace: nothing is wrong); 1: it is not; 2: it could not
+    be read.
     """
     with errors_reported():
+        if against is not None:
+            whole = examine_trace(file, against, names, model)
+            show_trace(whole, format)
+            if not whole.ok:
+                raise typer.Exit(INCOMPLETE)
+            return
+        if names is not None or model is not None:
+            raise ValueError("--names and --model go with --against, the trace of a right detection")
         if story:
             tell_story(picture or [], min_face)
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from .effect import Effect
 from .search import Fit
+
+EQUAL = 1e-6  # distances below it are the last bits of another order of the sums
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,15 @@ class Guilty:
         return "; ".join(dict.fromkeys(fault.fix for _, fault in self.fits[0].faults)) if self.fits else ""
 
     @property
+    def equals(self) -> tuple[Fit, ...]:
+        """The faults that give the same values here as the best, which goes first."""
+        best = max(self.fits[0].distance, EQUAL) if self.fits else 0.0
+        return tuple(fit for fit in self.fits if fit.distance <= best)
+
+    @property
     def others(self) -> tuple[str, ...]:
         """Other faults that give the same values here, so that these cannot tell them apart."""
-        best = self.fits[0].distance if self.fits else math.nan
-        return tuple(words(fit, self.kind) for fit in self.fits[1:] if fit.distance <= best)
+        return tuple(words(fit, self.kind) for fit in self.equals[1:])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON through `trace.judge.plain`."""

@@ -32,24 +32,28 @@ TURNED = table(
     "turn",
     "store kernels as (out, in, y, x), rows y, and slide them without flipping",
     {
-        "exchanged": "kernel's x and y exchanged",
-        "flipped x": "kernel flipped along x",
-        "flipped y": "kernel flipped along y",
-        "flipped": "kernel flipped along x and y (a true convolution)",
-        "left": "kernel rotated by 90° to the left",
-        "right": "kernel rotated by 90° to the right",
-        "diagonal": "kernel transposed along the other diagonal",
+        "exchanged": "the kernel's x and y exchanged",
+        "flipped x": "the kernel flipped along x",
+        "flipped y": "the kernel flipped along y",
+        "flipped": "the kernel flipped along x and y (a true convolution)",
+        "left": "the kernel rotated by 90° to the left",
+        "right": "the kernel rotated by 90° to the right",
+        "diagonal": "the kernel transposed along the other diagonal",
     },
 )
-REVERSED = table("inputs", "feed the maps in OpenFace's order", {"reversed": "input maps in reversed order"})
-BGR = table("inputs", "feed the picture as R, G, B", {"reversed": "weights for B, G, R instead of R, G, B"})
-PADDED = table("padding", "use no padding", {"same": "input padded with zeros"})
+REVERSED = table(
+    "inputs", "feed the maps in OpenFace's order", {"reversed": "the input maps in reversed order"}
+)
+BGR = table(
+    "inputs", "feed the picture as R, G, B", {"reversed": "the weights for B, G, R instead of R, G, B"}
+)
+PADDED = table("padding", "use no padding", {"same": "the input padded with zeros"})
 PRECISION = table(
     "precision",
     "keep the weights in float32",
-    {"half": "weights rounded to half precision", "int8": "weights quantised to 8 bits"},
+    {"half": "the weights rounded to half precision", "int8": "the weights quantised to 8 bits"},
 )
-BIAS = table("bias", "add the bias", {"dropped": "bias dropped"})
+BIAS = table("bias", "add the bias", {"dropped": "the bias dropped"})
 SLOPES = table(
     "slopes",
     "use v >= 0 ? v : v * slope, with one slope a channel",
@@ -57,29 +61,35 @@ SLOPES = table(
         "relu": "ReLU in place of PReLU",
         "leaky": "LeakyReLU (0.01) in place of PReLU",
         "quarter": "one slope of 0.25 for all channels",
-        "missing": "activation left out",
-        "positive": "slopes without their sign",
-        "negated": "slopes negated",
+        "missing": "the activation left out",
+        "positive": "the slopes without their sign",
+        "negated": "the slopes negated",
         "shared": "one slope for all channels, their mean",
     },
 )
 POOL = (
-    *table("windows", "round the number of windows up", {"floored": "number of windows rounded down"}),
+    *table("windows", "round the number of windows up", {"floored": "the number of windows rounded down"}),
     *table(
         "pooling",
         "take the maximum of each window",
-        {"average": "average in place of the maximum", "missing": "pooling left out"},
+        {"average": "the average in place of the maximum", "missing": "the pooling left out"},
     ),
 )
 WINDOW = table("window", "use windows of 3 x 3", {"2": "windows of 2 x 2 in place of 3 x 3"})
 ORDERS = table(
     "order",
     "lay the maps flat as the weights expect: channel, then x, then y",
-    {order: f"input laid flat as ({', '.join(order)})" for order in flat.ORDERS if order != flat.OPENFACE},
+    {
+        order: f"the input laid flat as ({', '.join(order)})"
+        for order in flat.ORDERS
+        if order != flat.OPENFACE
+    },
 )
 HEADS = (
     *table(
-        "heads", "order the outputs class, box, landmarks", {"box first": "box outputs before the classes"}
+        "heads",
+        "order the outputs class, box, landmarks",
+        {"box first": "the box outputs before the classes"},
     ),
     *table("classes", "put not-face first, face second", {"exchanged": "face and not-face exchanged"}),
 )
@@ -105,6 +115,7 @@ class Layers:
             name: {step.name: step for step in walk(model.networks[name], stage.size)}
             for name, stage in STAGES.items()
         }
+        self._right = backend(model)
         self._backends: dict[tuple[StageName, str, tuple[tuple[str, str], ...]], Backend] = {}
 
     def run(self, stage: StageName, name: str, maps: FloatArray, knobs: Knobs = RIGHT) -> FloatArray:
@@ -115,6 +126,8 @@ class Layers:
             return pooled(step.layer, maps, knobs)
         if "padding" in knobs and isinstance(step.layer, Conv2d):
             maps = padded(maps, step.layer.kernel.shape[2:])
+        if not knobs:
+            return self._right.layer(stage, name, maps)
         key = (stage, name, tuple(sorted(knobs.items())))
         if key not in self._backends:
             if len(self._backends) >= KEPT:

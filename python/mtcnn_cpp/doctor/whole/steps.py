@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Step:
     run: Run
     tolerance: float
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What all levels or crops have in common: the name of the first output with a * for the number."""
         return template(self.outputs[0])

@@ -7,7 +7,8 @@ A plant is (step, knob, value), named as the doctor names it: the step with a * 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,22 @@ NUMBERS = {
 }
 
 
+MEMORY: dict[tuple[Any, ...], tuple[Any, dict[str, np.ndarray]]] = {}
+
+
 class Broken(Exception):
     """The port cannot go on: a layer does not fit the one before it."""
 
 
 class Port:
-    def __init__(self, min_face: float, plants: Collection[Plant] = ()) -> None:
+    def __init__(
+        self,
+        min_face: float,
+        plants: Collection[Plant] = (),
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
+    ) -> None:
         self.min_face = min_face
+        self.thresholds = thresholds
         self.plants = plants
         self.tensors: dict[str, np.ndarray] = {}
 
@@ -61,7 +71,9 @@ class Port:
         height, width = self.rgb.shape[:2]
         scale, number = 12 / self.min_face, 0
         while self.min_face <= min(height, width) * 0.709**number:
-            joined.append(self.level(f"pnet/level{number:02d}", scale * 0.709**number))
+            place, size = f"pnet/level{number:02d}", scale * 0.709**number
+            key = (place, self.min_face, self.thresholds)
+            joined.append(self.remembered(key, "pnet/level", partial(self.level, place, size)))
             number += 1
         if self.knobs("pnet/boxes"):
             joined.reverse()
@@ -95,6 +107,24 @@ class Port:
         self.put("final/scores", scores[keep][picked])
         self.put("final/landmarks", landmarks[keep][picked])
 
+    def remembered(self, key: tuple[Any, ...], steps: str, work: Callable[[], Any]) -> Any:
+        """What `work` gives, with all tensors that it puts; not done again where the plants in the steps that
+        begin with `steps` are the same."""
+        whole = (*key, self.rgb.tobytes(), tuple(sorted(p for p in self.plants if p[0].startswith(steps))))
+        if whole not in MEMORY:
+            before, self.tensors = self.tensors, {}
+            try:
+                result = work()
+            except Broken as error:
+                result = error
+            MEMORY[whole] = result, self.tensors
+            self.tensors = before
+        result, tensors = MEMORY[whole]
+        self.tensors |= tensors
+        if isinstance(result, Broken):
+            raise result
+        return result
+
     def level(self, place: str, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         knobs = self.knobs("pnet/level*/input")
         whole = {"floored": math.floor, "rounded": round}.get(knobs.get("size", ""), math.ceil)
@@ -103,7 +133,7 @@ class Port:
         logits = self.network("pnet", place, maps)
         heat = self.put(f"{place}/heat_map", chance(logits, self.knobs("pnet/level*/heat_map")))
         knobs = self.knobs("pnet/level*/boxes")
-        limit = F(knobs.get("threshold", 0.6))
+        limit = F(knobs.get("threshold", self.thresholds[0]))
         spots = [(x, y) for x in range(heat.shape[1]) for y in range(heat.shape[0]) if heat[y, x] >= limit]
         if "walk" in knobs:
             spots.sort(key=lambda spot: spot[::-1])
@@ -173,12 +203,10 @@ class Port:
         knobs = self.knobs(f"{stage}/crop*/input")
         values = np.empty((0, 6 if stage == "rnet" else 16), F)
         for number, box in enumerate(boxes):
-            patch = cut(self.rgb, box, knobs)
-            if min(patch.shape[:2]) < 1:
-                raise Broken
             place = f"{stage}/crop{number:03d}"
-            maps = self.put(f"{place}/input", enter(shrink(patch, side, side, knobs), knobs))
-            values = np.concatenate([values, self.network(stage, place, maps).reshape(1, -1)])
+            work = partial(self.crop, stage, place, box, side, knobs)
+            found = self.remembered((place, box.tobytes()), f"{stage}/crop", work)
+            values = np.concatenate([values, found.reshape(1, -1)])
         knobs = self.knobs(f"{stage}/scores")
         scores = self.put(f"{stage}/scores", chance(values.T, knobs))
         order = [3, 2, 5, 4] if "columns" in knobs else [2, 3, 4, 5]
@@ -195,8 +223,15 @@ class Port:
                     points[number, point, axis] = share if "point unit" in knobs else begin + share * size
         return scores, offsets, self.put("onet/landmarks", points)
 
+    def crop(self, stage: str, place: str, box: np.ndarray, side: int, knobs: dict[str, str]) -> np.ndarray:
+        patch = cut(self.rgb, box, knobs)
+        if min(patch.shape[:2]) < 1:
+            raise Broken
+        maps = self.put(f"{place}/input", enter(shrink(patch, side, side, knobs), knobs))
+        return self.network(stage, place, maps)
+
     def keep(self, stage: str, scores: np.ndarray) -> np.ndarray:
-        limit = F(self.knobs(f"{stage}/keep").get("threshold", 0.7))
+        limit = F(self.knobs(f"{stage}/keep").get("threshold", self.thresholds[1 + (stage == "onet")]))
         return self.put(f"{stage}/keep", np.flatnonzero(scores >= limit), np.int32)
 
 
@@ -366,13 +401,11 @@ def pool(layer: MaxPool, maps: np.ndarray, knobs: dict[str, str]) -> np.ndarray:
     k, s = int(knobs.get("window", layer.kernel_x)), layer.stride_x
     whole = math.floor if "windows" in knobs else lambda value: math.floor(value + 0.5)
     h, w = (whole((side - k) / s) + 1 for side in maps.shape[1:])
-    result = np.empty((len(maps), h, w), F)
-    for y in range(h):
-        for x in range(w):
-            window = maps[:, y * s : y * s + k, x * s : x * s + k].reshape(len(maps), -1)
-            average = window.astype(float).mean(axis=1)
-            result[:, y, x] = average if knobs.get("pooling") == "average" else window.max(axis=1)
-    return result
+    reach = [max((count - 1) * s + k - side, 0) for count, side in zip((h, w), maps.shape[1:], strict=True)]
+    wide = np.pad(maps.astype(float), [(0, 0), (0, reach[0]), (0, reach[1])], constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (k, k), (1, 2))[:, ::s, ::s][:, :h, :w]
+    take = np.nanmean if knobs.get("pooling") == "average" else np.nanmax
+    return take(windows, axis=(3, 4)).astype(F)
 
 
 def dense(layer: FullyConnected, maps: np.ndarray, knobs: dict[str, str]) -> np.ndarray:

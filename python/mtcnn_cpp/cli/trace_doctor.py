@@ -1,0 +1,59 @@
+"""`mtcnn-cpp doctor THEIRS --against GOLD`: which step of a whole trace is wrong, and what was done there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..trace.judge.plain import plain
+from .reports import Format, console, print_json, say
+
+if TYPE_CHECKING:
+    from ..doctor.whole.diagnosis import TraceDiagnosis
+    from ..doctor.whole.guilty import Guilty
+
+
+def examine_trace(file: Path | None, gold: Path, names: Path | None, model: Path | None) -> TraceDiagnosis:
+    """The diagnosis of a trace, an .npz or a folder against a gold trace."""
+    from ..doctor.whole.diagnosis import diagnose_trace
+    from ..doctor.whole.theirs import read_theirs
+    from ..model import Model
+    from ..trace import Trace
+
+    if file is None:
+        raise ValueError("--against is for a trace: an .npz, or a folder of .npy files; name it first")
+    return diagnose_trace(
+        read_theirs(file, names), Trace.load(gold), None if model is None else Model.load(model)
+    )
+
+
+def show_trace(found: TraceDiagnosis, format: Format) -> None:
+    if format is Format.json:
+        print_json(plain(found.to_dict()))
+        return
+    say(found.headline, "green" if found.ok else "bold red")
+    for one in found.guilty:
+        show_guilty(one)
+    if found.guilty and found.right:
+        say(f"right by themselves: {found.right:,} tensors ({found.values:,} values)")
+    for note in found.notes:
+        say(f"note: {note}", "dim")
+
+
+def show_guilty(one: Guilty) -> None:
+    """A step that is wrong, a line a fact."""
+    from rich.text import Text
+
+    places = f"{one.places} of {one.of}, first {one.first}" if one.of > 1 else one.first
+    out = console()
+    out.print()
+    out.print(Text.assemble((one.kind, "bold"), f"  ({places})"), soft_wrap=True)
+    facts = {
+        "found": one.text,
+        "change": one.advice,
+        "effect": "" if one.effect is None else f"alone, it {one.effect}",
+    }
+    facts["or"] = "; ".join(one.others) + " (these values cannot tell)" if one.others else ""
+    for title, words in facts.items():
+        if words:
+            out.print(Text.assemble((f"  {title}: ", "dim"), words), soft_wrap=True)

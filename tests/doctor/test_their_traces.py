@@ -1,0 +1,225 @@
+"""What people have: traces in part, folders, names of their own, bad input; the command and what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtcnn_cpp import Detector, Model
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.doctor.whole.diagnosis import diagnose_trace
+from mtcnn_cpp.doctor.whole.theirs import read_theirs
+from mtcnn_cpp.trace import Trace, TraceError
+from mtcnn_cpp.trace.judge.faces import pair_up
+from pictures import portrait
+from typer.testing import CliRunner, Result
+
+MIN_FACE = 40.0
+EXCHANGED = ("rnet/crop*/conv2", "turn", "exchanged")
+
+
+def faulty(**changes: np.ndarray) -> Detector:
+    arrays = dict(Model.default().arrays())
+    for name, array in changes.items():
+        arrays[name.replace("__", "/")] = array
+    return Detector(Model.from_arrays(arrays), min_face=MIN_FACE)
+
+
+def exchanged() -> Detector:
+    kernel = Model.default().arrays()["rnet/conv2/kernel"]
+    return faulty(rnet__conv2__kernel=kernel.transpose(0, 1, 3, 2))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("traces")
+    Detector(min_face=MIN_FACE).trace(portrait()).save(folder / "gold.npz")
+    exchanged().trace(portrait()).save(folder / "mine.npz")
+    return folder
+
+
+def gold(folder: Path) -> Trace:
+    return Trace.load(folder / "gold.npz")
+
+
+def mine(folder: Path) -> Trace:
+    return Trace.load(folder / "mine.npz")
+
+
+def test_a_fault_to_the_last_bit_and_what_it_does(folder: Path) -> None:
+    found = diagnose_trace(mine(folder), gold(folder))
+    (one,) = found.guilty
+    assert one.names == (EXCHANGED,)
+    count = len([name for name in mine(folder) if name.startswith("rnet/") and name.endswith("/conv2")])
+    assert one.text == (
+        f"yours equals ours with the kernel's x and y exchanged: 0 ULP over {count * 3888:,} values"
+    )
+    assert (one.places, one.of, one.ulp) == (count, count, 0.0)
+    assert found.right == len(mine(folder)) - count
+    # Its effect is what the faulty detector really does.
+    pairs = pair_up(gold(folder)["final/boxes"], mine(folder)["final/boxes"])
+    moved = max((max(map(abs, pair.apart)) for pair in pairs if pair.apart), default=0.0)
+    assert one.effect is not None
+    assert (one.effect.moved, one.effect.lost) == (moved, sum(pair.b is None for pair in pairs))
+
+
+def test_one_layer_of_one_crop_tells_of_a_layer_that_was_not_captured(folder: Path) -> None:
+    """conv3 alone: the fault is in conv2, of which they show nothing."""
+    alone = Trace.from_arrays({"rnet/crop001/conv3": mine(folder)["rnet/crop001/conv3"]})
+    (one,) = diagnose_trace(alone, gold(folder)).guilty
+    assert one.kind == "rnet/crop*/conv3"
+    assert one.names == (EXCHANGED,)
+    assert "the kernel's x and y exchanged (at rnet/crop*/conv2): 0 ULP over 576 values" in one.text
+    right = Trace.from_arrays({"rnet/crop001/conv3": gold(folder)["rnet/crop001/conv3"]})
+    assert diagnose_trace(right, gold(folder)).headline == (
+        "nothing is wrong: 1 tensors are what their inputs give (576 values)"
+    )
+
+
+def test_what_follows_a_fault_and_lacks_its_input_is_not_judged(folder: Path) -> None:
+    names = ("rnet/crop000/pool1", "rnet/crop000/conv2", "rnet/crop000/fc1", "rnet/crop000/prelu4")
+    found = diagnose_trace(Trace.from_arrays({name: mine(folder)[name] for name in names}), gold(folder))
+    assert [one.kind for one in found.guilty] == ["rnet/crop*/conv2"]
+    assert found.right == 2  # pool1 and, from their own fc1, prelu4
+    assert found.notes[0].startswith("1 tensors were not judged: they follow a fault, and the trace lacks")
+
+
+def test_numbers_that_nothing_explains(folder: Path) -> None:
+    name = "onet/crop000/conv2"
+    values = gold(folder)[name]
+    noise = np.random.default_rng(1).normal(size=values.shape).astype(np.float32)
+    for spoilt, told in (
+        (values + noise, "values of onet/crop000/conv2 differ, by up to "),
+        (np.where(noise > 2, np.nan, values), "values of onet/crop000/conv2 are NaN or infinite"),
+        (values[:, 1:], f"onet/crop000/conv2 has shape {values[:, 1:].shape}, expected {values.shape}"),
+    ):
+        theirs = {"onet/crop000/pool1": gold(folder)["onet/crop000/pool1"], name: spoilt}
+        (one,) = diagnose_trace(Trace.from_arrays(theirs), gold(folder)).guilty
+        assert one.fits == ()
+        assert one.text.startswith("no fault that is known here, alone or with another, gives these values; ")
+        assert told in one.text
+        assert one.advice == ""
+
+
+def test_dtypes_and_a_batch_axis(folder: Path) -> None:
+    theirs = {
+        name: array[None].astype(np.float64 if array.dtype == np.float32 else np.int64)
+        if "crop" in name
+        else array
+        for name, array in gold(folder).items()
+    }
+    found = diagnose_trace(Trace.from_arrays(theirs | {"rnet/my_scratch": np.zeros(3)}), gold(folder))
+    assert found.ok
+    assert found.right == len(gold(folder))
+    assert [note.partition(" ")[2][:30] for note in found.notes] == [
+        "arrays have names that no tens",
+        "arrays were brought to float32",
+        "arrays had a batch axis of 1",
+    ]
+
+
+def test_folders_and_names_of_their_own(folder: Path, tmp_path: Path) -> None:
+    trace = mine(folder)
+    layers = {"features.0": "rnet/crop*/conv1", "features.3": "rnet/crop*/conv2"}
+    count = len(trace["rnet/boxes_in"])
+    batches = {
+        theirs: np.stack([trace[ours.replace("*", f"{number:03d}")] for number in range(count)])
+        for theirs, ours in layers.items()
+    }
+    np.savez(tmp_path / "theirs.npz", **batches)
+    (tmp_path / "names.json").write_text(json.dumps(layers))
+    read = read_theirs(tmp_path / "theirs.npz", tmp_path / "names.json")
+    assert len(read) == 2 * count
+    assert np.array_equal(read["rnet/crop001/conv2"], trace["rnet/crop001/conv2"])
+
+    for style in ("{}", "flat__{}"):
+        home = tmp_path / style[:4]
+        for name in ("rnet/crop000/conv1", "rnet/crop000/conv2"):
+            flat = name.replace("/", "__") if style != "{}" else name
+            (home / flat).parent.mkdir(parents=True, exist_ok=True)
+            np.save(home / f"{flat}.npy", trace[name])
+        read = read_theirs(home)
+        assert set(read) == {"rnet/crop000/conv1", "rnet/crop000/conv2"}
+        (one,) = diagnose_trace(read, gold(folder)).guilty
+        assert "the kernel's x and y exchanged" in one.text
+
+
+def test_bad_input(folder: Path, tmp_path: Path) -> None:
+    right = gold(folder)
+
+    def refused(message: str, theirs: Trace, against: Trace = right, model: Model | None = None) -> None:
+        with pytest.raises(TraceError, match=message):
+            diagnose_trace(theirs, against, model)
+
+    refused("has no tensor of a detection, but x", Trace.from_arrays({"x": np.zeros(3)}))
+    refused("has no tensor of a detection, but nothing", Trace.from_arrays({}))
+    refused("holds no values", Detector(min_face=MIN_FACE).trace(portrait(), capture="hash"))
+    refused("holds no picture", right, Trace.from_arrays(dict(right)))
+    refused("different pictures", Detector().trace(portrait()[::-1]))
+    refused("made with other networks", right, mine(folder))
+    refused("its options cannot be used", Trace.from_arrays(dict(right), options={"min_face": "x"}))
+    nowhere = Trace.from_arrays({"rnet/crop900/conv1": np.zeros((28, 22, 22), np.float32)})
+    assert not diagnose_trace(nowhere, right).ok
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.npy").write_bytes(b"\x93NUMPY\x01\x00 nonsense")
+    (tmp_path / "pickled").mkdir()
+    np.save(tmp_path / "pickled" / "x.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "short").mkdir()
+    np.save(tmp_path / "short" / "x.npy", np.zeros(100))
+    short = tmp_path / "short" / "x.npy"
+    short.write_bytes(short.read_bytes()[:-8])
+    for path, message in (
+        ("empty", "expected .npy files"),
+        ("bad", "x.npy is not a NumPy array"),
+        ("pickled", "x.npy is a pickled array"),
+        ("short", "x.npy has 792 bytes of values, its header says 800"),
+        ("nowhere.npz", "no such file"),
+    ):
+        with pytest.raises(TraceError, match=message):
+            read_theirs(tmp_path / path)
+    np.savez(tmp_path / "a.npz", a=np.zeros((2, 3)))
+    for text, message in (
+        ("[1]", "expected an object of names"),
+        ("{", "is not JSON"),
+        ('{"b": "final/boxes"}', "has no array 'b', which is in the file of names"),
+        ('{"a": "rnet/*/conv*"}', "expected one \\*"),
+        ('{"a": 3}', "expected an object of names"),
+    ):
+        (tmp_path / "n.json").write_text(text)
+        with pytest.raises(TraceError, match=message):
+            read_theirs(tmp_path / "a.npz", tmp_path / "n.json")
+    with pytest.raises(TraceError, match="cannot read the names"):
+        read_theirs(tmp_path / "a.npz", tmp_path / "none.json")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+
+
+def test_the_command(folder: Path) -> None:
+    result = run("doctor", folder / "mine.npz", "--against", folder / "gold.npz")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        "rnet/crop*/conv2: yours equals ours with the kernel's x and y exchanged: "
+    )
+    assert "change: store kernels as (out, in, y, x)" in result.stdout
+    assert "effect: alone, it " in result.stdout
+    found = json.loads(
+        run("doctor", folder / "mine.npz", "--against", folder / "gold.npz", "--format", "json").stdout
+    )
+    assert found["guilty"][0]["faults"] == [
+        {"step": "rnet/crop*/conv2", "knob": "turn", "value": "exchanged"}
+    ]
+    right = run("doctor", folder / "gold.npz", "--against", folder / "gold.npz")
+    assert (right.exit_code, right.stdout[:16]) == (0, "nothing is wrong")
+    for arguments, message in (
+        (["--against", folder / "gold.npz"], "--against is for a trace"),
+        ([folder / "mine.npz", "--names", "x.json"], "--names and --model go with --against"),
+        ([folder / "mine.npz", "--against", folder / "mine.npz"], "made with other networks"),
+    ):
+        failed = run("doctor", *arguments)
+        assert (failed.exit_code, message in failed.stderr) == (2, True), failed.stderr
