@@ -15,15 +15,16 @@ from .values import check_columns, from_values
 GROUP = 10_000  # rows in a row group
 
 
-def need_pyarrow() -> Any:
-    """pyarrow, or an ImportError that says how to get it."""
+def need_pyarrow(what: str = "Parquet") -> Any:
+    """pyarrow, or an ImportError that says what needs it and how to get it."""
     try:
         import pyarrow as pa
         import pyarrow.parquet
     except ImportError as error:
+        instead = ", or choose the format csv" if what == "Parquet" else ""
         raise ImportError(
-            f"Parquet needs pyarrow, which is not installed (or does not import: {error}); "
-            "pip install 'mtcnn-cpp[table]', or choose the format csv",
+            f"{what} needs pyarrow, which is not installed (or does not import: {error}); "
+            f"pip install 'mtcnn-cpp[table]'{instead}",
             name="pyarrow",
         ) from error
     return pa
@@ -37,23 +38,30 @@ def arrow_schema() -> Any:
     return pa.schema([pa.field(name, types[kind], name not in REQUIRED) for name, kind in KINDS.items()])
 
 
+def arrow_table(rows: Sequence[Row]) -> Any:
+    """Rows as a `pyarrow.Table`."""
+    spelled = [
+        {name: spell(value) if isinstance(value, str) else value for name, value in row.items()}
+        for row in rows
+    ]
+    return need_pyarrow().Table.from_pylist(spelled, arrow_schema())
+
+
 class ParquetWriter:
     """Row groups of some 10,000 rows to a binary stream; `close` writes the rest and the end of the file."""
 
     def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
         pa = need_pyarrow()
-        self._schema = arrow_schema()
-        self._table = pa.Table
         self._stream = stream
         self._sink = pa.PythonFile(stream, mode="w")
-        self._writer = pa.parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
-        self._waiting: list[dict[str, object]] = []
+        self._writer = pa.parquet.ParquetWriter(self._sink, arrow_schema(), compression="zstd")
+        self._waiting: list[Row] = []
 
     def add(self, result: Result) -> None:
         self.add_rows(rows(result))
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        self._waiting += map(dict, rows)
+        self._waiting += rows
         if len(self._waiting) >= GROUP:
             self._write()
 
@@ -64,9 +72,7 @@ class ParquetWriter:
         self._stream.flush()
 
     def _write(self) -> None:
-        for row in self._waiting:
-            row |= {name: spell(value) for name, value in row.items() if isinstance(value, str)}
-        self._writer.write_table(self._table.from_pylist(self._waiting, self._schema))
+        self._writer.write_table(arrow_table(self._waiting))
         self._waiting = []
 
 
