@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from .detect_options import FrameOptions, SaveOptions, TableOptions
+from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
@@ -40,6 +40,7 @@ def detect(
     table: TableOptions = TableOptions(),
     frames: FrameOptions = FrameOptions(),
     save: SaveOptions = SaveOptions(),
+    ray: RayOptions = RayOptions(),
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
@@ -73,10 +74,14 @@ def detect(
             typer.echo(words, err=True)
         for note in getattr(detector.engine.backend, "notes", ()):
             typer.echo(f"note: {note}", err=True)
+        ray.check(table, save, plan.sources)
         saver = Saver(settings, plan.sources) if settings.saves else None
-        at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
-        with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
-            summary = _run(plan, eyes, table, settings, detector, at_once)
+        if ray.address is not None:
+            summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
+        else:
+            at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
+            with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
+                summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
             typer.echo(_told(summary, table, save, saver), err=True)
     if summary.failed:
@@ -105,6 +110,34 @@ def _run(
             output = stack.enter_context(_printing(table.format))
         watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
         return run_to_output(plan.sources, eyes, output, watch)
+
+
+def _run_on_ray(
+    plan: Plan, address: str, table: TableOptions, settings: Settings, detector: Detector, threads: int
+) -> Summary:
+    from ..jobs import Parts, prepare
+    from ..ray import connected, fitting_units, run_on_ray, slots
+    from ..stores import open_folder
+
+    cpus = max(1, threads)
+    with connected(address):
+        most = fitting_units(len(plan.sources), slots(cpus))
+        folder = open_folder(cast(str, table.output))
+        folder.make()
+        with folder.lock():
+            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, most=most)
+            todo = [source for unit in left.units for source in unit.sources]
+            with _watched(plan, table, todo, settings) as progress:
+                return run_on_ray(
+                    left,
+                    detector,
+                    settings,
+                    Parts(folder, settings.format),
+                    cpus=cpus,
+                    watch=lambda tally: progress.count(tally.results, tally.faces, tally.failed),
+                    fail=progress.fail,
+                    tell=lambda words: typer.echo(f"note: {words}", err=True),
+                )
 
 
 def _sample() -> Any:

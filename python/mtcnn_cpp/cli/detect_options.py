@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import importlib.util
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from ..jobs import Source
     from ..table import Format
     from ..video import Sampling
 
@@ -141,3 +143,37 @@ class SaveOptions:
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Let drawings replace other files (never the sources).")
     ] = False
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """Where the units of a job run."""
+
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Run the job on a Ray cluster: auto (the one of this machine), host:port, or local (Ray is "
+            "started here for the run). --output is a folder that all machines share. --threads are the CPUs "
+            "of each worker, 0 for 1. Needs the extra 'ray'.",
+            show_default="this process",
+        ),
+    ] = None
+
+    def check(self, table: TableOptions, save: SaveOptions, sources: Iterable[Source]) -> None:
+        """ValueError for what a cluster cannot do."""
+        if self.address is None:
+            return
+        if not table.is_folder:
+            given = f", not the file {table.output}" if table.output else ""
+            raise ValueError(
+                "--ray writes a folder of parts, which all machines share; give one by --output, with a "
+                f"slash at its end{given}"
+            )
+        if save.save_dir is not None or save.save_crops is not None:
+            raise ValueError("--save-dir and --save-crops do not go with --ray; draw in a run without it")
+        for source in sources:
+            if source.kind == "live" or source.name == "-":
+                name = "standard input" if source.name == "-" else source.name
+                raise ValueError(f"{name} is there for this process only; look at it without --ray")

@@ -22,7 +22,7 @@ class Progress:
 
     def __init__(self, total: int | None, *, shown: bool) -> None:
         self._lock = threading.Lock()
-        self._faces = self._failed = 0
+        self._faces = self._failed = self._told = 0
         self._bar: Any = _make_bar() if shown else None
         self._task = None if self._bar is None else self._bar.add_task("", total=total, faces=0, failed=0)
 
@@ -40,14 +40,25 @@ class Progress:
             report(f"{self._failed:,} failed in all; the column error of the table says why")
 
     def __call__(self, result: Result) -> None:
+        self.count(1, len(result.faces or ()), bool(result.error))
+        if result.error:
+            self.fail(result.error)
+
+    def count(self, results: int, faces: int, failed: int) -> None:
+        """Count results that are seen from afar."""
         with self._lock:
-            self._faces += len(result.faces or ())
-            self._failed += bool(result.error)
-            tell = bool(result.error) and self._failed <= MOST_FAILURES
+            self._faces += faces
+            self._failed += failed
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, faces=self._faces, failed=self._failed)
+            self._bar.update(self._task, advance=results, faces=self._faces, failed=self._failed)
+
+    def fail(self, error: str) -> None:
+        """Tell of a failure, unless many have been told."""
+        with self._lock:
+            self._told += 1
+            tell = self._told <= MOST_FAILURES
         if tell:
-            report(result.error)
+            report(error)
 
 
 def _make_bar() -> Any:

@@ -75,10 +75,13 @@ class Left:
     stale: list[tuple[str, int]]
 
 
-def left_to_do(sources: Iterable[Source], found: Found, *, whole_videos: bool) -> Left:
+def left_to_do(
+    sources: Iterable[Source], found: Found, *, whole_videos: bool, most: int | None = None
+) -> Left:
     """Units for the sources that are not in the parts, or failed.
 
-    whole_videos: a video that is not complete is done from its beginning, because it is drawn, too.
+    whole_videos: a video that is not complete is done from its beginning, because it is drawn, too. most:
+    pictures in a new unit, None for the usual number.
     """
     states = {
         name: (part, state) for part, states in found.pictures.items() for name, state in states.items()
@@ -103,7 +106,7 @@ def left_to_do(sources: Iterable[Source], found: Found, *, whole_videos: bool) -
         else:
             left.done += 1
     mending = [Unit(tuple(some), part, mends=True) for part, some in failed.items()]
-    left.units = [*units, *picture_units(new), *mending]  # long ones first
+    left.units = [*units, *picture_units(new, most), *mending]  # long ones first
     return left
 
 

@@ -59,9 +59,16 @@ def run_to_output(sources: Iterable[Source], eyes: Eyes, output: Output, watch: 
 
 
 def prepare(
-    folder: Folder, settings: Settings, detector: Detector, sources: Iterable[Source], *, resume: bool
+    folder: Folder,
+    settings: Settings,
+    detector: Detector,
+    sources: Iterable[Source],
+    *,
+    resume: bool,
+    most: int | None = None,
 ) -> Left:
-    """Make the folder that of this job, or see that it is; what is left to do. Call it under its lock.
+    """Make the folder that of this job, or see that it is; what is left to do. Call it under its lock. most:
+    pictures in a new unit, None for the usual number.
 
     Raises FileExistsError for a folder that holds a job or anything else and is not to be resumed, ValueError
     if its job had other options or a live source is to be resumed, TableError for a damaged part.
@@ -88,7 +95,7 @@ def prepare(
             raise ValueError(f"{live} is live: what has passed cannot be read again, so it cannot be resumed")
         folder.clean()
     parts = Parts(folder, settings.format)
-    left = left_to_do(sources, parts.find(), whole_videos=settings.saves)
+    left = left_to_do(sources, parts.find(), whole_videos=settings.saves, most=most)
     for part, start in left.stale:
         folder.remove(parts.name(part, start))
     return left

@@ -30,10 +30,10 @@ class Unit:
         return self.sources[0].kind != "picture"
 
 
-def picture_units(sources: Iterable[Source]) -> Iterator[Unit]:
-    """Units of pictures, each with a name that follows from the names of its pictures."""
+def picture_units(sources: Iterable[Source], most: int | None = None) -> Iterator[Unit]:
+    """Units of pictures, at most so many in each, with a name that follows from the names of its pictures."""
     left = iter(sources)
-    while some := tuple(islice(left, PICTURES)):
+    while some := tuple(islice(left, most or PICTURES)):
         yield Unit(some, f"pictures-{_digest([source.name for source in some])}")
 
 

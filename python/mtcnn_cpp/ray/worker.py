@@ -1,0 +1,135 @@
+"""What runs in the actors: units of a job, each written as a part by the actor itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ..jobs import Eyes, Parts, Settings
+from ..jobs.unit import Unit
+from ..jobs.work import do_unit
+from ..table import Result
+from .tally import Tally
+
+BEAT = 1.0  # seconds between two signs of life
+
+
+@dataclass(frozen=True)
+class Job:
+    """detector: pickled, so that an actor can say what is wrong with it. described: the settings, as the
+    machine that began the job describes them. here: the folder that relative names start from, None if there
+    are none."""
+
+    detector: bytes
+    settings: Settings
+    parts: Parts
+    described: dict[str, Any]
+    here: str | None
+
+
+class Beats:
+    """An actor that collects signs of life, for people who watch, until they are fetched."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+        self._beats = 0
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, part: str) -> None:
+        """A unit is begun, perhaps again."""
+        self._begun[part] += 1
+        self._beats += 1
+
+    def add(self, tally: Tally) -> None:
+        self._tally.merge(tally)
+        self._beats += 1
+
+    def take(self) -> tuple[int, Tally, tuple[str, int]]:
+        """How many beats there were since the last call, and what they counted; the unit that was begun most
+        often, and how often."""
+        most = max(self._begun.items(), key=lambda item: item[1], default=("", 0))
+        taken = self._beats, self._tally, most
+        self._tally, self._beats = Tally(), 0
+        return taken
+
+
+class Units:
+    """Does units, one a row: a stage for `map_batches` with `batch_size=1`.
+
+    What goes wrong with the job itself (a part that cannot be written, another version) is told in the
+    column `error`, so that it reaches the user in its own words, and Ray does not try again.
+    """
+
+    def __init__(self, job: Job, beats: Any) -> None:
+        self._beats = beats
+        self._error = ""
+        self._beat(Tally())
+        try:
+            self._make(job)
+        except Exception as error:  # of any kind: told when the first unit comes
+            self._error = _words(error)
+
+    def _make(self, job: Job) -> None:
+        from .. import __version__
+
+        if job.here is not None:
+            try:
+                os.chdir(job.here)
+            except OSError as error:
+                raise FileNotFoundError(
+                    f"there is no folder {job.here}, from where relative names start ({error.strerror}); "
+                    "give absolute names in folders that every machine has, or addresses of an object store"
+                ) from error
+        detector = pickle.loads(job.detector)
+        described = job.settings.described(detector, __version__)
+        if described != job.described:
+            other = [name for name in described if described[name] != job.described.get(name)]
+            told = ", ".join(f"{name} {described[name]!r}, not {job.described.get(name)!r}" for name in other)
+            raise ValueError(f"mtcnn_cpp is another one here: {told}; install the same on every machine")
+        self._parts = job.parts
+        self._eyes = Eyes(detector, job.settings)
+
+    def __call__(self, batch: Any) -> Any:
+        import pyarrow
+
+        tally, error = Tally(), self._error
+        if not error:
+            try:
+                self._do(pickle.loads(batch.column("unit")[0].as_py()), tally)
+            except (OSError, ValueError, ImportError, MemoryError) as failure:
+                error = _words(failure)
+        if error:
+            error = f"{error} (on {socket.gethostname()})"
+        return pyarrow.table({"tally": [pickle.dumps(tally)], "error": [error]})
+
+    def _do(self, unit: Unit, tally: Tally) -> None:
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError):  # waited for: this process may die of the unit
+            ray.get(self._beats.begin.remote(unit.part), timeout=10)
+        last, since = time.monotonic(), Tally()
+
+        def watch(result: Result) -> None:
+            nonlocal last, since
+            tally.add(result)
+            since.add(result)
+            if time.monotonic() - last >= BEAT:
+                self._beat(since)
+                last, since = time.monotonic(), Tally()
+
+        do_unit(unit, self._eyes, self._parts, watch)
+        self._beat(since)
+
+    def _beat(self, tally: Tally) -> None:
+        with contextlib.suppress(Exception):  # nobody has to watch
+            self._beats.add.remote(tally)
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
