@@ -94,7 +94,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_shared(tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
-    with pytest.raises(ClusterError, match="1 parts, pictures-.* written on other machines but are not in"):
+    with pytest.raises(ClusterError, match=r"1 parts, pictures-.* written on other machines but are not in"):
         do(Elsewhere(str(tmp_path / "out")), tmp_path)
 
 
