@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from .judge.report import Report, Row
     from .judge.side_by_side import explain_both
     from .judge.tolerances import Tolerance
+    from .record.onnx_outputs import OnnxRecorder
+    from .record.torch_hooks import TorchRecorder
     from .show.html import save_html
 
 __all__ = [
     "Judge",
+    "OnnxRecorder",
     "Report",
     "Row",
     "Tolerance",
+    "TorchRecorder",
     "Trace",
     "TraceError",
     "compare",
@@ -36,9 +40,11 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Judge": "judge.comparison",
+        "OnnxRecorder": "record.onnx_outputs",
         "Report": "judge.report",
         "Row": "judge.report",
         "Tolerance": "judge.tolerances",
+        "TorchRecorder": "record.torch_hooks",
         "Trace": "file.trace",
         "TraceError": "errors",
         "compare": "judge.comparison",
