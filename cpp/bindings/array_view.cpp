@@ -1,4 +1,5 @@
 #include "array_view.h"
+#include "python_lock.h"
 
 #include <algorithm>
 #include <cstring>
@@ -107,7 +108,7 @@ std::vector<mtcnn::Box> to_boxes(const py::array& boxes, const std::string& name
 mtcnn::Tap to_tap(const py::object& callable) {
     if (callable.is_none()) return {};
     return [callable](const std::string& name, const mtcnn::TensorView& view) {
-        const py::gil_scoped_acquire lock;
+        const Locked lock;
         callable(name, to_view(view));
     };
 }

@@ -5,6 +5,7 @@
 #include "signals.h"
 
 #include "mtcnn/kernels/dispatch.h"
+#include "python_lock.h"
 
 namespace bindings {
 namespace {
@@ -23,7 +24,7 @@ py::array_t<float> resample(const mtcnn::Image& image, const mtcnn::Patch& patch
     Surroundings surroundings;
     py::array_t<float> result({height, width, 3});
     float* out = result.mutable_data();
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     mtcnn::Resampler resampler(kernels, surroundings.checkpoint());
     resampler.prepare(image, patch, height, width, normalisation);
     const std::ptrdiff_t stride = mtcnn::padded(width);
@@ -58,7 +59,7 @@ void register_boxes(py::module_& m) {
             const mtcnn::Overlap overlap = to_overlap(mode);
             std::vector<std::int32_t> keep;
             {
-                const py::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 keep = mtcnn::non_maximum_suppression(all, {values, all.size()}, mtcnn::to_float(threshold), overlap,
                                                       surroundings.checkpoint());
             }

@@ -1,6 +1,7 @@
 #include "build_info.h"
 
 #include "mtcnn/kernels/dispatch.h"
+#include "python_lock.h"
 
 namespace bindings {
 
@@ -30,7 +31,7 @@ void register_build_info(py::module_& m) {
         "burn",
         [](std::int64_t steps, const std::string& isa) {
             const mtcnn::Kernels& kernels = mtcnn::select_kernels(isa);
-            const py::gil_scoped_release unlocked;
+            const Unlocked unlocked;
             return kernels.burn(steps);
         },
         py::arg("steps"), py::arg("isa") = "",

@@ -6,6 +6,7 @@
 #include "layers.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
+#include "python_lock.h"
 #include "signals.h"
 
 namespace bindings {
@@ -17,7 +18,7 @@ py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool r
     const mtcnn::Tap watch = to_tap(tap);
     mtcnn::Detections found;
     {
-        const py::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         found = detector.detect(view, options, watch, profile, {stop, signal_poll()});
     }
     return py::make_tuple(to_array(found.boxes), to_array(found.scores), to_array(found.landmarks));
@@ -71,7 +72,7 @@ py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::arr
     const py::ssize_t items = maps.shape(0);
     const std::ptrdiff_t in_size = std::ptrdiff_t{3} * height * width;
     const std::ptrdiff_t out_map = std::ptrdiff_t{size->first} * size->second;
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     mtcnn::PlanarScratch scratch;
     for (py::ssize_t n = 0; n < items; ++n, data += in_size, out += 6 * out_map) {
         detector.pnet().run(
@@ -100,7 +101,7 @@ py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, co
     const int outputs = network.stages().back().out_maps;
     py::array_t<float> result({items, py::ssize_t{outputs}});
     float* out = result.mutable_data();
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     mtcnn::CropScratch scratch;
     for (py::ssize_t from = 0; from < items; from += network.group_size()) {
         const int count = static_cast<int>(std::min<py::ssize_t>(network.group_size(), items - from));

@@ -9,6 +9,7 @@
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
 #include "mtcnn/planar_network.h"
+#include "python_lock.h"
 
 namespace bindings {
 namespace {
@@ -180,7 +181,7 @@ py::array_t<float> run_layer(const Layer& layer, const py::array& array, const m
     const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer);
     const bool flattening = dense != nullptr && (maps.flat || dense->inputs != maps.channels);
     {
-        const py::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         if (over_pixels && !maps.flat && !flattening) {
             const mtcnn::PlanarNetwork planar(network, maps.channels, kernels, false);
             planar.run_watched(

@@ -1,4 +1,5 @@
 #include "signals.h"
+#include "python_lock.h"
 
 namespace bindings {
 namespace {
@@ -13,7 +14,7 @@ bool is_main_thread() {
 std::function<void()> signal_poll() {
     return [asked = false, on_main_thread = true]() mutable {
         if (!on_main_thread) return;
-        const py::gil_scoped_acquire lock;
+        const Locked lock;
         // Asked at the first call only: most detections are over before.
         if (!asked) on_main_thread = is_main_thread();
         asked = true;

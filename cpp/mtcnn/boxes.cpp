@@ -39,8 +39,7 @@ class PickedBoxes {
 public:
     PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap, Checkpoint& checkpoint)
         : boxes_(boxes), threshold_(threshold), overlap_(overlap), checkpoint_(checkpoint) {
-        resize_in_steps(next_, boxes.size(), checkpoint);
-        bounded_ = threshold >= 0;
+        bounded_ = threshold >= 0 && boxes.size() > kFew;
         for (const IntegerBox& b : boxes) {
             checkpoint.pass(4);
             bounded_ = bounded_ && b.width > 0 && b.height > 0;
@@ -48,6 +47,11 @@ public:
             top_ = std::min(top_, b.y);
             right_ = std::max(right_, b.x);
             bottom_ = std::max(bottom_, b.y);
+        }
+        if (bounded_) {
+            resize_in_steps(next_, boxes.size(), checkpoint);
+        } else {
+            all_.reserve(std::min(boxes.size(), kFew));
         }
     }
 
@@ -79,6 +83,7 @@ public:
 
 private:
     static constexpr std::int64_t kCellsAtMost = 512;
+    static constexpr std::size_t kFew = 32;  // boxes that each meets all of; grids take memory and time to make
 
     struct Grid {
         std::int64_t side;  // holds boxes whose longer side is in (side / 2, side]
@@ -133,7 +138,7 @@ private:
     float threshold_;
     Overlap overlap_;
     Checkpoint& checkpoint_;
-    bool bounded_;                    // only boxes that intersect can drop each other; where not, no grid is of use
+    bool bounded_;  // only boxes that intersect can drop each other; where not, or few, grids are no use
     std::vector<std::int32_t> next_;  // of each box, the next one in its cell; -1: none
     std::vector<std::int32_t> all_;
     std::vector<Grid> grids_;
@@ -144,6 +149,7 @@ private:
 
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
                                                   float threshold, Overlap overlap, Checkpoint& checkpoint) {
+    if (boxes.empty()) return {};
     std::vector<IntegerBox> integer_boxes;
     integer_boxes.reserve(boxes.size());
     std::vector<std::int32_t> order;
@@ -161,13 +167,15 @@ std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, st
         return score_a > score_b || (score_a == score_b && a > b);
     });
     PickedBoxes picked(integer_boxes, threshold, overlap, checkpoint);
-    std::vector<std::int32_t> kept;
+    // Those that are kept take the place of those that were looked at.
+    std::size_t kept = 0;
     for (const std::int32_t i : order) {
         if (picked.covers(integer_boxes[static_cast<std::size_t>(i)])) continue;
         picked.add(i);
-        kept.push_back(i);
+        order[kept++] = i;
     }
-    return kept;
+    order.resize(kept);
+    return order;
 }
 
 Box apply_offsets(const Box& box, const Offsets& offsets, bool add_one) {

@@ -11,7 +11,7 @@
 namespace mtcnn {
 namespace {
 
-// How much work makes one more thread worth starting: some 0.1 ms of it.
+// How much work makes one more thread worth waking: some 0.1 ms of it.
 constexpr int kRNetCropsPerThread = 4;
 constexpr int kONetCropsPerThread = 1;
 
@@ -21,6 +21,7 @@ std::vector<Box> suppress_and_move(const Run& run, const Proposals& proposals, s
         non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion, run.checkpoint());
     run.show(stage, "nms_keep", keep);
     std::vector<Box> squares;
+    squares.reserve(keep.size());
     for (const std::int32_t i : keep) {
         const auto index = static_cast<std::size_t>(i);
         const Box moved = apply_offsets(proposals.boxes[index], proposals.offsets[index], false);
@@ -45,6 +46,7 @@ std::vector<Box> propose(Run& run) {
 
 std::vector<std::int32_t> reaching(const std::vector<float>& scores, float threshold) {
     std::vector<std::int32_t> keep;
+    keep.reserve(scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) {
         if (scores[i] >= threshold) keep.push_back(static_cast<std::int32_t>(i));
     }
@@ -85,6 +87,8 @@ Detections finish(Run& run, const std::vector<Box>& squares) {
     Checkpoint& checkpoint = run.checkpoint();
     std::vector<std::int32_t> keep;
     std::vector<Box> moved;
+    keep.reserve(squares.size());
+    moved.reserve(squares.size());
     for (const std::int32_t i : reaching(results.scores, run.options.thresholds[2])) {
         const auto index = static_cast<std::size_t>(i);
         const Box box = apply_offsets(squares[index], results.offsets[index], true);
@@ -101,6 +105,7 @@ Detections finish(Run& run, const std::vector<Box>& squares) {
     const std::vector<Box> boxes_out = picked(moved, best, checkpoint);
     run.show("onet", "boxes_out", boxes_out);
     Detections detections;
+    detections.boxes.reserve(boxes_out.size());
     std::transform(boxes_out.begin(), boxes_out.end(), std::back_inserter(detections.boxes), final_box);
     detections.scores = picked(scores, best, checkpoint);
     detections.landmarks = picked(picked(results.landmarks, keep, checkpoint), best, checkpoint);

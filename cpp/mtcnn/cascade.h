@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "boxes.h"
@@ -18,7 +17,7 @@
 
 namespace mtcnn {
 
-struct Workspace;
+class StandingOfProcess;
 
 struct Options {
     double min_face = 60;  // pixels
@@ -55,7 +54,8 @@ struct Profile {
     int boxes_into_rnet = 0, boxes_into_onet = 0;
 };
 
-// Immutable; may be used by several threads at a time. Scratch memory is kept from one detection to the next.
+// Immutable; may be used by several threads at a time. Scratch memory is kept from one detection to the next, and so
+// are threads, which sleep in between. A child of fork() may use it too, with threads of its own.
 class Detector {
 public:
     // The kernels must outlive the detector. Throws std::invalid_argument when a network does not fit its stage.
@@ -85,16 +85,12 @@ private:
     friend class Run;
     Detections compute(const Image& image, const Options& options, const Tap& tap, Profile* profile,
                        const Interruption& interruption) const;
-    std::unique_ptr<Workspace> borrow() const;
-    void give_back(std::unique_ptr<Workspace> workspace) const noexcept;
 
     Model model_;
     const Kernels& kernels_;
     PlanarNetwork pnet_, pnet_layers_;
     CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
-    mutable std::mutex pool_lock_;
-    mutable std::vector<std::unique_ptr<Workspace>> pool_;
-    mutable std::size_t workspaces_ = 0;  // how many were made
+    std::unique_ptr<StandingOfProcess> standing_;
 };
 
 }  // namespace mtcnn

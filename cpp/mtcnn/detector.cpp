@@ -1,7 +1,7 @@
-// The detector's parts, its pool of scratch memory, and what surrounds a detection; cascade.cpp computes it.
+// The detector's parts, and what surrounds a detection; cascade.cpp computes it.
 #include "cascade.h"
 #include "float_mode.h"
-#include "workspace.h"
+#include "standing.h"
 
 namespace mtcnn {
 
@@ -14,7 +14,8 @@ Detector::Detector(Model model, const Kernels& kernels)
       rnet_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, true),
       rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
       onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
-      onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false) {}
+      onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false),
+      standing_(std::make_unique<StandingOfProcess>(kernels)) {}
 
 Detector::~Detector() = default;
 
@@ -37,29 +38,6 @@ Detections Detector::detect(const Image& image, const Options& options, const Ta
         if (interruption.stop != nullptr && interruption.stop->is_set()) throw Stopped();
     };
     return compute(image, options, tap_in_callers_mode, profile, in_callers_mode);
-}
-
-std::unique_ptr<Workspace> Detector::borrow() const {
-    {
-        const std::scoped_lock lock(pool_lock_);
-        if (!pool_.empty()) {
-            auto workspace = std::move(pool_.back());
-            pool_.pop_back();
-            return workspace;
-        }
-        // Room for all that were ever made: giving one back takes no memory.
-        pool_.reserve(workspaces_ + 1);
-        ++workspaces_;
-    }
-    return std::make_unique<Workspace>(kernels_);
-}
-
-void Detector::give_back(std::unique_ptr<Workspace> workspace) const noexcept {
-    workspace->checkpoint = Checkpoint();
-    workspace->timed = false;
-    workspace->resize_seconds = 0;
-    const std::scoped_lock lock(pool_lock_);
-    pool_.push_back(std::move(workspace));
 }
 
 }  // namespace mtcnn

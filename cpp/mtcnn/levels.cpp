@@ -9,7 +9,7 @@
 namespace mtcnn {
 namespace {
 
-// How much work makes one more thread worth starting: some 0.1 ms of it.
+// How much work makes one more thread worth waking: some 0.1 ms of it.
 constexpr double kPixelsPerThread = 4096;  // of the pyramid
 constexpr int kBandRows = 32;              // rows of a heat map that are worth a task of their own
 
@@ -82,7 +82,7 @@ private:
             const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
             const std::span<Candidates> of_level(found.begin() + (first - bands.begin()),
                                                  static_cast<std::size_t>(last - first));
-            if (of_level.empty()) return;
+            if (std::all_of(of_level.begin(), of_level.end(), [](const Candidates& c) { return c.empty(); })) return;
             survivors_[i] = suppress_level(index, of_level, run_.workspace(worker).checkpoint);
         });
         if (run_.profile) run_.profile->proposals += watch.lap();

@@ -2,26 +2,27 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "crew.h"
 #include "stop.h"
 
 namespace mtcnn {
 
-// The threads of one detection. They start with the first work that needs them, wait for the next, and end with the
-// team. One call of run() is a round.
+// The threads of one detection, taken from a crew when work needs them and given back with the team. One call of run()
+// is a round. Between two rounds the helpers wait without sleeping, for a moment.
 class Team {
 public:
-    Team() = default;  // nothing ends its work before the time
+    Team();  // with a crew of its own; nothing ends its work before the time
     // Where a task fails, the alarm ends the others, and run() throws that task's exception. While the caller waits for
     // his helpers, he looks at the alarm.
-    explicit Team(Alarm& alarm) : alarm_(&alarm) {}
+    explicit Team(Alarm& alarm);
+    Team(Alarm& alarm, Crew& crew);
     ~Team();
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
@@ -33,23 +34,19 @@ public:
     void run(int count, int threads, const std::function<void(int index, int worker)>& task);
 
 private:
-    void start_helpers(int count);
-    void help(int worker, int seen);
-    void work(int worker);
-    void fail();
-    void wait_for_helpers();
+    void work(int worker) noexcept;
+    void fail() noexcept;
+    void wait_for(Helper& helper);
 
     Alarm* alarm_ = nullptr;
-    std::vector<std::thread> helpers_;
-    std::atomic<int> round_{0};  // counts the rounds that helpers take part in; -1: the team ends
+    bool looking_ = false;  // at the alarm, while the caller waits
+    std::unique_ptr<Crew> own_;
+    Crew& crew_;
+    std::vector<Helper*> helpers_;
     // Of the present round:
     const std::function<void(int, int)>* task_ = nullptr;
     int count_ = 0;
-    int workers_ = 0;
     std::atomic<int> next_{0};
-    std::atomic<int> busy_{0};  // helpers that have not finished
-    std::mutex finishing_;
-    std::condition_variable finished_;
     std::mutex failing_;
     std::exception_ptr failure_;
 };

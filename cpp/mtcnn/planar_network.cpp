@@ -1,6 +1,7 @@
 #include "planar_network.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "exp.h"
 
@@ -197,13 +198,14 @@ std::vector<std::array<int, 3>> PlanarNetwork::sizes(int height, int width) cons
 }
 
 double PlanarNetwork::bytes_to_run(int height, int width) const {
-    const auto all = sizes(height, width);
     double bytes = 0;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        const int rows = i == stages_.size() ? 1 : std::min(stages_[i].kernel_y, all[i][1]);
-        bytes += RowRing::bytes(rows, all[i][0], all[i][2]);
+    int maps = in_maps_;
+    for (const PlanarStage& stage : stages_) {
+        bytes += RowRing::bytes(std::min(stage.kernel_y, height), maps, width);
+        std::tie(height, width) = stage.out_size(height, width);
+        maps = stage.out_maps;
     }
-    return bytes;
+    return bytes + RowRing::bytes(1, maps, width);
 }
 
 double PlanarNetwork::bytes_to_watch(int height, int width) const {

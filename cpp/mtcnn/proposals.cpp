@@ -15,6 +15,7 @@ namespace {
 constexpr int kCell = 12;                             // PNet's field of view, in pixels of the level
 constexpr int kStride = 2;                            // from one value of its heat map to the next
 constexpr std::size_t kBlock = std::size_t{1} << 16;  // candidates of a block
+constexpr std::size_t kBlockAtFirst = 32;
 
 Box box_at(const Candidate& c, float scale) {
     const auto corner = [scale](int at, int add) { return std::trunc(static_cast<float>(kStride * at + add) / scale); };
@@ -51,7 +52,7 @@ void check_count(std::size_t count) {
 }
 
 void Candidates::add(const Candidate& candidate) {
-    if (blocks_.empty() || blocks_.back().size() == kBlock) blocks_.emplace_back();
+    if (blocks_.empty() || blocks_.back().size() == kBlock) blocks_.emplace_back().reserve(kBlockAtFirst);
     blocks_.back().push_back(candidate);
 }
 

@@ -22,6 +22,7 @@ struct Candidate {
 class Candidates {
 public:
     void add(const Candidate& candidate);
+    bool empty() const { return blocks_.empty(); }
     std::vector<std::vector<Candidate>>& blocks() { return blocks_; }
 
 private:

@@ -8,6 +8,7 @@
 #include "cascade.h"
 #include "memory.h"
 #include "parallel.h"
+#include "standing.h"
 #include "stop.h"
 #include "views.h"
 #include "workspace.h"
@@ -31,8 +32,8 @@ public:
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // How many threads are worth starting for work that would keep so many busy.
-    int threads_for(double work) const;
+    // How many threads are worth waking for work that would keep so many busy; they have a workspace each then.
+    int threads_for(double work);
 
     Workspace& workspace(int worker) const { return *workspaces_[static_cast<std::size_t>(worker)]; }
 
@@ -50,10 +51,15 @@ public:
 
     Alarm alarm{interruption};
     Budget budget{options.memory_limit};
-    Team team{alarm};
 
 private:
-    Workspaces workspaces_;  // one a thread
+    void borrow(int threads);
+
+    Standing& standing_;
+    Workspaces workspaces_;  // one a thread that was worth it so far
+
+public:
+    Team team{alarm, standing_.crew};
 };
 
 }  // namespace mtcnn
