@@ -3,8 +3,8 @@
 python benchmarks/first_calls.py [--processes 9]
 
 Processes with one thread and with two are started in turn (A B A B); each detects 50 times in the 512x512
-sample. Call number i of a kind is the fastest of its processes, so that a busy neighbour does not count as the
-detector's.
+sample. Call number i of a kind is the fastest of its processes, so that a busy neighbour does not count as
+the detector's.
 """
 
 from __future__ import annotations

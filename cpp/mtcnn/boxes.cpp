@@ -1,6 +1,7 @@
 #include "boxes.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -39,7 +40,8 @@ class PickedBoxes {
 public:
     PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap, Checkpoint& checkpoint)
         : boxes_(boxes), threshold_(threshold), overlap_(overlap), checkpoint_(checkpoint) {
-        bounded_ = threshold >= 0 && boxes.size() > kFew;
+        resize_in_steps(next_, boxes.size(), checkpoint);
+        bounded_ = threshold >= 0;
         for (const IntegerBox& b : boxes) {
             checkpoint.pass(4);
             bounded_ = bounded_ && b.width > 0 && b.height > 0;
@@ -47,11 +49,6 @@ public:
             top_ = std::min(top_, b.y);
             right_ = std::max(right_, b.x);
             bottom_ = std::max(bottom_, b.y);
-        }
-        if (bounded_) {
-            resize_in_steps(next_, boxes.size(), checkpoint);
-        } else {
-            all_.reserve(std::min(boxes.size(), kFew));
         }
     }
 
@@ -83,7 +80,6 @@ public:
 
 private:
     static constexpr std::int64_t kCellsAtMost = 512;
-    static constexpr std::size_t kFew = 32;  // boxes that each meets all of; grids take memory and time to make
 
     struct Grid {
         std::int64_t side;  // holds boxes whose longer side is in (side / 2, side]
@@ -138,25 +134,57 @@ private:
     float threshold_;
     Overlap overlap_;
     Checkpoint& checkpoint_;
-    bool bounded_;  // only boxes that intersect can drop each other; where not, or few, grids are no use
+    bool bounded_;                    // only boxes that intersect can drop each other; where not, no grid is of use
     std::vector<std::int32_t> next_;  // of each box, the next one in its cell; -1: none
     std::vector<std::int32_t> all_;
     std::vector<Grid> grids_;
     std::int64_t left_ = INT64_MAX, top_ = INT64_MAX, right_ = INT64_MIN, bottom_ = INT64_MIN;
 };
 
+// Each of few boxes meets all that were picked: grids would take memory and time to make. Both keep the best of `order`
+// in its first places and return how many.
+constexpr std::size_t kFew = 32;
+
+std::size_t keep_of_few(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order) {
+    std::array<IntegerBox, kFew> picked{};
+    std::size_t kept = 0;
+    for (const std::int32_t i : order) {
+        const IntegerBox candidate = rounded(boxes[static_cast<std::size_t>(i)]);
+        const auto drops = [&](const IntegerBox& p) { return overlap_of(p, candidate, overlap) > threshold; };
+        if (std::any_of(picked.data(), picked.data() + kept, drops)) continue;
+        picked[kept] = candidate;
+        order[kept++] = i;
+    }
+    return kept;
+}
+
+std::size_t keep_of_many(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order,
+                         Checkpoint& checkpoint) {
+    std::vector<IntegerBox> integer_boxes;
+    integer_boxes.reserve(boxes.size());
+    for (const Box& box : boxes) {
+        integer_boxes.push_back(rounded(box));
+        checkpoint.pass(8);
+    }
+    PickedBoxes picked(integer_boxes, threshold, overlap, checkpoint);
+    std::size_t kept = 0;
+    for (const std::int32_t i : order) {
+        if (picked.covers(integer_boxes[static_cast<std::size_t>(i)])) continue;
+        picked.add(i);
+        order[kept++] = i;
+    }
+    return kept;
+}
+
 }  // namespace
 
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
                                                   float threshold, Overlap overlap, Checkpoint& checkpoint) {
-    if (boxes.empty()) return {};
-    std::vector<IntegerBox> integer_boxes;
-    integer_boxes.reserve(boxes.size());
+    // The best first; then those that are kept take the places of those that were looked at.
     std::vector<std::int32_t> order;
     order.reserve(boxes.size());
     for (std::size_t i = 0; i < boxes.size(); ++i) {
         if (std::isnan(scores[i])) throw std::invalid_argument("scores: expected numbers, found NaN");
-        integer_boxes.push_back(rounded(boxes[i]));
         order.push_back(static_cast<std::int32_t>(i));
         checkpoint.pass(8);
     }
@@ -166,15 +194,8 @@ std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, st
         const float score_b = scores[static_cast<std::size_t>(b)];
         return score_a > score_b || (score_a == score_b && a > b);
     });
-    PickedBoxes picked(integer_boxes, threshold, overlap, checkpoint);
-    // Those that are kept take the place of those that were looked at.
-    std::size_t kept = 0;
-    for (const std::int32_t i : order) {
-        if (picked.covers(integer_boxes[static_cast<std::size_t>(i)])) continue;
-        picked.add(i);
-        order[kept++] = i;
-    }
-    order.resize(kept);
+    order.resize(boxes.size() <= kFew ? keep_of_few(boxes, threshold, overlap, order)
+                                      : keep_of_many(boxes, threshold, overlap, order, checkpoint));
     return order;
 }
 

@@ -1,6 +1,7 @@
 #include "crops.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "exp.h"
 #include "views.h"
@@ -61,21 +62,20 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
     const int count = static_cast<int>(squares.size());
     const int tasks = threads == 1 ? 1 : kTasksPerThread * threads;
     const int groups = std::max((count + network.group_size() - 1) / network.group_size(), std::min(tasks, count));
-    run.team.run(groups, threads, [&](int group, int worker) {
+    const auto run_group = [&](int group, int worker) {
         Workspace& workspace = run.workspace(worker);
         const int from = part(count, group, groups);
         const int size = part(count, group + 1, groups) - from;
-        const float* out = network.run(
-            size,
-            [&](int crop, float* input) {
-                const Box& square = squares[static_cast<std::size_t>(from + crop)];
-                resample(run.image, square, network, classifier.side, workspace, input);
-            },
-            workspace.crops, workspace.checkpoint);
+        const auto source = [&](int crop, float* input) {
+            const Box& square = squares[static_cast<std::size_t>(from + crop)];
+            resample(run.image, square, network, classifier.side, workspace, input);
+        };
+        const float* out = network.run(size, std::ref(source), workspace.crops, workspace.checkpoint);
         for (int crop = 0; crop < size; ++crop) {
             take(static_cast<std::size_t>(from + crop), out + std::ptrdiff_t{crop} * padded(outputs));
         }
-    });
+    };
+    run.team.run(groups, threads, std::ref(run_group));
     return results;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <span>
 
 #include "exp.h"
@@ -71,20 +72,22 @@ private:
         run_.budget.announce(threads * bytes);
         const std::vector<Band> bands = make_bands(pixels, threads);
         std::vector<Candidates> found(bands.size());
-        run_.team.run(static_cast<int>(bands.size()), threads, [&](int index, int worker) {
+        const auto run_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             run_band(bands[i], run_.workspace(worker), found[i]);
-        });
+        };
+        run_.team.run(static_cast<int>(bands.size()), threads, std::ref(run_one));  // a reference takes no memory
         Stopwatch watch;
         survivors_.resize(levels_.size());
-        run_.team.run(static_cast<int>(levels_.size()), threads, [&](int index, int worker) {
+        const auto suppress_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
             const std::span<Candidates> of_level(found.begin() + (first - bands.begin()),
                                                  static_cast<std::size_t>(last - first));
             if (std::all_of(of_level.begin(), of_level.end(), [](const Candidates& c) { return c.empty(); })) return;
             survivors_[i] = suppress_level(index, of_level, run_.workspace(worker).checkpoint);
-        });
+        };
+        run_.team.run(static_cast<int>(levels_.size()), threads, std::ref(suppress_one));
         if (run_.profile) run_.profile->proposals += watch.lap();
     }
 
@@ -93,6 +96,7 @@ private:
     // In the order of the levels, from top to bottom.
     std::vector<Band> make_bands(double pixels, int threads) const {
         std::vector<Band> bands;
+        bands.reserve(levels_.size());
         for (std::size_t i = 0; i < levels_.size(); ++i) {
             const auto size = heat_map_size(levels_[i]);
             if (!size) continue;
@@ -111,12 +115,12 @@ private:
         workspace.resampler.prepare(run_.image, whole(run_.image), level.height, level.width);
         const int width = heat_map_size(level)->second;
         std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), workspace.checkpoint);
+        const auto scan = [&](int y, const float* row, std::ptrdiff_t stride) {
+            scan_row(y, row, stride, width, positions, found, workspace.checkpoint);
+        };
         run_.detector.pnet().run(
             level.height, level.width, band.from, band.to,
-            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); },
-            [&](int y, const float* row, std::ptrdiff_t stride) {
-                scan_row(y, row, stride, width, positions, found, workspace.checkpoint);
-            },
+            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); }, std::ref(scan),
             workspace.planar, workspace.checkpoint);
     }
 

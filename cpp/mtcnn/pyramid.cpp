@@ -82,6 +82,7 @@ void Options::check() const {
 std::vector<Level> pyramid(int height, int width, const Options& options) {
     std::vector<Level> levels;
     const int count = count_levels(std::min(height, width), options);
+    levels.reserve(static_cast<std::size_t>(count));
     Power power(options.scale_factor);
     for (int i = 0; i < count; ++i, power.next()) {
         const double scale = kCell / options.min_face * power.rounded();
