@@ -4,8 +4,8 @@
 
 1,000 JPEG files of 1280x720, a video of 640x480 and one of 1920x1080 (H.264, by PyAV) are written to the
 folder, where they are not there yet. Then, in turn: the command `mtcnn-cpp detect INPUT -o TABLE.csv`, its
-start included; the plain loop of OpenCV and `Detector`; and the bound, the processor's time of decoding and of
-detecting on one thread, divided by the CPUs.
+start included; the plain loop of OpenCV and `Detector`; and the bound, the processor's time of decoding and
+of detecting on one thread, divided by the CPUs.
 """
 
 from __future__ import annotations
