@@ -146,7 +146,10 @@ def test_readme_names_the_commands_that_ci_runs() -> None:
 
 def test_pictures_of_the_readme_exist() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+        text = re.sub(
+            r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+        )
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
             assert (document.parent / name).is_file(), f"{document}: {name}"
 
 

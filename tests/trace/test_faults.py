@@ -97,13 +97,26 @@ def test_one_weight_off_by_one_ulp(stage: str, layer: str, expected: str, tmp_pa
     ("stage", "layer", "expected"),
     [
         ("pnet", "prelu2", "pnet/level00/prelu2"),
-        ("pnet", "prelu3", "pnet/level00/prelu3"),
-        ("rnet", "prelu4", "rnet/crop000/prelu4"),
         ("onet", "prelu1", "onet/crop000/prelu1"),
     ],
 )
 def test_a_dropped_layer(stage: str, layer: str, expected: str) -> None:
+    """The layers behind it are numbered anew, so there is one of its name."""
     assert first(with_layer(stage, layer, lambda _: None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("stage", "layer", "expected", "note"),
+    [
+        ("pnet", "prelu3", "pnet/level00/fc1", "b was given without pnet/level*/prelu3"),
+        ("rnet", "prelu4", "rnet/crop000/fc2", "b was given without rnet/crop*/prelu4"),
+    ],
+)
+def test_a_dropped_last_of_its_kind(stage: str, layer: str, expected: str, note: str) -> None:
+    """The first tensor that differs is the next one, and a note says what is missing."""
+    faulty = with_layer(stage, layer, lambda _: None)
+    assert first(faulty) == expected
+    assert any(note in words for words in compare(right(), faulty.trace(portrait())).notes)
 
 
 def test_swapped_red_and_blue_in_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
