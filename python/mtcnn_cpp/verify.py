@@ -30,6 +30,7 @@ from .trace.judge.plain import plain
 from .trace.judge.report import Report, Row
 from .trace.judge.tolerances import Tolerance
 from .trace.names import stage_of
+from .trace.show.cases import Case
 from .types import Faces, ImageLike, StageName
 
 TOLERANCE = 1e-5  # of a layer's greatest magnitude
@@ -99,6 +100,20 @@ class Verification:
     def first_wrong(self) -> LayerCheck | None:
         """The first layer that is wrong by itself; None where none is."""
         return next((layer for layer in self.layers if layer.alone_share > self.tolerance), None)
+
+    def cases(self) -> list[Case]:
+        """A case for each layer, and one for the faces: for JUnit and other tools."""
+        result = []
+        for layer in self.layers:
+            words = "no input reached it"
+            if layer.tensors:
+                words = f"alone within {layer.alone_share:.1e} of its greatest magnitude"
+                words += f", in a chain {layer.chained_share:.1e}"
+            share = layer.alone_share if layer.tensors else None
+            result.append(Case(layer.stage, f"{layer.stage}/{layer.layer}", layer.ok, words, share=share))
+        core, port = self.faces.found
+        words = f"core {core}, {self.port} {port}; boxes within {self.faces.box:.2g} px"
+        return [*result, Case("final", "final/faces", self.faces.ok, words)]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON, see `plain`."""

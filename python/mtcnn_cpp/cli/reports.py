@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from .ci import CiOptions, give
 from .errors import INCOMPLETE
 from .inputs import Only, parse_tolerances
 
@@ -67,7 +68,7 @@ class JudgeOptions:
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class ReportOptions(CiOptions):
     """How a report is shown."""
 
     html: Annotated[
@@ -84,6 +85,9 @@ def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = 
         from ..trace import save_html
 
         save_html(report, options.html)
+    from ..trace.show.cases import report_cases
+
+    give(report_cases(report), report.headline, f"{report.b.source} against {report.a.source}", options)
     if options.format is Format.json:
         print_json(report.to_dict() | (extra or {}))
     else:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..reference.options import Options
+from .ci import CiOptions, give
 from .errors import INCOMPLETE, errors_reported
+from .groups import grouped
 from .inputs import Sample, read_picture
 from .options import MinFace, ModelPath
 from .reports import AnyFormat, Format, console, grid, print_json, say
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(verify)
+    app.command()(grouped(verify))
 
 
 def verify(
@@ -36,6 +38,7 @@ def verify(
     min_face: MinFace = Options.min_face,
     model: ModelPath = None,
     format: AnyFormat = Format.table,
+    output: CiOptions = CiOptions(),
 ) -> None:
     """Run every layer of each network in ONNX Runtime (or PyTorch), alone and in a chain, and whole
     detections.
@@ -49,6 +52,7 @@ def verify(
         _, pixels = read_picture(image, sample or image is None)
         detector = Detector(model, min_face=min_face)
         found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
+        give(found.cases(), headline(found), f"{folder} against core", output)
         if format is Format.json:
             print_json(found.to_dict())
         else:
@@ -69,19 +73,24 @@ def show(found: Verification) -> None:
         style = None if layer.ok else "red"
         table.add_row(layer.stage, layer.layer, str(layer.tensors), *cells, verdict, style=style)
     console().print(table)
-    faces, wrong = found.faces, found.first_wrong
+    faces = found.faces
     core, port = faces.found
     say(
         f"faces: core {core}, {found.port} {port}; boxes within {faces.box:.2g} px, "
         f"scores {faces.score:.2g}, landmarks {faces.landmark:.2g} px, IoU at least {faces.iou:.7f}"
     )
+    say(headline(found))
+
+
+def headline(found: Verification) -> str:
+    """The verdict in one line."""
+    wrong = found.first_wrong
     if found.ok:
         count = sum(layer.tensors for layer in found.layers)
-        say(f"right: every layer within {found.tolerance:g} of its greatest magnitude ({count} tensors)")
-    elif wrong is not None:
-        say(f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}")
-    elif found.unreached:
+        return f"right: every layer within {found.tolerance:g} of its greatest magnitude ({count} tensors)"
+    if wrong is not None:
+        return f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}"
+    if found.unreached:
         networks = ", ".join(dict.fromkeys(name.partition("/")[0] for name in found.unreached))
-        say(f"not verified: no input reached {networks}; give a picture with a face in it")
-    else:
-        say("wrong: layers or faces are further apart than they may be")
+        return f"not verified: no input reached {networks}; give a picture with a face in it"
+    return "wrong: layers or faces are further apart than they may be"
