@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mtcnn_cpp.doctor.whole.diagnosis import diagnose_trace
 from mtcnn_cpp.doctor.whole.theirs import read_theirs
 from mtcnn_cpp.trace import Trace, TraceError
 from mtcnn_cpp.trace.judge.faces import pair_up
+from mtcnn_cpp.trace.judge.plain import plain
 from pictures import portrait
 from typer.testing import CliRunner, Result
 
@@ -194,6 +196,42 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
             read_theirs(tmp_path / "a.npz", tmp_path / "n.json")
     with pytest.raises(TraceError, match="cannot read the names"):
         read_theirs(tmp_path / "a.npz", tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("rnet/boxes_in", lambda array: np.full_like(array, np.nan)),
+        ("rnet/boxes_in", lambda array: np.full_like(array, np.inf)),
+        ("rnet/boxes_in", lambda array: array * np.float32(1e7)),
+        ("rnet/boxes_in", lambda array: array[:, :2]),
+        ("pnet/nms_keep", lambda array: array + 10_000),
+        ("pnet/scores", lambda array: array[:-1]),
+        ("pnet/level00/fc1", lambda array: array[:1]),
+        ("pnet/level01/heat_map", lambda array: np.full_like(array, np.nan)),
+        ("onet/crop000/fc2", lambda array: array[None, None]),
+        ("onet/offsets", lambda array: array * np.float32(1e30)),
+        ("final/boxes", lambda array: array[0]),
+    ],
+)
+def test_hostile_values_are_a_finding(
+    name: str, change: Callable[[np.ndarray], np.ndarray], folder: Path
+) -> None:
+    """No crash, no hang, and never right."""
+    theirs = {**gold(folder), name: change(gold(folder)[name])}
+    found = diagnose_trace(Trace.from_arrays(theirs), gold(folder))
+    assert not found.ok
+    assert found.guilty
+    json.dumps(plain(found.to_dict()), allow_nan=False)
+
+
+def test_names_that_ask_for_too_much(folder: Path) -> None:
+    layer = np.zeros((28, 22, 22), np.float32)
+    with pytest.raises(TraceError, match="100000 crops of rnet are more than the doctor looks at"):
+        diagnose_trace(Trace.from_arrays({"rnet/crop99999/conv1": layer}), gold(folder))
+    for name in ("rnet/crop999999999/conv1", "rnet/crop00x/conv1", "rnet/../conv1", "xnet/conv1"):
+        with pytest.raises(TraceError, match="has no tensor of a detection"):
+            diagnose_trace(Trace.from_arrays({name: layer}), gold(folder))
 
 
 def run(*arguments: object) -> Result:

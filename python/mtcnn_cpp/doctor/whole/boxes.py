@@ -12,6 +12,7 @@ from ...types import FloatArray
 from .fault import RIGHT, Array, Fault, Knobs, table
 
 ONE = np.float32(1)
+MOST_BOXES = 50_000  # that are suppressed
 PROBABILITY = table(
     "probability",
     "give 1 / (1 + exp(not-face - face)) of the two logits",
@@ -191,6 +192,8 @@ def in_integers(boxes: Array, way: str | None) -> Array:
 
 def suppress(boxes: FloatArray, scores: FloatArray, limit: float, mode: str, knobs: Knobs = RIGHT) -> Array:
     """Indices of the boxes that stay. The areas of whole numbers are exact in double."""
+    if len(boxes) > MOST_BOXES or len(scores) != len(boxes):
+        raise ValueError(f"{len(boxes)} boxes and {len(scores)} scores")
     order = np.argsort(scores, kind="stable")[::-1]
     if "skip" in knobs:
         return np.arange(len(boxes), dtype=np.int32)

@@ -14,7 +14,7 @@ from ...trace.errors import TraceError
 from ...trace.file.trace import Trace
 from ...trace.judge.ulp import ulp_distance
 from ...types import StageName
-from .effect import effect
+from .effect import MOST_CROPS, effect
 from .fault import Array
 from .guilty import Guilty
 from .search import Evidence, Fit, apart, as_knobs, search
@@ -122,11 +122,15 @@ def make_setting(theirs: Trace, gold: Trace, model: Model) -> Setting:
 
 
 def crops(theirs: Mapping[str, Array], gold: Mapping[str, Array], stage: StageName) -> int:
-    """How many crops a network got in their detection, as far as they show it."""
+    """How many crops a network got in their detection, as far as they show it. TraceError for more than can
+    be looked at."""
     boxes = f"{stage}/boxes_in"
     numbers = [int(name.split("/")[1][4:]) + 1 for name in theirs if name.startswith(f"{stage}/crop")]
     listed = len(theirs[boxes]) if boxes in theirs else len(gold[boxes]) if boxes in gold else 0
-    return max([listed, *numbers])
+    count = max([listed, *numbers])
+    if count > MOST_CROPS:
+        raise TraceError(f"{count} crops of {stage} are more than the doctor looks at ({MOST_CROPS})")
+    return count
 
 
 def by_kind(steps: Sequence[Step]) -> Iterator[tuple[str, list[Step]]]:

@@ -58,7 +58,7 @@ def effect(setting: Setting, right: Array, faults: Mapping[str, Knobs]) -> Effec
     try:
         with np.errstate(all="ignore"):
             boxes = simulate(setting, faults)["final/boxes"]
-    except (ValueError, IndexError, MemoryError):
+    except (ValueError, IndexError, ArithmeticError, MemoryError):
         return None
     if not np.isfinite(boxes).all():
         return None

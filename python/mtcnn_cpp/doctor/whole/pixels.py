@@ -13,6 +13,7 @@ from ...types import FloatArray
 from ..preparations import NORMALISATIONS
 from .fault import RIGHT, Array, Knobs, table
 
+LARGEST = 1 << 26  # pixels of a crop
 WAYS = list(NORMALISATIONS)
 COMMON = (
     *table("colour", "feed R, G, B; OpenCV gives B, G, R", {"bgr": "the picture given as B, G, R"}),
@@ -94,6 +95,8 @@ def patch(picture: Array, box: FloatArray, knobs: Knobs) -> Array:
     shift, more = int("start" in knobs), int("extent" in knobs)
     moved = np.array([x + shift, y + shift, width - more, height - more], np.float32)
     border = knobs.get("border")
+    if not 0 <= width * height <= LARGEST:
+        raise ValueError(f"a crop of {width} x {height} pixels")
     if border is None:
         return cut(picture, moved)
     left, top = x - 1 + shift, y - 1 + shift

@@ -14,7 +14,7 @@ from .steps import PICTURE, Setting, Step
 
 PROBES = 3  # levels or crops on which faults are tried, before all are looked at
 FLIPPED = 0.02  # of the values, where pixels are rounded to 8 bits: see `apart`
-PAIRS_AT_MOST = 400  # pairs that are tried, those within the step first
+PAIRS_AT_MOST = 100  # pairs that are tried with faults of steps before, of which nothing is shown
 Chosen = tuple[tuple[str, Fault], ...]  # kind of step and fault
 
 
@@ -76,7 +76,7 @@ class Evidence:
         given = [self._value(name, faults, memory) for name in step.inputs]
         try:
             return step.run(given, faults.get(step.kind, RIGHT))
-        except (IndexError, KeyError) as error:
+        except (IndexError, KeyError, ArithmeticError, MemoryError) as error:
             raise ValueError(f"{step.outputs[0]}: {error}") from error
 
     def _value(self, name: str, faults: Mapping[str, Knobs], memory: dict[str, Array]) -> Array:
@@ -169,11 +169,13 @@ def singles(space: Sequence[tuple[str, Fault]]) -> Iterator[Chosen]:
 
 
 def pairs(space: Sequence[tuple[str, Fault]]) -> Iterator[Chosen]:
-    """Of different knobs; those within the first kind come first."""
+    """Of different knobs; all within the first kind, then some of the others."""
     own = space[0][0] if space else ""
     found = [(a, b) for a, b in itertools.combinations(space, 2) if (a[0], a[1].knob) != (b[0], b[1].knob)]
-    found.sort(key=lambda pair: sum(kind != own for kind, _ in pair))
-    yield from found[:PAIRS_AT_MOST]
+    within = [pair for pair in found if all(kind == own for kind, _ in pair)]
+    yield from within
+    others = [pair for pair in found if any(kind != own for kind, _ in pair)]
+    yield from others[:PAIRS_AT_MOST]
 
 
 def as_knobs(chosen: Chosen) -> dict[str, dict[str, str]]:

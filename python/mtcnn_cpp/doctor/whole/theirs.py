@@ -4,6 +4,7 @@ names that a small file maps to ours."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ...trace.file.trace import MANIFEST, Trace
 from ...trace.names import hint, is_pattern
 from .fault import Array
 
+PLACE = re.compile(r"pnet(/level\d{2,4})?|[ro]net(/crop\d{3,5})?|final")  # where a tensor may stand
 WHOLE_NUMBERS = ("keep", "nms_keep")
 
 
@@ -97,15 +99,12 @@ def spread(name: str, array: Array) -> list[tuple[str, Array]]:
 def as_ours(theirs: Trace, gold: Trace) -> tuple[dict[str, Array], list[str]]:
     """Their arrays in our dtypes, without a batch axis of 1; and notes on what was done or left out.
     TraceError where no name is one of a detection's."""
-    places = {name.rpartition("/")[0]: None for name in gold}
     tensors = {name.rpartition("/")[2] for name in gold}
     result: dict[str, Array] = {}
     unknown, converted, squeezed = [], 0, 0
     for name in theirs:
         head, _, tail = name.rpartition("/")
-        if tail not in tensors or not (
-            head in places or head.split("/")[0] in ("pnet", "rnet", "onet", "final")
-        ):
+        if tail not in tensors or not PLACE.fullmatch(head):
             unknown.append(name)
             continue
         array: Any = theirs[name]

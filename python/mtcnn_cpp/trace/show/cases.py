@@ -1,5 +1,5 @@
-"""What a comparison found as cases that passed or failed: for JUnit, for annotations on GitHub, and as colours
-on the graphs that Model Explorer shows."""
+"""What a comparison found as cases that passed or failed: for JUnit, for annotations on GitHub, and as
+colours on the graphs that Model Explorer shows."""
 
 from __future__ import annotations
 
