@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+HERE = Path(__file__).parent
 NODE = {"num_cpus": 2, "object_store_memory": 10**9, "include_dashboard": False}
 
 
-@pytest.fixture(autouse=True)
-def _warnings() -> Iterator[None]:
-    """Ray leaves sockets and processes to the garbage collector."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ray warns of its own settings, and leaves sockets and processes to the garbage collector."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
 
 
 @pytest.fixture(scope="session")

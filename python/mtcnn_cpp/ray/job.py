@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..jobs import Left, Parts, Settings, Summary
@@ -15,9 +13,10 @@ from ..jobs.parts import PART
 from ..jobs.unit import PICTURES, Unit
 from ..stores import is_address
 from .extra import need_ray
-from .pulse import POLL, ClusterError, Pulse, Told
+from .foreman import Foreman
+from .pulse import ClusterError, Pulse, Told
 from .tally import Tally
-from .worker import Beats, Job, Units
+from .worker import Job
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -70,6 +69,7 @@ def run_on_ray(
     """
     from .. import __version__
 
+    ray = need_ray()
     summary = Summary(done_before=left.done)
     if not left.units:
         return summary
@@ -82,102 +82,31 @@ def run_on_ray(
         settings.described(detector, __version__),
         os.getcwd() if relative else None,
     )
-    actors = min(len(left.units), slots(cpus))
-    for tally in _tallies(left.units, job, actors, cpus, watch, tell):
-        summary.frames += tally.frames
-        summary.faces += tally.faces
-        summary.failed += tally.failed
-        for error in tally.errors:
-            fail(error)
+    foreman = ray.remote(num_cpus=0)(Foreman).options(scheduling_strategy=_here(ray)).remote()
+    try:
+        ray.get(foreman.start.remote(left.units, job, min(len(left.units), slots(cpus)), cpus))
+        pulse = Pulse(ray, foreman, left.units, tell, cpus)
+        for news in pulse:
+            watch(news.seen)
+            for tally in news.done:
+                summary.frames += tally.frames
+                summary.faces += tally.faces
+                summary.failed += tally.failed
+                for error in tally.errors:
+                    fail(error)
+    finally:
+        with contextlib.suppress(Exception):  # it may be gone already
+            ray.kill(foreman)
     parts.folder.clean()  # what actors that were killed have left
     _check_parts(left.units, parts)
     return summary
-
-
-def _tallies(
-    units: list[Unit],
-    job: Job,
-    actors: int,
-    cpus: int,
-    watch: Callable[[Tally], None],
-    tell: Told,
-) -> Iterator[Tally]:
-    """What each unit came to, as they end."""
-    ray = need_ray()
-    beats = ray.remote(num_cpus=0)(Beats).options(scheduling_strategy=_here(ray)).remote()
-    rows: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    with _settings_of_data(ray):
-        dataset = _dataset(ray, units, job, beats, actors, cpus)
-
-    def take() -> None:
-        try:
-            for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-                for row in batch.to_pylist():
-                    rows.put(row)
-            rows.put(None)
-        except BaseException as error:
-            rows.put(error)
-
-    threading.Thread(target=take, daemon=True, name="mtcnn_cpp units").start()
-    pulse = Pulse(ray, beats, units, watch, tell, cpus)
-    while True:
-        try:
-            row = rows.get(timeout=POLL)
-        except queue.Empty:
-            pulse.feel()
-            continue
-        if row is None:
-            pulse.feel()
-            return
-        if isinstance(row, BaseException):
-            raise ClusterError(
-                f"the job on Ray has failed: {_reason(row)}; --resume goes on with it"
-            ) from row
-        if row["error"]:
-            raise ClusterError(row["error"])
-        pulse.feel(sure=True)
-        yield pickle.loads(row["tally"])
-
-
-def _dataset(ray: Any, units: Iterable[Unit], job: Job, beats: Any, actors: int, cpus: int) -> Any:
-    import pyarrow
-
-    tables = [pyarrow.table({"unit": [pickle.dumps(unit)]}) for unit in units]
-    return ray.data.from_arrow(tables).map_batches(
-        Units,
-        fn_constructor_args=(job, beats),
-        batch_size=1,
-        batch_format="pyarrow",
-        num_cpus=cpus,
-        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
-    )
 
 
 def _here(ray: Any) -> Any:
     """To run on this machine, which lives as long as the job."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-
-
-@contextlib.contextmanager
-def _settings_of_data(ray: Any) -> Iterator[None]:
-    """Ray Data's settings for data sets that are made in the block: quiet, and with no limits of its own on
-    how long a unit may take."""
-    context = ray.data.DataContext.get_current()
-    ours = {
-        "enable_progress_bars": False,
-        "print_on_execution_start": False,
-        "execution_no_progress_timeout_s": -1,
-    }
-    before = {name: getattr(context, name) for name in ours if hasattr(context, name)}
-    for name in before:
-        setattr(context, name, ours[name])
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(context, name, value)
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _check_parts(units: Iterable[Unit], parts: Parts) -> None:
@@ -191,9 +120,3 @@ def _check_parts(units: Iterable[Unit], parts: Parts) -> None:
             f"{parts.folder.name} here; the output must be a folder that all machines share, or an address "
             "of an object store"
         )
-
-
-def _reason(error: BaseException) -> str:
-    """The last words of what Ray says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from ..jobs.unit import Unit
-from .tally import Tally
+from .foreman import News
 
 RETRIES = 5  # of a unit whose machine or process has died
 SAY = 30.0  # seconds without a sign of life after which it is said
 GIVE_UP = 600.0  # … and after which the job ends
-POLL = 0.5
+ANSWER = 45.0  # seconds for the foreman; Ray ends this process when the head is gone for 60
+POLL = 0.2
 
 Told: TypeAlias = Callable[[str], None]
 
@@ -23,33 +23,50 @@ class ClusterError(OSError):
 
 
 class Pulse:
-    """Whether anything is done on the cluster."""
+    """News of a job, until it has ended; an iterator.
 
-    def __init__(
-        self,
-        ray: Any,
-        beats: Any,
-        units: list[Unit],
-        watch: Callable[[Tally], None],
-        tell: Told,
-        cpus: int,
-    ) -> None:
-        self._ray, self._beats, self._units, self._watch, self._tell = ray, beats, units, watch, tell
+    Raises ClusterError if the job has failed, TimeoutError if nothing is done for too long.
+    """
+
+    def __init__(self, ray: Any, foreman: Any, units: list[Unit], tell: Told, cpus: int) -> None:
+        self._ray, self._foreman, self._units, self._tell = ray, foreman, units, tell
         self._cpus = cpus
-        self._last = self._asked = time.monotonic()
+        self._last = time.monotonic()
         self._said = False
+        self._number = 0
 
-    def feel(self, *, sure: bool = False) -> None:
-        """Pass on what was counted; TimeoutError if nothing was for too long. sure: a unit has just ended."""
+    def __iter__(self) -> Iterator[News]:
+        while True:
+            news = self._ask()
+            yield news
+            if news.error:
+                raise ClusterError(news.error)
+            if news.failure:
+                raise ClusterError(f"the job on Ray has failed: {news.failure}; --resume goes on with it")
+            if news.ended:
+                return
+            self._check(*news.often)
+            self._feel(alive=bool(news.beats or news.done))
+            time.sleep(POLL)
+
+    def _ask(self) -> News:
+        errors = self._ray.exceptions
+        self._number += 1
+        patience = time.monotonic() + ANSWER
+        while True:
+            try:
+                news: News = self._ray.get(self._foreman.take.remote(self._number), timeout=ANSWER)
+                return news
+            except (errors.ActorUnavailableError, errors.GetTimeoutError) as error:  # for a while, perhaps
+                if time.monotonic() > patience:
+                    raise _silent(error) from error
+                time.sleep(POLL)
+            except errors.RayError as error:
+                raise _silent(error) from error
+
+    def _feel(self, *, alive: bool) -> None:
         now = time.monotonic()
-        count = 0
-        if not sure or now - self._asked >= POLL:
-            self._asked = now
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                count, tally, often = self._ray.get(self._beats.take.remote(), timeout=5)
-                self._watch(tally)
-                self._check(*often)
-        if sure or count:
+        if alive:
             self._last, self._said = now, False
             return
         quiet = now - self._last
@@ -78,3 +95,10 @@ class Pulse:
         whole = self._ray.cluster_resources().get("CPU", 0)
         need = "1 CPU" if self._cpus == 1 else f"{self._cpus:,} CPUs on one machine"
         return f"The cluster has {whole:g} CPUs, of which {free:g} are free; an actor needs {need}"
+
+
+def _silent(error: Exception) -> ClusterError:
+    return ClusterError(
+        f"the Ray cluster does not answer any more ({type(error).__name__}); what is complete stays, "
+        "--resume goes on with it"
+    )

@@ -7,7 +7,6 @@ import os
 import pickle
 import socket
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,32 +32,6 @@ class Job:
     here: str | None
 
 
-class Beats:
-    """An actor that collects signs of life, for people who watch, until they are fetched."""
-
-    def __init__(self) -> None:
-        self._tally = Tally()
-        self._beats = 0
-        self._begun: Counter[str] = Counter()
-
-    def begin(self, part: str) -> None:
-        """A unit is begun, perhaps again."""
-        self._begun[part] += 1
-        self._beats += 1
-
-    def add(self, tally: Tally) -> None:
-        self._tally.merge(tally)
-        self._beats += 1
-
-    def take(self) -> tuple[int, Tally, tuple[str, int]]:
-        """How many beats there were since the last call, and what they counted; the unit that was begun most
-        often, and how often."""
-        most = max(self._begun.items(), key=lambda item: item[1], default=("", 0))
-        taken = self._beats, self._tally, most
-        self._tally, self._beats = Tally(), 0
-        return taken
-
-
 class Units:
     """Does units, one a row: a stage for `map_batches` with `batch_size=1`.
 
@@ -66,8 +39,8 @@ class Units:
     column `error`, so that it reaches the user in its own words, and Ray does not try again.
     """
 
-    def __init__(self, job: Job, beats: Any) -> None:
-        self._beats = beats
+    def __init__(self, job: Job, foreman: Any) -> None:
+        self._foreman = foreman
         self._error = ""
         self._beat(Tally())
         try:
@@ -112,7 +85,7 @@ class Units:
         import ray
 
         with contextlib.suppress(ray.exceptions.RayError):  # waited for: this process may die of the unit
-            ray.get(self._beats.begin.remote(unit.part), timeout=10)
+            ray.get(self._foreman.begin.remote(unit.part), timeout=10)
         last, since = time.monotonic(), Tally()
 
         def watch(result: Result) -> None:
@@ -128,7 +101,7 @@ class Units:
 
     def _beat(self, tally: Tally) -> None:
         with contextlib.suppress(Exception):  # nobody has to watch
-            self._beats.add.remote(tally)
+            self._foreman.add.remote(tally)
 
 
 def _words(error: BaseException) -> str:
