@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,12 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-NODE = {"num_cpus": 2, "object_store_memory": 10**9, "include_dashboard": False}
+NODE = {"num_cpus": 2, "object_store_memory": 10**9}
+FAST = {  # a node that was killed is missed after seconds, not after a minute
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 1000,
+    "health_check_failure_threshold": 5,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,7 +32,12 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray.data", reason="needs ray[data], the extra 'ray'")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args=NODE)
-    cluster.add_node(**{name: value for name, value in NODE.items() if name != "include_dashboard"})
+    head = {**NODE, "include_dashboard": False, "_system_config": FAST}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(**NODE)
     yield cluster
-    cluster.shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cluster.shutdown()
+        del cluster
+        gc.collect()

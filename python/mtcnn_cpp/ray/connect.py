@@ -15,7 +15,7 @@ from ..cpus import usable_cpus
 from .extra import need_ray
 
 REACH = 5.0  # seconds for a first answer
-CONNECT = 60.0  # seconds until a cluster must have taken us in
+CONNECT = 40.0  # seconds until a cluster must have taken us in
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(\d{1,5})")
 
 
