@@ -69,8 +69,11 @@ MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offse
 }
 // Eight bytes at each of two places.
 MTCNN_INLINE __m128d load_pair(const std::uint8_t* base, std::int32_t first, std::int32_t second) {
-    const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(base + first));
-    return _mm_loadh_pd(low, reinterpret_cast<const double*>(base + second));
+    double low = 0;
+    double high = 0;
+    std::memcpy(&low, base + first, sizeof low);
+    std::memcpy(&high, base + second, sizeof high);
+    return _mm_set_pd(high, low);
 }
 // The four bytes at base + offsets[i], and the four after them.
 MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {

@@ -118,8 +118,11 @@ MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offse
 // The four bytes at base + offsets[i], and the four after them.
 MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
     const auto two = [=](int i) {
-        const __m128d first = _mm_load_sd(reinterpret_cast<const double*>(base + offsets[i]));
-        return _mm_castpd_ps(_mm_loadh_pd(first, reinterpret_cast<const double*>(base + offsets[i + 1])));
+        double lower = 0;
+        double upper = 0;
+        std::memcpy(&lower, base + offsets[i], sizeof lower);
+        std::memcpy(&upper, base + offsets[i + 1], sizeof upper);
+        return _mm_castpd_ps(_mm_set_pd(upper, lower));
     };
     const Vector first = two(0);
     const Vector second = two(2);
