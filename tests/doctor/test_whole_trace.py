@@ -192,16 +192,19 @@ def grid(kind: str) -> list[tuple[Plant, ...]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["single", "within", "across"])
-def test_the_share_of_faults_that_are_named(kind: str) -> None:
-    """95 of 100 at least, where a fault shows at all. An hour and more."""
-    counts = {"named": 0, "among others": 0, "wrong": 0}
-    for plants in grid(kind):
-        if not shows(plants):
-            continue
-        found = diagnose(*plants)
-        right = named(found) == set(plants)
-        among = right or named_among_others(found, plants)
-        counts["named" if right else "among others" if among else "wrong"] += 1
-    print(kind, counts)
-    assert counts["named"] >= 0.95 * sum(counts.values()), counts
+def test_the_share_of_faults_that_are_named() -> None:
+    """95 of 100 at least, alone and in pairs together, where a fault shows at all; an hour and more. "Among
+    others": the planted fault is one of several that give the same numbers, and another was named first."""
+    counts = {}
+    for kind in ("single", "within", "across"):
+        one = counts[kind] = {"named": 0, "among others": 0, "wrong": 0}
+        for plants in grid(kind):
+            if not shows(plants):
+                continue
+            found = diagnose(*plants)
+            right = named(found) == set(plants)
+            among = right or named_among_others(found, plants)
+            one["named" if right else "among others" if among else "wrong"] += 1
+        print(kind, one)
+    trials = sum(sum(one.values()) for one in counts.values())
+    assert sum(one["named"] for one in counts.values()) >= 0.95 * trials, counts
