@@ -31,7 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     pytest.importorskip("ray.data", reason="needs ray[data], the extra 'ray'")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # read when ray is imported
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
