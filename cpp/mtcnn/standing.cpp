@@ -49,7 +49,7 @@ struct StandingOfProcess::Owned {
 StandingOfProcess::StandingOfProcess(const Kernels& kernels) : kernels_(kernels), owned_(new Owned(kernels)) {}
 
 StandingOfProcess::~StandingOfProcess() {
-    Owned* owned = owned_.load();
+    const Owned* owned = owned_.load();
     if (owned->process == process_id()) delete owned;
 }
 
