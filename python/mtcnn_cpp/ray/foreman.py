@@ -105,7 +105,7 @@ def _dataset(units: list[Unit], job: Job, me: Any, actors: int, cpus: int) -> An
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=cpus,
-        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
+        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=2),
     )
 
 

@@ -13,7 +13,7 @@ RETRIES = 5  # of a unit whose machine or process has died
 SAY = 30.0  # seconds without a sign of life after which it is said
 GIVE_UP = 600.0  # … and after which the job ends
 ANSWER = 45.0  # seconds for the foreman; Ray ends this process when the head is gone for 60
-POLL = 0.2
+POLL = 0.5
 
 Told: TypeAlias = Callable[[str], None]
 
