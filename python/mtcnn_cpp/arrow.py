@@ -20,9 +20,9 @@ import numpy as np
 
 from .batch import in_parallel
 from .detections import FACE_COLUMNS, Detections
-from .image import decode_image, read_bytes, to_pixels
-from .jobs.look import FAILURES
-from .stores import is_address, read_file
+from .find_faces import find_faces
+from .image import decode_image
+from .jobs.content import FAILURES, read_content, words
 from .table import KINDS, Result, rows
 from .table.parquet import arrow_table, need_pyarrow
 
@@ -116,7 +116,7 @@ def _columns(pa: Any, table: Any, path: str, content: str) -> tuple[Any, Any]:
     texts = kinds.is_string, kinds.is_large_string, kinds.is_string_view
     binaries = kinds.is_binary, kinds.is_large_binary, kinds.is_binary_view, kinds.is_fixed_size_binary
     found: list[Any] = []
-    for name, fits, words in ((path, texts, "text"), (content, binaries, "binary")):
+    for name, fits, wanted in ((path, texts, "text"), (content, binaries, "binary")):
         if name not in names:
             found.append(None)
             continue
@@ -125,7 +125,7 @@ def _columns(pa: Any, table: Any, path: str, content: str) -> tuple[Any, Any]:
         column = table.column(name)
         kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
         if not (kinds.is_null(kind) or any(is_kind(kind) for is_kind in fits)):
-            raise TypeError(f"the column {name} must be {words}, got {column.type}")
+            raise TypeError(f"the column {name} must be {wanted}, got {column.type}")
         found.append(column)
     return found[0], found[1]
 
@@ -145,12 +145,10 @@ def _look(
             if data is None:
                 if path is None:
                     raise ValueError(f"{name} is null: it has no {' and no '.join(names)}")
-                data = read_file(path) if is_address(path) else read_bytes(path)
-            pixels = to_pixels(decode_image(data, name))
-            faces = engine.run(pixels, threads=1, stop=stop)
-            return Result(name, faces=Detections(*faces, pixels.array.shape[:2]))
+                data = read_content(path)
+            return Result(name, faces=find_faces(engine, decode_image(data, name), threads=1, stop=stop))
         except FAILURES as error:
-            return Result(name, error=str(error) or type(error).__name__)
+            return Result(name, error=words(error))
 
     workers = max(1, min(engine.threads, count))
     with closing(in_parallel(look, range(count), workers=workers, stop=stop)) as results:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
-
-import numpy as np
 
 from .arguments import check_limit, check_model, check_threads, worker_count
 from .backends import make_backend
 from .backends.engine import Engine
 from .detections import Detections
-from .image import is_pil, to_pixels
+from .find_faces import find_faces
+from .image import to_pixels
 from .many import Many
 from .model import Model
 from .reference.options import Options
 from .taps import hooked, tap_for
 from .trace.names import matcher, require_possible
-from .types import BackendName, Color, ImageLike, Stop, Tap
+from .types import BackendName, Color, ImageLike, Tap
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -166,7 +163,7 @@ class Detector(Many):
         accepted; for a path OSError if it cannot be read, ValueError if it is no picture, ImportError if
         OpenCV is missing.
         """
-        return self._detect(image, color, tap_for(self._engine))
+        return find_faces(self._engine, image, color=color, tap=tap_for(self._engine))
 
     __call__ = detect
 
@@ -198,20 +195,6 @@ class Detector(Many):
 
         return record(self._engine, to_pixels(image, color), only=only, capture=capture)
 
-    def _detect(
-        self,
-        image: ImageLike,
-        color: Color,
-        tap: Tap | None,
-        *,
-        threads: int | None = None,
-        stop: Stop | None = None,
-    ) -> Detections:
-        pixels = to_pixels(image, color)
-        faces = self._engine.run(pixels, tap, threads=threads, stop=stop)
-        height, width = pixels.array.shape[:2]
-        return Detections(*faces, (height, width), picture=_reference_to(image), color=color)
-
     def __reduce__(self) -> tuple[Any, ...]:
         model = None if self.model is Model.default() else self.model
         return functools.partial(type(self), model, **self._arguments), ()
@@ -221,10 +204,3 @@ class Detector(Many):
         used = self._arguments | {"providers": self.providers, "memory_limit": self.memory_limit or None}
         arguments = {name: value for name, value in used.items() if value is not None}
         return f"Detector({model}{', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
-
-
-def _reference_to(image: object) -> Path | weakref.ref[Any] | None:
-    """What finds the picture again without keeping it alive."""
-    if isinstance(image, (str, os.PathLike)):
-        return Path(os.path.abspath(image))
-    return weakref.ref(image) if isinstance(image, np.ndarray) or is_pil(image) else None

@@ -10,9 +10,10 @@ from .backends.engine import Engine
 from .batch import Outcome, check_many, in_parallel, stream
 from .detected_frame import DetectedFrame
 from .detections import Detections
+from .find_faces import find_faces
 from .image import Frame
 from .taps import tap_for
-from .types import Color, ImageLike, Stop, Tap
+from .types import Color, ImageLike
 
 if TYPE_CHECKING:
     from .video import Sampling, Video
@@ -116,7 +117,7 @@ class Many:
         workers = 1 if tap else engine.threads
 
         def look(frame: Frame) -> DetectedFrame:
-            faces = self._detect(frame.pixels, "bgr", tap, threads=engine.threads // workers, stop=stop)
+            faces = find_faces(engine, frame.pixels, tap=tap, threads=engine.threads // workers, stop=stop)
             return DetectedFrame(frame.index, frame.time, faces, frame.pixels)
 
         with video:
@@ -131,21 +132,11 @@ class Many:
         stop = engine.backend.make_stop()
 
         def detect(image: ImageLike) -> Detections:
-            return self._detect(image, color, tap, threads=engine.threads // workers, stop=stop)
+            return find_faces(
+                engine, image, color=color, tap=tap, threads=engine.threads // workers, stop=stop
+            )
 
         return stream(detect, images, workers=workers, on_error=on_error, stop=stop)
-
-    def _detect(
-        self,
-        image: ImageLike,
-        color: Color,
-        tap: Tap | None,
-        *,
-        threads: int | None = None,
-        stop: Stop | None = None,
-    ) -> Detections:
-        """The faces in one picture, by so many threads; `Detector` has it."""
-        raise NotImplementedError
 
 
 def _checked_path(path: object) -> str | os.PathLike[str]:

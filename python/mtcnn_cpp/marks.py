@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import BinaryIO
 
 from .png import SIGNATURE, chunk
 
@@ -35,12 +36,16 @@ def is_marked(path: str | os.PathLike[str]) -> bool:
     """
     try:
         with open(path, "rb") as file:
-            head = file.read(_HEAD)
-            if head[4:8] == b"ftyp":
-                file.seek(-len(_FREE), os.SEEK_END)
-                return file.read() == _FREE
+            return bears_mark(file, file.read(_HEAD))
     except OSError:
         return False
+
+
+def bears_mark(file: BinaryIO, head: bytes) -> bool:
+    """The same of an open file that begins with `head`, 128 bytes or more of it if there are so many."""
+    if head[4:8] == b"ftyp":
+        file.seek(-len(_FREE), os.SEEK_END)
+        return file.read() == _FREE
     at = _place(head)
     return at is not None and head[at:].startswith((_TEXT, _COMMENT))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from ..image import HEAD, kind_of
-from ..marks import is_marked
+from ..marks import bears_mark
 from ..stores import list_files
 from .names import kind_by_name
 from .source import Kind, Source
@@ -23,15 +24,17 @@ def is_pattern(name: str) -> bool:
     return bool(_SIGNS.search(name))
 
 
-def kind_of_file(path: Path) -> Kind | None:
-    """What a file is by its first bytes; by its name where these tell nothing, or it cannot be read."""
-    try:
-        if path.is_file():  # not a pipe, which would wait
+def look_at_file(path: str) -> tuple[Kind | None, bool]:
+    """What a file is by its first bytes, by its name where these tell nothing or it cannot be read; and
+    whether it is a drawing of this program."""
+    kind, drawn = kind_by_name(path), False
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no name of a file
+        if os.path.isfile(path):  # not a pipe, which would wait
             with open(path, "rb") as file:
-                return kind_of(file.read(HEAD)) or kind_by_name(path.name)
-    except (OSError, ValueError):  # ValueError: no name of a file
-        pass
-    return kind_by_name(path.name)
+                head = file.read(HEAD)
+                kind = kind_of(head) or kind
+                drawn = bears_mark(file, head)
+    return kind, drawn
 
 
 def files_of_folder(name: str, passed_over: list[str]) -> list[Source]:
@@ -102,10 +105,12 @@ def _chosen(paths: Iterable[str], name: str, passed_over: list[str]) -> list[Sou
     for path in paths:
         if kind_by_name(path) is None or not os.path.isfile(path):
             others.append(path)
-        elif is_marked(path):
+            continue
+        kind, is_drawing = look_at_file(path)
+        if is_drawing:
             drawn.append(path)
         else:
-            sources.append(Source(path, kind_of_file(Path(path)) or "picture", ""))
+            sources.append(Source(path, kind or "picture", ""))
     _tell(passed_over, name, others, "not named as pictures or videos")
     _tell(passed_over, name, drawn, "drawings of this program")
     return sources

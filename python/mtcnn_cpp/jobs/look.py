@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from ..batch import AHEAD, in_order
-from ..detections import Detections
-from ..image import Frame, decode_frames, read_bytes, to_pixels
-from ..stores import is_address, local_copy, read_file
+from ..find_faces import find_faces
+from ..image import Frame, decode_frames
+from ..stores import is_address, local_copy
 from ..table import Result
 from ..video import Video
+from .content import FAILURES, read_content, words
 from .save import Saver
 from .settings import Settings
 from .source import Source
@@ -28,8 +29,6 @@ from .source import Source
 if TYPE_CHECKING:
     from ..detector import Detector
     from ..tracking import Tracker
-
-FAILURES = (OSError, ValueError, TypeError, ImportError, MemoryError)
 
 
 class Seen(NamedTuple):
@@ -52,11 +51,8 @@ class Eyes:
     def __init__(
         self, detector: Detector, settings: Settings, saver: Saver | None = None, *, decoders: int = 1
     ) -> None:
-        if settings.track:
-            from ..tracking import Tracker
-
-            Tracker()
         self.settings = settings
+        self.new_tracker()  # says at once if its package is missing
         self.end = threading.Event()
         self._engine = detector.engine
         self._stop = detector.engine.backend.make_stop()
@@ -79,6 +75,14 @@ class Eyes:
         self.end.set()
         self._stop.set()
 
+    def new_tracker(self) -> Tracker | None:
+        """What numbers the faces of one video, None if that is not asked for."""
+        if not self.settings.track:
+            return None
+        from ..tracking import Tracker
+
+        return Tracker()
+
     def look(self, sources: Iterable[Source]) -> Iterator[Result]:
         """The results of every frame of these sources."""
         for is_picture, run in groupby(
@@ -89,37 +93,36 @@ class Eyes:
                     yield from results
             else:
                 for source in run:
-                    yield from self.look_at_video(source)
+                    yield from self.look_at_video(source, self.new_tracker())
 
     def look_at_video(
-        self, source: Source, *, skip: int = 0, tracker: Tracker | None = None
+        self, source: Source, tracker: Tracker | None, *, skip: int = 0
     ) -> Generator[Result, None, None]:
-        """The results of a video's frames, without the first `skip` of those that are asked for. tracker: has
-        seen the skipped ones; None for a new one."""
-        last = Result(source.name, -1, 0.0, error="none")
-        drawn = None
+        """The results of a video's frames, without the first `skip` of those that are asked for, which
+        `tracker` has seen."""
+        index, time = 0, 0.0  # of the next frame at least, and of the last one
         try:
             with self._opened(source) as video, contextlib.ExitStack() as drawing:
+                drawn = None
                 if self._saver:
                     fps = video.fps / self.settings.sampling.every if video.fps else None
                     if (drawn := self._saver.open_video(source, fps)) is not None:
                         drawing.callback(drawn.discard)
                 frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
-                if self.settings.track and tracker is None:
-                    from ..tracking import Tracker
-
-                    tracker = Tracker()
                 for seen in in_order(
                     self._pool, lambda frame: self._frame(source, frame), frames, ahead=AHEAD * self._workers
                 ):
-                    last = tracker.update(seen.result) if tracker else seen.result
-                    if self._saver and seen.pixels is not None and last.faces is not None:
-                        last = self._kept(last, self._saver.save_frame, source, last, seen.pixels, drawn)
-                    yield last
+                    result = tracker.update(seen.result) if tracker else seen.result
+                    if self._saver and seen.pixels is not None:
+                        result = self._kept(
+                            result, self._saver.save_frame, source, result, seen.pixels, drawn
+                        )
+                    index, time = result.index + 1, result.time
+                    yield result
                 if self._saver:
                     self._saver.close_video(drawn)
         except FAILURES as error:
-            yield Result(source.name, last.index + 1, last.time, error=_words(error))
+            yield Result(source.name, index, time, error=words(error))
 
     def _picture(self, source: Source) -> list[Result]:
         results: list[Result] = []
@@ -133,7 +136,7 @@ class Eyes:
                 before = frame
             results.append(self._saved(source, before, several=bool(results)))
         except FAILURES as error:
-            results.append(Result(source.name, len(results), error=_words(error)))
+            results.append(Result(source.name, len(results), error=words(error)))
         return results
 
     def _saved(self, source: Source, frame: Frame, *, several: bool) -> Result:
@@ -148,14 +151,12 @@ class Eyes:
         try:
             keep(*arguments, **options)
         except FAILURES as error:
-            return dataclasses.replace(result, error=_words(error))
+            return dataclasses.replace(result, error=words(error))
         return result
 
     def _frame(self, source: Source, frame: Frame) -> Seen:
         try:
-            pixels = to_pixels(frame.pixels)
-            faces = self._engine.run(pixels, threads=1, stop=self._stop)
-            found = Detections(*faces, frame.pixels.shape[:2])
+            found = find_faces(self._engine, frame.pixels, threads=1, stop=self._stop)
         except FAILURES as error:
             return Seen(Result(source.name, frame.index, frame.time, error=f"{source.name}: {error}"), None)
         pixels_left = frame.pixels if self._saver else None
@@ -184,8 +185,4 @@ class Eyes:
 def _content(source: Source) -> bytes:
     if source.name == "-":
         return sys.stdin.buffer.read()
-    return read_file(source.name) if is_address(source.name) else read_bytes(source.address or source.name)
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return read_content(source.address or source.name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..files import writing
 from ..stores import is_address, open_folder
@@ -23,7 +21,7 @@ def writing_table(name: str, format: Format) -> Iterator[Writer]:
         where, _, file_name = name.rpartition("/")
         opened = open_folder(where).writing(file_name)
     else:
-        opened = writing(Path(os.fspath(name)))
+        opened = writing(name)
     with opened as file:
         writer = make_writer(format, file)
         yield writer

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..stores import is_address
 from ..video import is_live
 from ..video.kinds import without_password
-from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, kind_of_file
+from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
 from .source import Kind, Source
 
 PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
@@ -90,8 +90,8 @@ def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
         return os.path.abspath(name), files_of_folder(name, plan.passed_over)
     if is_pattern(name) and not os.path.lexists(name):
         return files_of_pattern(name, plan.passed_over)
-    kind: Kind = kind_of_file(Path(name)) or "picture"
-    return os.path.dirname(os.path.abspath(name)), [Source(name, kind, "")]
+    kind, _ = look_at_file(name)
+    return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "picture", "")]
 
 
 def _plain(address: str) -> str:

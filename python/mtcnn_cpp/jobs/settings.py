@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..table import Format
+from ..types import VariantName
 from ..video import Sampling
 
 if TYPE_CHECKING:
     from ..detector import Detector
 
-EXACT = {"generic", "avx2", "avx512", "neon", "reference", "openface"}  # the same bits
+EXACT = {*get_args(VariantName), "reference"}  # the same bits
 
 
 @dataclass(frozen=True)

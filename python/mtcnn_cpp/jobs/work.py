@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
-from ..table import Result, make_writer
+from ..table import Result, Row, make_writer
 from .look import Eyes
 from .parts import Parts, results_of
 from .unit import STRETCH, Unit
@@ -28,15 +28,12 @@ def do_unit(unit: Unit, eyes: Eyes, parts: Parts, watch: Watch) -> None:
 
 
 def _do_video(unit: Unit, eyes: Eyes, parts: Parts, watch: Watch) -> None:
-    tracker = None
-    if eyes.settings.track:
-        from ..tracking import Tracker
-
-        tracker = Tracker()
+    tracker = eyes.new_tracker()
+    if tracker:
         for start in range(0, unit.done, STRETCH):
             for result in results_of(parts.rows(unit.part, start)):
                 tracker.update(result)
-    results = eyes.look_at_video(unit.sources[0], skip=unit.done, tracker=tracker)
+    results = eyes.look_at_video(unit.sources[0], tracker, skip=unit.done)
     start = unit.done
     while _write(islice(results, STRETCH), parts, parts.name(unit.part, start), watch) == STRETCH:
         start += STRETCH
@@ -46,20 +43,17 @@ def _mend(unit: Unit, eyes: Eyes, parts: Parts, watch: Watch) -> None:
     """Write the part again, with new rows in place of those of the unit's sources."""
     again = {source.name for source in unit.sources}
     kept = [row for row in parts.rows(unit.part) if row["source"] not in again]
-    with parts.folder.writing(parts.name(unit.part)) as file:
-        writer = make_writer(parts.format, file)
-        writer.add_rows(kept)
-        for result in eyes.look(unit.sources):
-            writer.add(result)
-            watch(result)
-        writer.close()
+    _write(eyes.look(unit.sources), parts, parts.name(unit.part), watch, kept=kept)
 
 
-def _write(results: Iterable[Result], parts: Parts, name: str, watch: Watch) -> int:
-    """Write a part; how many results it has."""
+def _write(
+    results: Iterable[Result], parts: Parts, name: str, watch: Watch, *, kept: Sequence[Row] = ()
+) -> int:
+    """Write a part, of rows that are kept and of results; how many results."""
     count = 0
     with parts.folder.writing(name) as file:
         writer = make_writer(parts.format, file)
+        writer.add_rows(kept)
         for result in results:
             writer.add(result)
             watch(result)

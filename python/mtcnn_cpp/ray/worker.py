@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..jobs import Eyes, Parts, Settings
+from ..jobs.content import words
 from ..jobs.unit import Unit
 from ..jobs.work import do_unit
 from ..table import Result
@@ -46,7 +47,7 @@ class Units:
         try:
             self._make(job)
         except Exception as error:  # of any kind: told when the first unit comes
-            self._error = _words(error)
+            self._error = words(error)
 
     def _make(self, job: Job) -> None:
         from .. import __version__
@@ -76,7 +77,7 @@ class Units:
             try:
                 self._do(pickle.loads(batch.column("unit")[0].as_py()), tally)
             except (OSError, ValueError, ImportError, MemoryError) as failure:
-                error = _words(failure)
+                error = words(failure)
         if error:
             error = f"{error} (on {socket.gethostname()})"
         return pyarrow.table({"tally": [pickle.dumps(tally)], "error": [error]})
@@ -102,7 +103,3 @@ class Units:
     def _beat(self, tally: Tally) -> None:
         with contextlib.suppress(Exception):  # nobody has to watch
             self._foreman.add.remote(tally)
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..stores.address import STREAMS
+
 _CAMERA = re.compile(r"camera:(\d{1,4})")
-_STREAM = re.compile(r"(?:rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
 
 def camera_number(name: str) -> int | None:
@@ -16,7 +17,8 @@ def camera_number(name: str) -> int | None:
 
 def is_stream(name: str) -> bool:
     """Whether the name is the address of something that comes over a network."""
-    return bool(_STREAM.match(name))
+    scheme, found, _ = name.partition("://")
+    return bool(found) and scheme.lower() in STREAMS
 
 
 def is_live(name: str) -> bool:
