@@ -4,8 +4,8 @@
 #include <immintrin.h>
 
 #include <cstdint>
-#include <cstring>
 
+#include "places_x86.h"
 #include "unroll.h"
 
 namespace {
@@ -50,30 +50,9 @@ MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm256_add_pd(a, 
 // Rounds to float.
 MTCNN_INLINE void double_store(float* p, Doubles v) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
 
-// The processor's own gathers are not used: where they are fast they save little, and where they are microcode (AMD)
-// they take several times as long.
-MTCNN_INLINE int load_four_bytes(const std::uint8_t* p) {
-    int bytes = 0;
-    std::memcpy(&bytes, p, sizeof bytes);
-    return bytes;
-}
-MTCNN_INLINE __m128i gather_four(const std::uint8_t* base, const std::int32_t* offsets) {
-    __m128i v = _mm_cvtsi32_si128(load_four_bytes(base + offsets[0]));
-    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[1]), 1);
-    v = _mm_insert_epi32(v, load_four_bytes(base + offsets[2]), 2);
-    return _mm_insert_epi32(v, load_four_bytes(base + offsets[3]), 3);
-}
 // The four bytes at base + offsets[i].
 MTCNN_INLINE Integers gather(const std::uint8_t* base, const std::int32_t* offsets) {
     return _mm256_set_m128i(gather_four(base, offsets + 4), gather_four(base, offsets));
-}
-// Eight bytes at each of two places.
-MTCNN_INLINE __m128d load_pair(const std::uint8_t* base, std::int32_t first, std::int32_t second) {
-    double low = 0;
-    double high = 0;
-    std::memcpy(&low, base + first, sizeof low);
-    std::memcpy(&high, base + second, sizeof high);
-    return _mm_set_pd(high, low);
 }
 // The four bytes at base + offsets[i], and the four after them.
 MTCNN_INLINE void gather_pairs(const std::uint8_t* base, const std::int32_t* offsets, Integers& low, Integers& high) {
