@@ -172,6 +172,7 @@ def test_own_model(folder: Path, tmp_path: Path) -> None:
         (["detect", "--sample", "--every", 0], "error: every must be 1 (each frame) or more, got 0"),
         (["detect", "--sample", "--start", 5, "--end", 4], "error: end must not lie before start"),
         (["detect", "--sample", "--resume"], "error: --resume goes on with a job in a folder"),
+        (["detect", "--sample", "-o", "-"], "error: without --output the table goes to standard output"),
         (["detect", "--sample", "-o", "x.txt"], "x.txt: the ending of --output must be .csv"),
         (["detect", "--sample", "-o", "x.csv", "--format", "table"], "error: --format table is for people"),
         (["detect", "--sample", "-o", "nowhere/x.csv"], "nowhere does not exist"),

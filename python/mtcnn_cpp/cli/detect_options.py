@@ -90,6 +90,8 @@ class TableOptions:
             raise ValueError("--resume goes on with a job in a folder; give the folder by --output")
         if self.output is None:
             return
+        if self.output == "-":
+            raise ValueError("without --output the table goes to standard output; give a file or a folder")
         if self.format_name is TableFormat.table:
             raise ValueError("--format table is for people and cannot be written by --output; choose another")
         if not self.is_folder and self.format is None and Format.of(self.output) is None:
