@@ -205,7 +205,7 @@ void check_half_way(int exponent, test::Random& random) {
     }
     const float last_bit = std::ldexp(1.0F, std::max(exponent - 23, -149));
     for (std::size_t x = 0; x < 70; ++x) {
-        const auto number = static_cast<float>(std::ldexp(random.uniform(1, 2), exponent));
+        const float number = std::ldexp(random.uniform(1, 2), exponent);
         p.maps[0][x] = x % 2 != 0 ? number : -number;
         p.maps[0][70 + x] = std::ldexp(last_bit, 40) * (1 + std::ldexp(1.0F, -23));
     }
