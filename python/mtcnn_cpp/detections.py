@@ -72,8 +72,7 @@ class Detection(_Named):
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: box, score, landmarks by name. Each number is the shortest that reads back as its
         float32."""
-        points = zip(LANDMARKS, _plain(self.landmarks), strict=True)
-        return {"box": _plain(self.box), "score": _plain(np.asarray(self.score)), "landmarks": dict(points)}
+        return _face(_plain(self.box), _plain(np.asarray(self.score)), _plain(self.landmarks))
 
     def __eq__(self, other: object) -> bool:
         """Equal in every bit."""
@@ -146,7 +145,8 @@ class Detections(_Named):
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: width and height of the picture, and its faces."""
         height, width = self.image_size
-        return {"width": width, "height": height, "faces": [face.to_dict() for face in self]}
+        figures = _plain(self.boxes), _plain(self.scores), _plain(self.landmarks)
+        return {"width": width, "height": height, "faces": list(map(_face, *figures))}
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """One array (N,) for each of `FACE_COLUMNS`: `face_id` int64, which counts from 0, the others
@@ -238,9 +238,15 @@ def _corners(boxes: FloatArray) -> FloatArray:
     return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
 
 
+def _face(box: list[Any], score: Any, landmarks: list[Any]) -> dict[str, Any]:
+    return {"box": box, "score": score, "landmarks": dict(zip(LANDMARKS, landmarks, strict=True))}
+
+
 def _plain(array: FloatArray) -> Any:
     """Nested lists of the shortest decimals that read back as the same float32; None where a number is not
     finite."""
-    if array.ndim:
-        return [_plain(part) for part in array]
-    return float(str(array[()])) if math.isfinite(array[()]) else None
+    shortest = (float(str(number)) for number in array.ravel())  # all at once: one call for each is slow
+    plain: list[Any] = [number if math.isfinite(number) else None for number in shortest]
+    for size in reversed(array.shape[1:]):
+        plain = [plain[at : at + size] for at in range(0, len(plain), size)]
+    return plain if array.ndim else plain[0]

@@ -70,10 +70,10 @@ def cannot_decode(name: str, error: Exception) -> ValueError:
 def _breaks_off(data: bytes) -> bool:
     """A PNG or JPEG file without its end. (Older OpenCV fills what is missing with grey and says nothing.)"""
     if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data
+        return data.rfind(b"IEND") < 0  # from the end, where it is in a whole file
     if not data.startswith(b"\xff\xd8"):
         return False
     at = 2  # JPEG: segments of marker and length (a thumbnail lies inside one), the scan, the end marker
     while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return b"\xff\xd9" not in data[at:]
+    return data.rfind(b"\xff\xd9", at) < 0

@@ -7,7 +7,6 @@ file. A spreadsheet may take such a cell for a formula, so import the column `so
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
@@ -26,6 +25,8 @@ class CsvWriter:
 
     def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
         self._stream, self._flush = stream, flush
+        # With this end, both of its signs are quoted in a cell, in every version of Python.
+        self._to_line = csv.writer(_Through(), lineterminator="\r\n").writerow
         self._write([COLUMNS])
 
     def add(self, result: Result) -> None:
@@ -38,17 +39,20 @@ class CsvWriter:
         self._stream.flush()
 
     def _write(self, lines: Iterable[tuple[object, ...]]) -> None:
-        self._stream.write("".join(map(_line, lines)).encode())
+        self._stream.write("".join(map(self._line, lines)).encode())
         if self._flush:
             self._stream.flush()
 
+    def _line(self, values: tuple[object, ...]) -> str:
+        spelled = [spell(value) if isinstance(value, str) else value for value in values]
+        return str(self._to_line(spelled))[:-2] + "\n"
 
-def _line(values: tuple[object, ...]) -> str:
-    buffer = io.StringIO()
-    # With this end, both of its signs are quoted in a cell, in every version of Python.
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([spell(value) if isinstance(value, str) else value for value in values])
-    return buffer.getvalue()[:-2] + "\n"
+
+class _Through:
+    """A file for `csv.writer`, whose `writerow` gives what `write` gives: the line itself."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def read_csv_rows(stream: IO[bytes], name: str) -> Iterator[dict[str, object]]:
