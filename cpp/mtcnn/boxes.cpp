@@ -180,8 +180,16 @@ std::size_t keep_of_many(std::span<const Box> boxes, float threshold, Overlap ov
 
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
                                                   float threshold, Overlap overlap, Checkpoint& checkpoint) {
+    std::vector<std::int32_t> keep;
+    non_maximum_suppression(boxes, scores, threshold, overlap, checkpoint, keep);
+    return keep;
+}
+
+void non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores, float threshold,
+                             Overlap overlap, Checkpoint& checkpoint, std::vector<std::int32_t>& keep) {
     // The best first; then those that are kept take the places of those that were looked at.
-    std::vector<std::int32_t> order;
+    std::vector<std::int32_t>& order = keep;
+    order.clear();
     order.reserve(boxes.size());
     for (std::size_t i = 0; i < boxes.size(); ++i) {
         if (std::isnan(scores[i])) throw std::invalid_argument("scores: expected numbers, found NaN");
@@ -196,7 +204,6 @@ std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, st
     });
     order.resize(boxes.size() <= kFew ? keep_of_few(boxes, threshold, overlap, order)
                                       : keep_of_many(boxes, threshold, overlap, order, checkpoint));
-    return order;
 }
 
 Box apply_offsets(const Box& box, const Offsets& offsets, bool add_one) {

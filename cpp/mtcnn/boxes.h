@@ -29,6 +29,10 @@ enum class Overlap {
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
                                                   float threshold, Overlap overlap, Checkpoint& checkpoint);
 
+// The same, into a vector whose memory is used again.
+void non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores, float threshold,
+                             Overlap overlap, Checkpoint& checkpoint, std::vector<std::int32_t>& keep);
+
 // Rounds the box to integers (ties to even; with add_one, width and height grow by one), then moves its corners.
 Box apply_offsets(const Box& box, const Offsets& offsets, bool add_one);
 

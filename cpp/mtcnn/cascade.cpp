@@ -34,7 +34,7 @@ std::vector<Box> suppress_and_move(const Run& run, const Proposals& proposals, s
 }
 
 std::vector<Box> propose(Run& run) {
-    const Proposals proposals = propose_on_levels(run, pyramid(run.image.height, run.image.width, run.options));
+    const Proposals& proposals = propose_on_levels(run, pyramid(run.image.height, run.image.width, run.options));
     Stopwatch watch;
     run.show("pnet", "boxes", proposals.boxes);
     run.show("pnet", "scores", proposals.scores);
@@ -73,10 +73,12 @@ std::vector<Box> refine(Run& run, const std::vector<Box>& squares) {
     const std::vector<std::int32_t> keep = reaching(results.scores, run.options.thresholds[1]);
     run.show("rnet", "keep", keep);
     Checkpoint& checkpoint = run.checkpoint();
-    return suppress_and_move(run,
-                             {picked(squares, keep, checkpoint), picked(results.scores, keep, checkpoint),
-                              picked(results.offsets, keep, checkpoint)},
-                             "rnet");
+    Proposals& proposals = run.workspace(0).proposals.all;
+    proposals.clear();
+    pick(squares, keep, proposals.boxes, checkpoint);
+    pick(results.scores, keep, proposals.scores, checkpoint);
+    pick(results.offsets, keep, proposals.offsets, checkpoint);
+    return suppress_and_move(run, proposals, "rnet");
 }
 
 Detections finish(Run& run, const std::vector<Box>& squares) {

@@ -17,9 +17,14 @@ constexpr int kBandRows = 32;              // rows of a heat map that are worth 
 class Levels {
 public:
     Levels(Run& run, const std::vector<Level>& levels)
-        : run_(run), levels_(levels), limit_(logit_limit(run.options.thresholds[0])) {}
+        : run_(run),
+          levels_(levels),
+          limit_(logit_limit(run.options.thresholds[0])),
+          scratch_(run.workspace(0).proposals) {}
 
-    Proposals propose() {
+    const Proposals& propose() {
+        if (scratch_.survivors.size() < levels_.size()) scratch_.survivors.resize(levels_.size());
+        for (Proposals& survivors : scratch_.survivors) survivors.clear();
         check_candidates();
         if (run_.tap) {
             for (std::size_t i = 0; i < levels_.size(); ++i) watch_level(static_cast<int>(i));
@@ -71,21 +76,22 @@ private:
         const int threads = run_.threads_for(pixels / kPixelsPerThread);
         run_.budget.announce(threads * bytes);
         const std::vector<Band> bands = make_bands(pixels, threads);
-        std::vector<Candidates> found(bands.size());
+        std::vector<Candidates>& found = scratch_.found;
+        if (found.size() < bands.size()) found.resize(bands.size());
+        for (Candidates& candidates : found) candidates.clear();  // of a detection that was ended
         const auto run_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             run_band(bands[i], run_.workspace(worker), found[i]);
         };
         run_.team.run(static_cast<int>(bands.size()), threads, std::ref(run_one));  // a reference takes no memory
         Stopwatch watch;
-        survivors_.resize(levels_.size());
         const auto suppress_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
             const std::span<Candidates> of_level(found.begin() + (first - bands.begin()),
                                                  static_cast<std::size_t>(last - first));
             if (std::all_of(of_level.begin(), of_level.end(), [](const Candidates& c) { return c.empty(); })) return;
-            survivors_[i] = suppress_level(index, of_level, run_.workspace(worker).checkpoint);
+            suppress_level(index, of_level, run_.workspace(worker));
         };
         run_.team.run(static_cast<int>(levels_.size()), threads, std::ref(suppress_one));
         if (run_.profile) run_.profile->proposals += watch.lap();
@@ -164,15 +170,17 @@ private:
             [&](const std::string& layer, const TensorView& maps) { run_.tap(prefix + layer, maps); }, checkpoint);
         run_.tap(prefix + "heat_map", dense_view(std::move(heat_map), {size->first, width}));
         Stopwatch watch;
-        survivors_.push_back(suppress_level(number, {&candidates, 1}, checkpoint));
+        suppress_level(number, {&candidates, 1}, workspace);
         if (run_.profile) run_.profile->proposals += watch.lap();
     }
 
-    Proposals suppress_level(int number, std::span<Candidates> bands, Checkpoint& checkpoint) const {
+    void suppress_level(int number, std::span<Candidates> bands, Workspace& workspace) const {
         const Level& level = levels_[static_cast<std::size_t>(number)];
-        const Proposals raw = to_proposals(bands, heat_map_size(level)->second, level.scale, checkpoint);
-        const std::vector<std::int32_t> keep =
-            non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion, checkpoint);
+        Checkpoint& checkpoint = workspace.checkpoint;
+        const Proposals& raw =
+            to_proposals(bands, heat_map_size(level)->second, level.scale, workspace.proposals, checkpoint);
+        std::vector<std::int32_t>& keep = workspace.proposals.keep;
+        non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion, checkpoint, keep);
         if (run_.tap) {
             const std::string stage = numbered("pnet/level%02d", number);
             run_.show(stage, "boxes", raw.boxes);
@@ -180,18 +188,22 @@ private:
             run_.show(stage, "offsets", raw.offsets);
             run_.show(stage, "nms_keep", keep);
         }
-        return picked(raw, keep, checkpoint);
+        Proposals& survivors = scratch_.survivors[static_cast<std::size_t>(number)];
+        pick(raw.boxes, keep, survivors.boxes, checkpoint);
+        pick(raw.scores, keep, survivors.scores, checkpoint);
+        pick(raw.offsets, keep, survivors.offsets, checkpoint);
     }
 
-    Proposals all_survivors() const {
+    const Proposals& all_survivors() const {
         std::size_t count = 0;
-        for (const Proposals& level : survivors_) count += level.boxes.size();
+        for (const Proposals& level : scratch_.survivors) count += level.boxes.size();
         check_count(count);
-        Proposals all;
+        Proposals& all = scratch_.all;
+        all.clear();
         all.boxes.reserve(count);
         all.scores.reserve(count);
         all.offsets.reserve(count);
-        for (const Proposals& level : survivors_) {
+        for (const Proposals& level : scratch_.survivors) {
             append_in_steps(all.boxes, level.boxes, run_.checkpoint());
             append_in_steps(all.scores, level.scores, run_.checkpoint());
             append_in_steps(all.offsets, level.offsets, run_.checkpoint());
@@ -202,11 +214,11 @@ private:
     Run& run_;
     const std::vector<Level>& levels_;
     float limit_;
-    std::vector<Proposals> survivors_;  // of each level
+    ProposalScratch& scratch_;  // the calling thread's
 };
 
 }  // namespace
 
-Proposals propose_on_levels(Run& run, const std::vector<Level>& levels) { return Levels(run, levels).propose(); }
+const Proposals& propose_on_levels(Run& run, const std::vector<Level>& levels) { return Levels(run, levels).propose(); }
 
 }  // namespace mtcnn

@@ -8,7 +8,8 @@
 
 namespace mtcnn {
 
-// What PNet proposes on all levels, in their order, after each level's own suppression.
-Proposals propose_on_levels(Run& run, const std::vector<Level>& levels);
+// What PNet proposes on all levels, in their order, after each level's own suppression. It lies in the calling
+// thread's workspace.
+const Proposals& propose_on_levels(Run& run, const std::vector<Level>& levels);
 
 }  // namespace mtcnn

@@ -17,6 +17,14 @@ constexpr int kStride = 2;                            // from one value of its h
 constexpr std::size_t kBlock = std::size_t{1} << 16;  // candidates of a block
 constexpr std::size_t kBlockAtFirst = 32;
 
+// What a detection with very many proposals took is not kept for the next one.
+template <class T>
+void clear_to_little(std::vector<T>& values) noexcept {
+    constexpr std::size_t kKept = 256;
+    values.clear();
+    if (values.capacity() > kKept) std::vector<T>().swap(values);
+}
+
 Box box_at(const Candidate& c, float scale) {
     const auto corner = [scale](int at, int add) { return std::trunc(static_cast<float>(kStride * at + add) / scale); };
     const float x = corner(c.x, 1);
@@ -51,12 +59,25 @@ void check_count(std::size_t count) {
                                 " boxes: choose a larger min_face or larger thresholds");
 }
 
+void Candidates::clear() noexcept {
+    if (blocks_.empty()) return;
+    blocks_.erase(blocks_.begin() + 1, blocks_.end());
+    clear_to_little(blocks_.front());
+}
+
+void Proposals::clear() noexcept {
+    clear_to_little(boxes);
+    clear_to_little(scores);
+    clear_to_little(offsets);
+}
+
 void Candidates::add(const Candidate& candidate) {
     if (blocks_.empty() || blocks_.back().size() == kBlock) blocks_.emplace_back().reserve(kBlockAtFirst);
     blocks_.back().push_back(candidate);
 }
 
-Proposals to_proposals(std::span<Candidates> bands, int width, double level_scale, Checkpoint& checkpoint) {
+const Proposals& to_proposals(std::span<Candidates> bands, int width, double level_scale, ProposalScratch& scratch,
+                              Checkpoint& checkpoint) {
     const auto for_each = [&](const auto& use, bool last_use) {
         for (Candidates& band : bands) {
             for (std::vector<Candidate>& block : band.blocks()) {
@@ -64,16 +85,19 @@ Proposals to_proposals(std::span<Candidates> bands, int width, double level_scal
                     use(c);
                     checkpoint.pass(8);
                 }
-                if (last_use) std::vector<Candidate>().swap(block);
+                if (last_use) clear_to_little(block);
             }
+            if (last_use) band.clear();
         }
     };
     // Where each column's candidates begin, once all columns have been counted.
-    std::vector<std::size_t> begin;
+    std::vector<std::size_t>& begin = scratch.begin;
+    clear_to_little(begin);
     resize_in_steps(begin, static_cast<std::size_t>(width) + 1, checkpoint);
     for_each([&](const Candidate& c) { ++begin[static_cast<std::size_t>(c.x) + 1]; }, false);
     for (std::size_t x = 1; x < begin.size(); ++x) begin[x] += begin[x - 1];
-    Proposals proposals;
+    Proposals& proposals = scratch.raw;
+    proposals.clear();
     const std::size_t count = begin.back();
     check_count(count);
     resize_in_steps(proposals.boxes, count, checkpoint);

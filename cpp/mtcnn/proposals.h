@@ -22,8 +22,9 @@ struct Candidate {
 class Candidates {
 public:
     void add(const Candidate& candidate);
-    bool empty() const { return blocks_.empty(); }
+    bool empty() const { return blocks_.empty() || blocks_.front().empty(); }
     std::vector<std::vector<Candidate>>& blocks() { return blocks_; }
+    void clear() noexcept;  // keeps a little memory for the next ones
 
 private:
     std::vector<std::vector<Candidate>> blocks_;
@@ -38,25 +39,40 @@ struct Proposals {
     std::vector<Box> boxes;
     std::vector<float> scores;
     std::vector<Offsets> offsets;
+
+    void clear() noexcept;  // keeps a little memory for the next ones
+};
+
+// Memory of one thread that is used again for the next level, and in the next detection.
+struct ProposalScratch {
+    std::vector<std::size_t> begin;  // of each column of a heat map
+    Proposals raw;                   // of one level
+    std::vector<std::int32_t> keep;
+    // Of the calling thread alone:
+    std::vector<Candidates> found;     // in each band
+    std::vector<Proposals> survivors;  // of each level
+    Proposals all;                     // of all levels
 };
 
 // Boxes are numbered in 32 bits: throws std::invalid_argument where there are more.
 void check_count(std::size_t count);
 
+// Appends those of `from` to `to`.
+template <class T>
+void pick(const std::vector<T>& from, const std::vector<std::int32_t>& indices, std::vector<T>& to,
+          Checkpoint& checkpoint) {
+    to.reserve(to.size() + indices.size());
+    for (const std::int32_t i : indices) {
+        to.push_back(from[static_cast<std::size_t>(i)]);
+        checkpoint.pass(4);
+    }
+}
+
 template <class T>
 std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t>& indices, Checkpoint& checkpoint) {
     std::vector<T> result;
-    result.reserve(indices.size());
-    for (const std::int32_t i : indices) {
-        result.push_back(from[static_cast<std::size_t>(i)]);
-        checkpoint.pass(4);
-    }
+    pick(from, indices, result, checkpoint);
     return result;
-}
-
-inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& indices, Checkpoint& checkpoint) {
-    return {picked(from.boxes, indices, checkpoint), picked(from.scores, indices, checkpoint),
-            picked(from.offsets, indices, checkpoint)};
 }
 
 // The largest difference of logits (not-face minus face) whose probability reaches the threshold: the probability never
@@ -64,7 +80,9 @@ inline Proposals picked(const Proposals& from, const std::vector<std::int32_t>& 
 float logit_limit(float threshold);
 
 // The candidates of one level, column by column, with their boxes in the image. They come in bands of the heat map,
-// which is `width` wide: bands from top to bottom, and each row by row. The candidates are given up on the way.
-Proposals to_proposals(std::span<Candidates> bands, int width, double level_scale, Checkpoint& checkpoint);
+// which is `width` wide: bands from top to bottom, and each row by row. The candidates are given up on the way. The
+// result lies in the scratch memory.
+const Proposals& to_proposals(std::span<Candidates> bands, int width, double level_scale, ProposalScratch& scratch,
+                              Checkpoint& checkpoint);
 
 }  // namespace mtcnn

@@ -9,6 +9,7 @@
 
 #include "crop_network.h"
 #include "planar_network.h"
+#include "proposals.h"
 #include "resize.h"
 
 namespace mtcnn {
@@ -40,6 +41,7 @@ struct Workspace {
     Checkpoint checkpoint;
     Resampler resampler;
     PlanarScratch planar;
+    ProposalScratch proposals;
     CropScratch crops;
     Buffer<std::int32_t> positions;
     bool timed = false;

@@ -198,7 +198,8 @@ int main() {
         }
         const int looks = looks_of([&](mtcnn::Checkpoint& checkpoint) {
             mtcnn::Candidates given[] = {bands[0], bands[1]};  // they are given up
-            CHECK(mtcnn::to_proposals(given, 999, 0.5, checkpoint).boxes.size() == 1000000);
+            mtcnn::ProposalScratch scratch;
+            CHECK(mtcnn::to_proposals(given, 999, 0.5, scratch, checkpoint).boxes.size() == 1000000);
         });
         CHECK(looks > 3, looks);
     });
