@@ -58,6 +58,7 @@ private:
     enum class Mode { kCopy, kHalve, kBilinear };
 
     void prepare_columns();
+    void fetch_for(int y);
     const float* source_row(std::int64_t y);
     const std::uint8_t* collect_columns(const std::uint8_t* row, int from, int count);
     void resample_across(std::int64_t image_y, float* out, std::ptrdiff_t map_stride);
