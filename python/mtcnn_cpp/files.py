@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ def temporary_name(name: str, ending: str = ".part") -> str:
     start = name
     while len(os.fsencode(start)) > 200:  # of the 255 bytes that a name may have
         start = start[:-1]
-    return f".{start}.{secrets.token_hex(4)}{ending}"
+    return f".{start}.{os.urandom(4).hex()}{ending}"
 
 
 def is_leftover(name: str) -> bool:

