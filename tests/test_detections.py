@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import math
 import pickle
-import weakref
-from pathlib import Path
 
-import cv2
 import numpy as np
-import PIL.Image
 import pytest
-from mtcnn_cpp import Detection, Detections, Detector, png, sample_image
+from mtcnn_cpp import Detection, Detections, Detector, sample_image
 from pictures import portrait
 
 
@@ -166,59 +161,6 @@ def test_pickle_and_copy() -> None:
         assert same == faces
         assert same.image_size == faces.image_size
         assert not same.boxes.flags.writeable
-
-
-def shown(faces: Detections) -> np.ndarray:
-    """The notebook's picture."""
-    data = faces._repr_png_()
-    assert data is not None
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
-
-
-def is_drawn_in(faces: Detections, image: np.ndarray) -> bool:
-    """Whether the notebook's picture is that image, apart from what is drawn."""
-    return bool((shown(faces) == image).all(axis=2).mean() > 0.6)
-
-
-def test_notebook_picture_does_not_keep_the_image_alive() -> None:
-    image = portrait().copy()
-    alive = weakref.ref(image)
-    faces = Detector(backend="reference").detect(image)
-    assert is_drawn_in(faces, image)
-    assert is_drawn_in(faces[:1], image)
-    del image
-    gc.collect()
-    assert alive() is None
-    assert shown(faces).shape == portrait().shape
-    assert is_drawn_in(faces, np.full_like(portrait(), 64))
-    assert shown(pickle.loads(pickle.dumps(faces))).shape == portrait().shape
-
-
-def test_notebook_picture_of_other_sources(tmp_path: Path) -> None:
-    detector = Detector(backend="reference")
-    rgb = np.ascontiguousarray(portrait()[..., ::-1])
-    assert is_drawn_in(detector.detect(rgb, color="rgb"), portrait())
-    picture = PIL.Image.fromarray(rgb)
-    assert is_drawn_in(detector.detect(picture), portrait())
-    path = tmp_path / "face.png"
-    path.write_bytes(png.encode(portrait()))
-    faces = detector.detect(path)
-    assert is_drawn_in(faces, portrait())
-    path.write_bytes(png.encode(portrait()[:100]))  # another picture now
-    assert is_drawn_in(faces, np.full_like(portrait(), 64))
-    path.unlink()
-    assert is_drawn_in(faces, np.full_like(portrait(), 64))
-
-
-def test_notebook_picture_of_a_large_image_is_thinned_out() -> None:
-    image = np.zeros((30, 4000, 3), np.uint8)
-    image[:, ::3] = 200
-    faces = Detections(*(np.zeros(s, np.float32) for s in ((0, 4), (0,), (0, 5, 2))), image.shape[:2])
-    assert shown(faces).shape == (10, 1334, 3)
-    faces = Detections(
-        faces.boxes, faces.scores, faces.landmarks, faces.image_size, picture=weakref.ref(image)
-    )
-    assert (shown(faces) == 200).all()
 
 
 def test_by_name() -> None:

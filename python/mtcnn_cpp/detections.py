@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import math
 import weakref
 from collections.abc import Iterator
@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import crops, exports
-from .drawing import draw
-from .image import opencv, to_bgr8, to_pixels
+from . import crops, exports, notebook
 from .types import Color, FloatArray, ImageLike
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_
 BOX = ("x", "y", "width", "height")
 # The columns of a table of faces; the numbers of `to_arrow`, `to_pandas` and the command line.
 FACE_COLUMNS = ("face_id", "confidence", *BOX, *(f"{point}_{axis}" for point in LANDMARKS for axis in "xy"))
-PREVIEW = 1600  # pixels along the longer side of what a notebook shows
 
 
 class _Landmark:
@@ -100,8 +97,9 @@ class Detections(_Named):
 
     A sequence of `Detection`; a slice, a mask or an index array selects faces. `xyxy` are the boxes by their
     corners; `left_eye` and the other landmarks by name are (N, 2). Equal if boxes, scores and
-    landmarks are equal in every bit. A notebook shows the faces drawn into the picture as long as there is
-    one: `picture` is its path or a weak reference to it, so that results keep no picture alive, and is not
+    landmarks are equal in every bit. A notebook shows the faces drawn into the picture: `picture` is its
+    path or a weak reference to it, so that results keep no picture alive. For one that is gone, `preview` is
+    a copy of at most 320 pixels a side, (h, w, 3) uint8, B, G, R, which only notebooks make. Neither is
     pickled.
     """
 
@@ -111,6 +109,7 @@ class Detections(_Named):
     image_size: tuple[int, int]
     picture: Path | weakref.ref[Any] | None = field(default=None, kw_only=True)
     color: Color = field(default="bgr", kw_only=True)
+    preview: NDArray[np.uint8] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -140,7 +139,7 @@ class Detections(_Named):
         box, score, landmarks = self.boxes[index], self.scores[index], self.landmarks[index]
         if np.ndim(score) == 0:
             return Detection(box, np.float32(score), landmarks)
-        return Detections(box, score, landmarks, self.image_size, picture=self.picture, color=self.color)
+        return dataclasses.replace(self, boxes=box, scores=score, landmarks=landmarks)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: width and height of the picture, and its faces."""
@@ -209,28 +208,9 @@ class Detections(_Named):
         return Detections, (self.boxes, self.scores, self.landmarks, self.image_size)
 
     def _repr_png_(self) -> bytes | None:
-        """For notebooks: the faces drawn into the picture, or on grey where that is gone, thinned out to at
-        most 1600 pixels a side. None where OpenCV cannot be imported: then a notebook shows the text."""
-        try:
-            cv2 = opencv("drawing faces")
-        except ImportError:
-            return None
-        step = math.ceil(max(self.image_size) / PREVIEW)
-        picture = self._pixels()[::step, ::step]
-        scale = np.float32(1 / step)
-        shown = Detections(self.boxes * scale, self.scores, self.landmarks * scale, picture.shape[:2])
-        shown_png: bytes = cv2.imencode(".png", draw(picture, shown))[1].tobytes()
-        return shown_png
-
-    def _pixels(self) -> NDArray[np.uint8]:
-        """The picture, (H, W, 3) in the order B, G, R; grey where it has gone or changed since."""
-        source = self.picture() if isinstance(self.picture, weakref.ref) else self.picture
-        if source is not None:
-            with contextlib.suppress(OSError, ValueError, ImportError):
-                pixels = to_bgr8(to_pixels(source, self.color))
-                if pixels.shape[:2] == self.image_size:
-                    return pixels
-        return np.full((*self.image_size, 3), 64, np.uint8)
+        """For notebooks: the faces drawn into the picture. None where OpenCV cannot be imported: then a
+        notebook shows the text."""
+        return notebook.faces_png(self)
 
 
 def _corners(boxes: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from .backends.engine import Engine
 from .detections import Detections
 from .image import is_pil, to_pixels
+from .notebook import preview_of
 from .types import Color, ImageLike, Stop, Tap
 
 
@@ -29,7 +30,9 @@ def find_faces(
     pixels = to_pixels(image, color)
     faces = engine.run(pixels, tap, threads=threads, stop=stop)
     height, width = pixels.array.shape[:2]
-    return Detections(*faces, (height, width), picture=_reference_to(image), color=color)
+    picture = _reference_to(image)
+    preview = None if isinstance(picture, Path) else preview_of(pixels)
+    return Detections(*faces, (height, width), picture=picture, color=color, preview=preview)
 
 
 def _reference_to(image: object) -> Path | weakref.ref[Any] | None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...image import Pixels, to_pixels
+from ...notebook import TensorView, trace_table
 from ...types import Color, ImageLike
 from ..errors import TraceError, UnknownName
-from ..names import chosen, hint, is_pattern
+from ..names import chosen, hint, is_pattern, template
 from .manifest import Capture, Entry, Manifest, Picture
 from .npz import NpzReader, NpzWriter, digest
 from .recorder import Recorder, describe_tensor
@@ -66,6 +67,15 @@ class Trace(Mapping[str, NDArray[Any]]):
 
     def __repr__(self) -> str:
         return f"Trace({self.source!r}, {len(self)} tensors, capture={self.manifest.capture!r})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a table of the tensors, without their values."""
+        return trace_table(f"{self!r}; look at one with show(name)", self._entries, template)
+
+    def show(self, name: str) -> TensorView:
+        """One tensor to look at in a notebook: maps as a grid of channels, lists as a table. Its values are
+        `trace[name]`, and `show(name).array`. Raises what `trace[name]` raises."""
+        return TensorView(name, self[name])
 
     @property
     def names(self) -> tuple[str, ...]:
