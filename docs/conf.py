@@ -33,6 +33,7 @@ exclude_patterns = ["site_parts", "gallery/*.py", "gallery/README.md", "images/R
 myst_enable_extensions = ["deflist", "colon_fence", "attrs_inline", "attrs_block"]
 myst_heading_anchors = 4
 highlight_language = "text"
+smartquotes = False  # --option stays --option
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 

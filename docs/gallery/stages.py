@@ -1,7 +1,8 @@
 """From proposals to faces.
 
 Three networks, one after the other: PNet looks at every level of a pyramid and proposes boxes, RNet throws
-most of them away and corrects the rest, ONet decides and finds the landmarks. A trace holds the boxes of each.
+most of them away and corrects the rest, ONet decides and finds the landmarks. A trace holds the boxes of
+each.
 """
 
 from pathlib import Path

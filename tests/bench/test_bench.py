@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, png
 from mtcnn_cpp.bench import memory, peer_worker, peers, tables
-from mtcnn_cpp.bench.chart import draw_chart
+from mtcnn_cpp.bench.chart import DARK, EMPTY, OTHER_LIGHT, draw_chart
 from mtcnn_cpp.bench.flops import network_flops, useful_work
 from mtcnn_cpp.bench.machine import cpu_model
 from mtcnn_cpp.bench.pictures import covering
@@ -142,7 +142,13 @@ def test_chart(measured: tuple[Result, dict[str, Any], Path]) -> None:
     """With the machine, the versions and the date in it; as PNG too; with peers."""
     pytest.importorskip("matplotlib", reason="no Matplotlib (mtcnn-cpp[report])")
     _, results, folder = measured
-    assert (folder / "bench.svg").read_text().startswith("<?xml")
+    svg = (folder / "bench.svg").read_text()
+    assert svg.startswith("<?xml")
+    assert "@media (prefers-color-scheme: dark)" in svg
+    for light in DARK:  # each colour of the chart has its counterpart
+        assert svg.count(f"fill: {light}") + svg.count(f"stroke: {light}") >= (
+            light not in (OTHER_LIGHT, EMPTY)
+        )
     peer = {"peer": "pymtcnn", "threads": 1, "ms": 9.0, "ratio": 3.0, "faces": 0, "versions": "pymtcnn 1.2.0"}
     ours = peer | {"peer": peers.OURS, "ms": 3.0, "ratio": 1.0, "faces": 1, "versions": ""}
     missing = {"peer": "mtcnn", "threads": 1, "error": "gone"}

@@ -21,7 +21,7 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler he
 
 
 def example(title: str) -> str:
-    section = PAGE.read_text("utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    section = PAGE.read_text("utf-8").partition(f"\n### {title}\n")[2].partition("\n### ")[0]
     found = re.search(r"```(?:cpp|python)\n(.*?)```", section, flags=re.S)
     assert found is not None
     return found.group(1)

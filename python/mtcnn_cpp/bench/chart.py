@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OWN, OWN_LIGHT, OTHER, OTHER_LIGHT, EMPTY = "#1a7f64", "#74bda6", "#a3adb6", "#d3d9de", "#e6eaed"
-TEXT, QUIET = "#24292e", "#6a737d"
+TEXT, QUIET, PAPER = "#24292e", "#6a737d", "#ffffff"
+# The same where the page around the chart is dark: a browser takes them, other programs pass them over.
+DARK = {
+    PAPER: "#15191e",
+    TEXT: "#e3e8ec",
+    QUIET: "#9aa5af",
+    EMPTY: "#2b333b",
+    OTHER: "#7b8790",
+    OTHER_LIGHT: "#4b555e",
+}
 
 
 def check_chart(path: Path) -> None:
@@ -60,8 +70,19 @@ def draw_chart(results: dict[str, Any], path: Path) -> None:
         figure.supxlabel(_footer(results, picture), fontsize=7.5, color=QUIET, x=0.01, ha="left")
         kind = path.suffix.lower()[1:]
         metadata = {"Date": None} if kind == "svg" else None
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, dpi=160, facecolor=PAPER, metadata=metadata)
         with writing(path) as file:
-            figure.savefig(file, format=kind, dpi=160, facecolor="white", metadata=metadata)
+            file.write(_for_dark_pages(drawn.getvalue()) if kind == "svg" else drawn.getvalue())
+
+
+def _for_dark_pages(svg: bytes) -> bytes:
+    rules = "".join(
+        f'[style*="{part}: {light}"]{{{part}:{dark} !important}}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    return svg.replace(b"</style>", f"@media (prefers-color-scheme: dark){{{rules}}}</style>".encode(), 1)
 
 
 class Bar(NamedTuple):
@@ -126,8 +147,7 @@ def _draw_shares(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.text(
             peak,
             place,
-            f"  {100 * row['share']:.0f} %  ({row['gflops']:.0f} of {peak:.0f}; "
-            f"{row['ms']:.{_digits(row['ms'])}f} ms)",
+            f"  {100 * row['share']:.0f} %  ({row['gflops']:.0f} of {peak:.0f})",
             va="center",
             fontsize=8.5,
         )
