@@ -16,6 +16,7 @@ from . import (
     doctor,
     dump,
     explain,
+    explore,
     export,
     info,
     inspect,
@@ -60,7 +61,7 @@ def main(
 
 
 for command in (
-    *(detect, dump, diff, inspect, validate, compare, explain, export, verify, doctor, conformance),
-    *(bench, sample, info),
+    *(detect, dump, diff, inspect, validate, compare, explain, explore, export, verify),
+    *(doctor, conformance, bench, sample, info),
 ):
     command.register(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,33 +40,44 @@ class Judge:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", Tolerances.of(self.tolerances))
 
-    def compare(self, a: Trace, b: Trace, names: Sequence[str] | None = None) -> Report:
+    def compare(
+        self,
+        a: Trace,
+        b: Trace,
+        names: Sequence[str] | None = None,
+        each: Callable[[Row], None] = lambda row: None,
+    ) -> Report:
         """Compare b with the reference a, in a's execution order.
 
         names: the tensors to look at, in order, all of which must be there; None for all that either trace
-        holds. Raises TraceError when the two are of different pictures, when they have no tensor in common
-        (unless one that is missing is a failure), when a pattern (of `only` or of a tolerance) fits no name,
-        or when a file is damaged.
+        holds. each: called with every row as soon as it is known; what it raises ends the comparison.
+
+        Raises TraceError when the two are of different pictures, when they have no tensor in common (unless
+        one that is missing is a failure), when a pattern (of `only` or of a tolerance) fits no name, or when
+        a file is damaged.
         """
-        _require_same_picture(a, b)
+        require_same_picture(a, b)
         strict = self.strict or names is not None
         names = merged(a.names, b.names) if names is None else names
         if not names:
             raise TraceError("there is nothing to compare: neither trace holds a tensor")
         names = chosen(self.only, names)
         if not strict:
-            _require_common(a, b, names)
+            require_common(a, b, names)
         self.rules.require_known(names)
-        rows = tuple(self._rows(a, b, names, strict))
+        rows = tuple(self._rows(a, b, names, strict, each))
         notes = [*_notes(a, b, self.only), *why_missing(a, b, names)]
         if len(rows) < len(names):
             notes.append(f"stopped at the first failure: {len(names) - len(rows)} tensors were not compared")
         return Report(a, b, rows, tuple(notes))
 
-    def _rows(self, a: Trace, b: Trace, names: Sequence[str], strict: bool) -> Iterator[Row]:
+    def _rows(
+        self, a: Trace, b: Trace, names: Sequence[str], strict: bool, each: Callable[[Row], None]
+    ) -> Iterator[Row]:
         magnitudes = Magnitudes(a)
         for name in names:
             row = compare_tensor(a, b, name, self.rules[name], magnitudes, strict)
+            each(row)
             yield row
             if self.fail_fast and not row.ok:
                 return
@@ -130,7 +141,8 @@ def compare_tensor(
     return Row(name, verdict, ok, reason, x, y, tolerance, measured)
 
 
-def _require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:
+def require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:
+    """Raise TraceError where no one of `names` is in both traces."""
     if any(name in a and name in b for name in names):
         return
     counts = [sum(name in trace for name in names) for trace in (a, b)]
@@ -143,7 +155,8 @@ def _require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:
     )
 
 
-def _require_same_picture(a: Trace, b: Trace) -> None:
+def require_same_picture(a: Trace, b: Trace) -> None:
+    """Raise TraceError where both traces name a picture, and not the same."""
     first, second = a.manifest.picture, b.manifest.picture
     if first is None or second is None or first == second:
         return

@@ -1,0 +1,357 @@
+// The chosen channel: its map in a and b and their difference, beside each other and moved together.
+
+import { $, fill, h } from "./dom.js";
+import { ask, numbers } from "./ask.js";
+import { ULP_CLASSES, colour, painter, scaleOf, ulpColour } from "./colours.js";
+import { MapView, SPECIAL, gridOf } from "./map.js";
+import { brief, counted, shortest, sizes } from "./numbers.js";
+import { go, here } from "./place.js";
+import { has, session, tensor } from "./session.js";
+
+const WHOLE = 1 << 20; // values of a map up to which it is loaded whole
+const MOST = 140; // of a cell's width
+const TITLES = { a: "A", b: "B", difference: "B − A", ulp: "ULP" };
+const camera = { scale: 1, x: 0, y: 0 };
+let panels = []; // {what, view}
+let shape = null; // the answer to `tensor` for what is shown
+let grid = null, stamp = "", own = false; // own: the user has moved the camera
+let asked = 0;
+
+export async function moved(place, before, force = false) {
+  const key = `${place.name} ${place.channel} ${place.view === "ulp"}`;
+  if (force || key !== stamp) {
+    const another = !stamp || place.name !== before.name;
+    stamp = key;
+    await show(place, another);
+  } else mark(place);
+}
+
+async function show(place, another) {
+  const mine = ++asked;
+  if (!has(place.name)) {
+    clear(place.name ? `there is no tensor of that name: ${place.name}` : "no tensor is chosen");
+    return;
+  }
+  let found;
+  try {
+    found = await ask("tensor", { name: place.name });
+  } catch (error) {
+    if (mine === asked) clear(error.message);
+    return;
+  }
+  if (mine !== asked) return;
+  shape = found;
+  $("tensor-title").textContent = place.name;
+  grid = gridOf(found.view);
+  facts();
+  channels(place);
+  const note = unshown(found);
+  $("tensor-note").hidden = !note;
+  $("tensor-note").textContent = note;
+  lay(note ? [] : wanted(found));
+  if (another || !own) fit();
+  fill($("under"), []);
+  await load(place, mine);
+  if (mine === asked) mark(here());
+}
+
+function clear(words) {
+  shape = null;
+  lay([]);
+  for (const id of ["tensor-title", "channels", "facts", "scale", "under"]) fill($(id), []);
+  $("tensor-note").hidden = false;
+  $("tensor-note").textContent = words;
+}
+
+/** Why nothing is drawn, in words; empty where something is. */
+function unshown(found) {
+  const sides = Object.entries(found.sides);
+  if (!grid.count || !found.view.channels) return "empty: there are no values";
+  if (sides.every(([, side]) => side.values)) return "";
+  const [letter] = sides.find(([, side]) => !side.values);
+  const { capture } = session.about.sides[letter];
+  if (capture !== "full") return `${session.about.sides[letter].label} was captured at level "${capture}": it holds no values, only ${capture === "names" ? "names and shapes" : capture === "hash" ? "hashes" : "hashes and statistics"}`;
+  return `too large to show: ${counted(found.sides[letter].bytes, "byte")} of values; its statistics are below`;
+}
+
+/** Which maps are beside each other. */
+function wanted(found) {
+  const { a, b } = found.sides;
+  if (!session.two) return ["a"];
+  if (!a || !b) return [a ? "a" : "b"];
+  const alike = a.dtype === b.dtype && a.shape.join() === b.shape.join();
+  return alike ? ["a", "b", here().view === "ulp" ? "ulp" : "difference"] : ["a"];
+}
+
+function lay(list) {
+  if (panels.map((panel) => panel.what).join() === list.join()) return;
+  panels = list.map((what) => {
+    const canvas = h("canvas", { class: "map", "data-what": what, tabindex: 0, "aria-label": `Map of ${TITLES[what]}` });
+    const element = h("figure", { "data-what": what }, h("figcaption", {}, session.two ? TITLES[what] : ""), canvas);
+    return { what, element, canvas, view: null };
+  });
+  fill($("maps"), panels.map((panel) => panel.element));
+  for (const panel of panels) {
+    panel.view = new MapView(panel.canvas, camera, {
+      hover,
+      pick: (cell) => go({ at: indexOf(cell) }),
+      camera: (changes) => moveTo(changes),
+      zoom,
+      fit: () => fit(),
+      resized: () => (own ? redraw() : fit()),
+    });
+  }
+}
+
+const redraw = () => panels.forEach(({ view }) => view.redraw());
+
+function moveTo(changes, mine = true) {
+  Object.assign(camera, changes);
+  own = mine;
+  redraw();
+  detail();
+}
+
+/** The whole map in view. */
+export function fit() {
+  if (!grid || !panels.length) return;
+  const box = panels[0].canvas.getBoundingClientRect();
+  if (!box.width) return;
+  const scale = Math.min(box.width / grid.columns, box.height / grid.rows, 64);
+  moveTo({ scale, x: (box.width - grid.columns * scale) / 2, y: (box.height - grid.rows * scale) / 2 }, false);
+}
+
+function zoom(x, y, by) {
+  const box = panels[0].canvas.getBoundingClientRect();
+  const least = Math.min(box.width / grid.columns, box.height / grid.rows, 64) * 0.9;
+  const scale = Math.max(least, Math.min(MOST, camera.scale * by));
+  moveTo({ scale, x: x - ((x - camera.x) * scale) / camera.scale, y: y - ((y - camera.y) * scale) / camera.scale });
+}
+
+/** Nearer or farther, about the chosen value or the middle. */
+export function zoomBy(by) {
+  if (!panels.length || !grid) return;
+  const box = panels[0].canvas.getBoundingClientRect(), cell = cellOf(here());
+  const inside = cell && [camera.x + (cell[1] + 0.5) * camera.scale, camera.y + (cell[0] + 0.5) * camera.scale];
+  zoom(...(inside ?? [box.width / 2, box.height / 2]), by);
+}
+
+/** Load each map: whole, or coarse and then the part that is seen. */
+async function load(place, mine) {
+  const { height, width } = shape.view;
+  if (!panels.length) return fill($("scale"), []);
+  const step = Math.max(1, Math.ceil(Math.sqrt((height * width) / WHOLE)));
+  const channel = Math.min(place.channel, shape.view.channels - 1);
+  const question = { name: place.name, channel, top: 0, left: 0, height, width, step };
+  let found;
+  try {
+    found = await Promise.all(panels.map(({ what }) => numbers("values", { ...question, what })));
+  } catch (error) {
+    if (mine === asked) clear(error.message);
+    return undefined;
+  }
+  if (mine !== asked) return undefined;
+  const limits = found.map(({ data }) => finite(data));
+  const both = session.two && panels.length > 1;
+  panels.forEach(({ what, view }, index) => {
+    const [low, high] = both && index < 2 ? [Math.min(limits[0][0], limits[1][0]), Math.max(limits[0][1], limits[1][1])] : limits[index];
+    view.begin(grid, scaleOf(low, high, what));
+    view.add(piece(found[index], 0, 0, step));
+  });
+  scales();
+  return detail();
+}
+
+function finite(values) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) {
+    if (value < low && value !== -Infinity) low = value;
+    if (value > high && value !== Infinity) high = value;
+  }
+  return low <= high ? [low, high] : [0, 0];
+}
+
+/** The values as they lie in the grid: a vector in rows, the rest of the last one left open. */
+function piece({ shape: [rows, columns], data }, top, left, step) {
+  if (shape.view.kind !== "vector") return { values: data, top, left, rows, columns, step };
+  const values = new data.constructor(grid.rows * grid.columns);
+  values.set(data.subarray(0, grid.count));
+  return { values: values.subarray(0, grid.count), top: 0, left: 0, rows: grid.rows, columns: grid.columns, step: 1 };
+}
+
+/** The part that is seen in full detail, where only a coarse map is loaded. */
+let waiting = null;
+function detail() {
+  if (!shape || !panels.length || grid.count <= WHOLE || shape.view.kind === "vector") return;
+  clearTimeout(waiting);
+  waiting = setTimeout(async () => {
+    const mine = asked, { view, canvas } = panels[0];
+    const [top, bottom, left, right] = view.seen(canvas.getBoundingClientRect());
+    const [height, width] = [bottom - top + 1, right - left + 1];
+    if (height * width > WHOLE) return;
+    const question = { name: here().name, channel: here().channel, top, left, height, width, step: 1 };
+    const found = await Promise.all(panels.map(({ what }) => numbers("values", { ...question, what }))).catch(() => null);
+    if (found && mine === asked) panels.forEach((panel, index) => panel.view.add(piece(found[index], top, left, 1)));
+  }, 90);
+}
+
+/** The index in the tensor of a cell of the grid, and the other way. */
+function indexOf([row, column]) {
+  const dimensions = tensor(here().name).shape, flat = row * grid.columns + column;
+  if (dimensions.length <= 1) return [flat];
+  if (shape.view.kind === "maps" || shape.view.kind === "stack") return unravel(here().channel * grid.count + flat, dimensions);
+  return unravel(flat, dimensions);
+}
+
+function unravel(flat, dimensions) {
+  const index = [];
+  for (const size of [...dimensions].reverse()) {
+    index.unshift(flat % size);
+    flat = Math.floor(flat / size);
+  }
+  return index;
+}
+
+/** Channel and cell of an index; null for one that is not in the tensor. */
+export function locate(name, at) {
+  const dimensions = has(name) ? tensor(name).shape : [];
+  if (!at || at.length !== dimensions.length || at.some((value, axis) => value >= dimensions[axis])) return null;
+  return at.reduce((flat, value, axis) => flat * dimensions[axis] + value, 0);
+}
+
+function cellOf(place) {
+  const flat = locate(place.name, place.at);
+  if (flat === null || !grid) return null;
+  const inside = flat % Math.max(grid.count, 1);
+  return [Math.floor(inside / grid.columns), inside % grid.columns];
+}
+
+function mark(place) {
+  const cell = cellOf(place);
+  panels.forEach(({ view }) => (view.marked = cell));
+  if (cell) seenWell(cell);
+  redraw();
+  under(cell);
+}
+
+/** Bring a chosen cell near enough to be read, where it is out of sight or small. */
+function seenWell([row, column]) {
+  const box = panels[0]?.canvas.getBoundingClientRect();
+  if (!box?.width) return;
+  const scale = Math.max(camera.scale, 18);
+  const [x, y] = [camera.x + (column + 0.5) * camera.scale, camera.y + (row + 0.5) * camera.scale];
+  if (scale === camera.scale && x > 0 && y > 0 && x < box.width && y < box.height) return;
+  moveTo({ scale, x: box.width / 2 - (column + 0.5) * scale, y: box.height / 2 - (row + 0.5) * scale });
+}
+
+function hover(cell) {
+  panels.forEach(({ view }) => (view.hovered = cell));
+  redraw();
+  under(cell ?? cellOf(here()));
+}
+
+/** The value of a cell in all maps, in full. */
+function under(cell) {
+  if (!cell || !shape) return fill($("under"), [h("span", { class: "quiet" }, "wheel: zoom · drag: move · click: the sum behind a value")]);
+  return fill($("under"), [
+    h("b", {}, `[${indexOf(cell).join(", ")}]`),
+    ...panels.map(({ what, view }) => h("span", {}, session.two ? `${TITLES[what]} ` : "", h("code", {}, valueText(view.at(...cell), what)))),
+  ]);
+}
+
+const valueText = (value, what) => (value === undefined ? "…" : what === "difference" ? brief(value, 6) : shortest(value));
+
+function channels(place) {
+  const count = shape.view.channels;
+  if (count < 2) return fill($("channels"), []);
+  const box = h("input", { type: "number", min: 0, max: count - 1, value: Math.min(place.channel, count - 1), "aria-label": "Channel", id: "channel" });
+  box.addEventListener("change", () => go({ channel: Math.max(0, Math.min(count - 1, Number(box.value) || 0)), at: null }));
+  return fill($("channels"), [
+    h("button", { title: "Channel before (←)", onclick: () => turnChannel(-1) }, "◀"),
+    h("label", {}, "channel ", box, ` of ${count}`),
+    h("button", { title: "Next channel (→)", onclick: () => turnChannel(1) }, "▶"),
+  ]);
+}
+
+export function turnChannel(by) {
+  if (!shape || shape.view.channels < 2) return;
+  const count = shape.view.channels;
+  go({ channel: (Math.min(here().channel, count - 1) + by + count) % count, at: null }, true);
+}
+
+/** The scales of the maps as bars with their ends. */
+function scales() {
+  const special = SPECIAL.map(([word, [red, green, blue]]) => h("span", { class: "key", colour: `rgb(${red} ${green} ${blue})` }, word));
+  fill($("scale"), [...panels.filter((_, index) => index !== 1 || !session.two).map(({ what, view }) => {
+    if (what === "ulp") {
+      return h("span", { class: "scale" }, "ULP ", ...ULP_CLASSES.map(([least, words]) => h("span", { class: "key", colour: `rgb(${ulpColour(least).join(" ")})` }, words)));
+    }
+    const canvas = h("canvas", { width: 128, height: 8 }), drawing = canvas.getContext("2d"), paint = painter(view.scale);
+    for (let x = 0; x < 128; x++) {
+      drawing.fillStyle = `rgb(${paint(view.scale.low + (x / 127) * (view.scale.high - view.scale.low)).join(" ")})`;
+      drawing.fillRect(x, 0, 1, 8);
+    }
+    return h("span", { class: "scale" }, what === "difference" ? "B − A " : session.two ? "A, B " : "", brief(view.scale.low, 4), canvas, brief(view.scale.high, 4));
+  }), ...special]);
+}
+
+const FIGURES = [["least", "minimum"], ["greatest", "maximum"], ["mean", "mean"], ["deviation", "standard_deviation"], ["zeros", "zeros"], ["NaN", "nans"], ["infinite", "infinities"]];
+
+/** Statistics of each side and, of two, how they differ. */
+function facts() {
+  const sides = Object.entries(shape.sides);
+  const rows = FIGURES.map(([title, key]) => h("tr", {}, h("th", {}, title), ...sides.map(([, side]) => h("td", {}, side.statistics ? brief(side.statistics[key], 6) : "–"))));
+  const head = h("tr", {}, h("th", {}), ...sides.map(([letter]) => h("th", {}, session.two ? letter.toUpperCase() : "value")));
+  const shapes = h("tr", {}, h("th", {}, "shape"), ...sides.map(([, side]) => h("td", {}, `${sizes(side.shape)} ${side.dtype}`)));
+  const hashes = h("tr", {}, h("th", {}, "SHA-256"), ...sides.map(([, side]) => h("td", { title: side.sha256 }, side.sha256 ? h("code", {}, `${side.sha256.slice(0, 12)}…`) : "–")));
+  fill($("facts"), [h("table", {}, h("tbody", {}, head, shapes, ...rows, hashes)), verdict()]);
+}
+
+function verdict() {
+  if (!session.two) return null;
+  const found = shape.verdict;
+  if (!found) return h("p", { class: "quiet" }, session.error || (session.done ? "" : "being compared …"));
+  const { figures } = found;
+  const lines = [h("p", { class: found.ok ? "good" : "bad" }, h("b", {}, found.words), found.reason ? `: ${found.reason}` : "")];
+  if (figures) {
+    const worst = figures.worst;
+    const told = [
+      ["differing", `${figures.differing.toLocaleString("en")} of ${figures.elements.toLocaleString("en")}`],
+      ["greatest difference", brief(figures.absolute.maximum, 4)],
+      ["ULP: greatest, median", `${brief(figures.ulp.maximum, 6)}, ${brief(figures.ulp.median, 6)}`],
+      ["signal to noise", figures.snr_db === "inf" ? "no noise" : `${brief(figures.snr_db, 4)} dB`],
+      ["would pass with", `${brief(figures.pass_ulp, 6)} ULP, atol ${brief(figures.pass_atol, 3)} or rtol ${brief(figures.pass_rtol, 3)}`],
+    ];
+    lines.push(h("table", {}, h("tbody", {}, ...told.map(([title, words]) => h("tr", {}, h("th", {}, title), h("td", {}, words))))));
+    if (worst) lines.push(h("button", { id: "worst", onclick: () => goTo(worst.index) }, `worst value, at ${worst.index.join(", ")}`));
+  }
+  return h("div", { id: "verdict" }, ...lines);
+}
+
+/** Go to one value of the tensor that is shown. */
+export function goTo(index, name = here().name) {
+  const { shape: dimensions } = tensor(name);
+  const channel = dimensions.length >= 3 && session.index.has(name) ? channelOf(name, index) : 0;
+  go({ name, at: index, channel });
+}
+
+function channelOf(name, index) {
+  const { shape: dimensions } = tensor(name);
+  if (/(^|\/)(boxes|landmarks|offsets)/.test(name)) return 0; // tables
+  return index.slice(0, -2).reduce((flat, value, axis) => flat * dimensions[axis] + value, 0);
+}
+
+/** Verdicts have come: say the one of this tensor. */
+export async function refresh() {
+  if (!shape || shape.verdict || !session.two) return;
+  if (!tensor(shape.name)?.measured && !session.done) return;
+  const name = shape.name, found = await ask("tensor", { name }).catch(() => null);
+  if (found && shape?.name === name) {
+    shape = found;
+    facts();
+  }
+}
+
+/** The colour scheme has changed. */
+export const repaint = () => moved(here(), here(), true);
+export const accent = () => colour("--accent");

@@ -1,0 +1,83 @@
+// What is open: the tensors of both traces and, of two, the verdicts as they come.
+
+import { ask } from "./ask.js";
+
+export const session = {
+  about: null,
+  two: false,
+  tensors: [], // {name, shape, dtype, words, ok, ulp, share, measured}
+  index: new Map(), // name -> place in `tensors`
+  layers: new Set(), // names of layers' outputs
+  done: true,
+  headline: "",
+  notes: [],
+  noise: null,
+  ok: null,
+  error: "",
+};
+
+const listeners = [];
+/** Called when verdicts have come. */
+export const onVerdicts = (listener) => listeners.push(listener);
+
+export async function open() {
+  const about = await ask("about");
+  session.about = about;
+  session.two = Boolean(about.sides.b);
+  session.tensors = about.tensors.map(([name, shape, dtype], place) => {
+    const words = about.states[place] ?? "";
+    return { name, shape, dtype, words, ok: words !== "differs", ulp: null, share: null, measured: false };
+  });
+  session.tensors.forEach(({ name }, place) => session.index.set(name, place));
+  session.layers = new Set(about.layers.map((place) => about.tensors[place][0]));
+  if (session.two) {
+    session.done = false;
+    follow();
+  }
+}
+
+/** Ask for the rows of the comparison until all are there. */
+async function follow() {
+  let seen = 0;
+  while (!session.done) {
+    let found;
+    try {
+      found = await ask("verdicts", { from: seen });
+    } catch (error) {
+      session.error = error.message;
+      break;
+    }
+    seen += found.rows.length;
+    for (const [name, words, ok, ulp, share] of found.rows) {
+      Object.assign(session.tensors[session.index.get(name)], { words, ok, ulp, share, measured: true });
+    }
+    if (found.done) {
+      session.done = true;
+      // what was left out (--only, --fail-fast) is no divergence
+      for (const one of session.tensors) if (!one.measured && !found.error) Object.assign(one, { words: "unchecked", ok: true });
+      session.error = found.error ?? "";
+      session.headline = found.headline ?? "";
+      session.notes = found.notes ?? [];
+      session.noise = found.noise ?? null;
+      session.ok = found.ok ?? null;
+      session.first = found.first ?? null;
+    }
+    for (const listener of listeners) listener();
+    if (!session.done) await new Promise((ready) => setTimeout(ready, found.rows.length ? 120 : 250));
+  }
+  for (const listener of listeners) listener();
+}
+
+/** The places of the tensors that did not pass, as far as is known. */
+export const divergences = () => session.tensors.flatMap(({ ok }, place) => (ok ? [] : [place]));
+
+/** The level or crop of a tensor, e.g. rnet/crop005; its stage for the lists of a stage. */
+export const home = (name) => name.slice(0, Math.max(name.lastIndexOf("/"), 0));
+
+/** All tensors of one level, crop or stage, in order. */
+export function members(place) {
+  return session.tensors.filter(({ name }) => home(name) === place);
+}
+
+export const has = (name) => session.index.has(name);
+export const tensor = (name) => session.tensors[session.index.get(name)];
