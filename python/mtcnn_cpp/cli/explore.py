@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -60,7 +62,7 @@ def explore(
 
         def ready(address: str) -> None:
             typer.echo(address)
-            if not no_browser and not webbrowser.open(address):
+            if not no_browser and not (has_screen() and webbrowser.open(address)):
                 typer.echo("no browser was found here; open the address above", err=True)
 
         try:
@@ -69,3 +71,10 @@ def explore(
         except KeyboardInterrupt as error:
             typer.echo("the explorer has ended", err=True)
             raise typer.Exit(INTERRUPTED) from error
+
+
+def has_screen() -> bool:
+    """Whether a browser can have a window here: one in the terminal could not show the page."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import secrets
 import socket
 import threading
@@ -26,7 +27,8 @@ def bound(port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ValueError(f"--port must be from 0 (any that is free) to 65535, got {port}")
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name != "nt":  # there it would let two programs have one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
     except OSError as error:
@@ -46,6 +48,14 @@ def bound(port: int) -> socket.socket:
 def serve(source: Source, judge: Judge, listening: socket.socket, ready: Callable[[str], None]) -> None:
     """Answer until Ctrl-C or SIGTERM, which are then raised as elsewhere. `ready` is called with the address
     as soon as there is an answer at it."""
+    with running(source, judge, listening) as (server, address):
+        threading.Thread(target=_when_started, args=(server, ready, address), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def running(source: Source, judge: Judge, listening: socket.socket) -> Iterator[tuple[uvicorn.Server, str]]:
+    """A server that is ready to run at that socket, and its address. Meanwhile two traces are compared."""
     token = secrets.token_urlsafe(24)
     port = listening.getsockname()[1]
     with _verdicts(source, judge) as verdicts:
@@ -54,10 +64,7 @@ def serve(source: Source, judge: Judge, listening: socket.socket, ready: Callabl
             log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
             timeout_graceful_shutdown=LAST_WORDS,
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        address = f"http://{HOST}:{port}/{token}/"
-        threading.Thread(target=_when_started, args=(server, ready, address), daemon=True).start()
-        server.run(sockets=[listening])
+        yield uvicorn.Server(config), f"http://{HOST}:{port}/{token}/"
 
 
 def _when_started(server: uvicorn.Server, ready: Callable[[str], None], address: str) -> None:

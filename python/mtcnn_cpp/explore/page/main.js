@@ -6,8 +6,8 @@ import * as keys from "./keys.js";
 import * as list from "./list.js";
 import * as maps from "./maps.js";
 import * as picture from "./picture.js";
-import { begin, go, here, onMove } from "./place.js";
-import { divergences, onVerdicts, open, session } from "./session.js";
+import { begin, go, here, onMove, settle } from "./place.js";
+import { divergences, onVerdicts, open, session, settled } from "./session.js";
 import * as tabs from "./tabs.js";
 import * as timeline from "./timeline.js";
 import * as value from "./value.js";
@@ -55,7 +55,6 @@ function headline() {
 }
 
 async function start() {
-  begin();
   try {
     await open();
   } catch (error) {
@@ -63,6 +62,8 @@ async function start() {
     $("headline").textContent = error.message;
     return;
   }
+  settle(settled);
+  begin();
   fill($("sources"), Object.entries(session.about.sides).map(([letter, side]) => h("span", { class: `source side-${letter}`, title: side.label }, session.two ? h("b", {}, letter.toUpperCase()) : null, side.label)));
   $("next").hidden = $("previous").hidden = !session.two;
   document.body.classList.toggle("two", session.two);

@@ -2,7 +2,7 @@
 
 import { $, fill, h } from "./dom.js";
 import { ask, numbers } from "./ask.js";
-import { ULP_CLASSES, colour, painter, scaleOf, ulpColour } from "./colours.js";
+import { ULP_CLASSES, painter, scaleOf, ulpColour } from "./colours.js";
 import { MapView, SPECIAL, gridOf } from "./map.js";
 import { brief, counted, shortest, sizes } from "./numbers.js";
 import { go, here } from "./place.js";
@@ -28,6 +28,7 @@ export async function moved(place, before, force = false) {
 
 async function show(place, another) {
   const mine = ++asked;
+  $("tensor-title").textContent = place.name;
   if (!has(place.name)) {
     clear(place.name ? `there is no tensor of that name: ${place.name}` : "no tensor is chosen");
     return;
@@ -41,7 +42,6 @@ async function show(place, another) {
   }
   if (mine !== asked) return;
   shape = found;
-  $("tensor-title").textContent = place.name;
   grid = gridOf(found.view);
   facts();
   channels(place);
@@ -58,7 +58,7 @@ async function show(place, another) {
 function clear(words) {
   shape = null;
   lay([]);
-  for (const id of ["tensor-title", "channels", "facts", "scale", "under"]) fill($(id), []);
+  for (const id of ["channels", "facts", "scale", "under"]) fill($(id), []);
   $("tensor-note").hidden = false;
   $("tensor-note").textContent = words;
 }
@@ -328,18 +328,8 @@ function verdict() {
   return h("div", { id: "verdict" }, ...lines);
 }
 
-/** Go to one value of the tensor that is shown. */
-export function goTo(index, name = here().name) {
-  const { shape: dimensions } = tensor(name);
-  const channel = dimensions.length >= 3 && session.index.has(name) ? channelOf(name, index) : 0;
-  go({ name, at: index, channel });
-}
-
-function channelOf(name, index) {
-  const { shape: dimensions } = tensor(name);
-  if (/(^|\/)(boxes|landmarks|offsets)/.test(name)) return 0; // tables
-  return index.slice(0, -2).reduce((flat, value, axis) => flat * dimensions[axis] + value, 0);
-}
+/** Go to one value, of the tensor that is shown or of another. */
+export const goTo = (index, name = here().name) => go({ name, at: index });
 
 /** Verdicts have come: say the one of this tensor. */
 export async function refresh() {
@@ -354,4 +344,3 @@ export async function refresh() {
 
 /** The colour scheme has changed. */
 export const repaint = () => moved(here(), here(), true);
-export const accent = () => colour("--accent");

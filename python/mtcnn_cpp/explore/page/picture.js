@@ -250,7 +250,7 @@ export function select(id) {
   const side = sides.find((one) => one.side === id[0]);
   const step = side?.target(id);
   if (!step) return go({ box: id });
-  const changes = { box: id, name: step.name, at: step.at, channel: 0 };
+  const changes = { box: id, name: step.name, at: step.at };
   if (step.level !== undefined) changes.level = step.level;
   return go(changes);
 }
@@ -303,7 +303,7 @@ function heatImage([height, width], data) {
   const pixels = new ImageData(width, height);
   for (let index = 0; index < data.length; index++) {
     const value = Math.max(0, Math.min(1, data[index]));
-    pixels.data.set([255, Math.round(70 + 160 * value), Math.round(30 * (1 - value)), Number.isNaN(data[index]) ? 255 : Math.round(30 + 200 * value)], 4 * index);
+    pixels.data.set([255, Math.round(70 + 160 * value), Math.round(30 * (1 - value)), Number.isNaN(data[index]) ? 255 : Math.round(225 * value ** 0.7)], 4 * index);
     if (Number.isNaN(data[index])) pixels.data.set([255, 0, 200], 4 * index);
   }
   return createImageBitmap(pixels);

@@ -1,12 +1,16 @@
 // The place: what is looked at. The address holds it, so that it can be sent, kept and gone back to.
 //
-//   #rnet/crop005/conv2?channel=3&at=3,4,5&view=difference&level=2&show=onet,final&box=onet:5
+//   #rnet/crop005/conv2?at=3,4,5&view=difference&level=2&show=onet,final&box=onet:5
 
 export const VIEWS = ["a", "b", "difference", "ulp"];
 export const STAGES = ["proposals", "nms", "rnet", "onet", "final"];
 const START = { name: "", channel: 0, at: null, view: "a", level: 0, every: false, heat: false, show: ["onet", "final"], box: "" };
 const listeners = [];
 let now = { ...START };
+
+/** What a place needs so that it makes sense, such as the channel of its value; set by who knows the tensors. */
+let settled = (place) => place;
+export const settle = (made) => (settled = made);
 
 const whole = (word) => /^\d{1,9}$/.test(word ?? "");
 
@@ -27,12 +31,12 @@ function read(hash) {
   found.every = given.get("every") === "1";
   found.heat = given.get("heat") === "1";
   if (/^[ab]:[a-z]+:\d{1,9}(:\d{1,9})?$/.test(given.get("box") ?? "")) found.box = given.get("box");
-  return found;
+  return settled(found);
 }
 
 function written(place) {
   const words = new URLSearchParams();
-  if (place.channel) words.set("channel", place.channel);
+  if (place.channel && !place.at) words.set("channel", place.channel);
   if (place.at) words.set("at", place.at.join(","));
   if (place.view !== START.view) words.set("view", place.view);
   if (place.level) words.set("level", place.level);
@@ -51,7 +55,7 @@ export const here = () => now;
  * of this one in the browser's history. */
 export function go(changes, instead = false) {
   const fresh = changes.name !== undefined && changes.name !== now.name ? { channel: 0, at: null } : {};
-  const next = { ...now, ...fresh, ...changes };
+  const next = settled({ ...now, ...fresh, ...changes });
   const hash = written(next);
   if (hash === written(now) && hash === location.hash) return;
   history[instead ? "replaceState" : "pushState"](null, "", hash);

@@ -79,5 +79,15 @@ export function members(place) {
   return session.tensors.filter(({ name }) => home(name) === place);
 }
 
+/** The place with the channel that its value is in. */
+export function settled(place) {
+  const { shape = [] } = session.tensors[session.index.get(place.name)] ?? {};
+  if (!place.at || place.at.length !== shape.length || shape.length < 3 || TABLES.test(place.name)) return place;
+  const channel = place.at.slice(0, -2).reduce((flat, value, axis) => flat * shape[axis] + value, 0);
+  return { ...place, channel };
+}
+
+const TABLES = /(^|\/)(boxes\w*|landmarks|offsets)$/;
+
 export const has = (name) => session.index.has(name);
 export const tensor = (name) => session.tensors[session.index.get(name)];

@@ -57,7 +57,7 @@ async function faces() {
   }
   const lost = found.pairs.filter((pair) => pair.b === null).length, more = found.pairs.filter((pair) => pair.a === null).length;
   const far = Math.max(0, ...found.pairs.flatMap((pair) => (pair.apart ?? []).map((value) => Math.abs(Number(value)))));
-  const effect = [counted(found.pairs.length - lost - more, "face") + " in both", lost ? `${lost} lost in B` : "", more ? `${more} more in B` : "", far ? `up to ${brief(far, 3)} px apart` : "not a pixel apart"];
+  const effect = [counted(found.pairs.length - lost - more, "face") + " in both", lost ? `${lost} lost in B` : "", more ? `${more} more in B` : "", far ? `up to ${brief(far, 3)} px apart` : lost || more ? "" : "to the last bit"];
   fill(panel, [h("p", { id: "effect", class: lost || more || far ? "bad" : "good" }, effect.filter(Boolean).join(", ")), h("table", { class: "faces" },
     h("thead", {}, h("tr", {}, ...["A", "B", "score A", "score B", "overlap", "Δx", "Δy", "Δwidth", "Δheight"].map((word) => h("th", {}, word)))),
     h("tbody", {}, ...found.pairs.map((pair) => {

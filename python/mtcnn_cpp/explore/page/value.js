@@ -91,16 +91,8 @@ async function drawInput(canvas, part, side) {
   if (!has(part.name)) return;
   const found = await numbers("thumbnails", { name: part.name, what: side, size: 192 }).catch(() => null);
   if (!found || found.shape[0] !== 3 || !canvas.isConnected) return;
-  const [, height, width] = found.shape, size = height * width;
-  const image = new ImageData(width, height);
-  for (let index = 0; index < size; index++) {
-    for (let channel = 0; channel < 3; channel++) {
-      const value = found.low + (found.data[channel * size + index] / 254) * (found.high - found.low);
-      image.data[4 * index + channel] = Math.round(value * 128 + 127.5);
-    }
-    image.data[4 * index + 3] = 255;
-  }
-  const bitmap = await createImageBitmap(image);
+  const [, height, width] = found.shape;
+  const bitmap = await createImageBitmap(way.inColours(found));
   const scale = Math.min(150 / width, 150 / height);
   canvas.style.width = `${width * scale}px`;
   canvas.style.height = `${height * scale}px`;
@@ -127,9 +119,10 @@ function showSum({ sums, parting = null, why = "", notes }) {
 }
 
 function result(one, two) {
-  const lines = Object.entries(RULES).map(([rule, words]) => h("tr", { class: rule === one.rule ? (one.ok ? "good" : "bad") : "" },
-    h("th", {}, words, rule === one.rule ? " (the specification's)" : ""), h("td", {}, h("code", {}, one.results[rule])), h("td", {}, `${brief(one.apart[rule], 6)} ULP from it`)));
-  return h("table", { class: "result" }, h("tbody", {}, h("tr", {}, h("th", {}, two ? `recorded in ${one.side.toUpperCase()}` : "recorded"), h("td", {}, h("code", {}, one.recorded)), h("td", {}, h("code", {}, one.hex))), ...lines));
+  const lines = Object.entries(RULES).map(([rule, words]) => h("tr", { class: rule === one.rule ? (one.ok ? "good rule" : "bad rule") : "", title: rule === one.rule ? "the arithmetic of the specification" : "" },
+    h("th", {}, words), h("td", {}, h("code", {}, one.results[rule])), h("td", {}, `${brief(one.apart[rule], 6)} ULP`)));
+  const hex = one.hex.replace(/\.?0*p/, "p");
+  return h("table", { class: "result", "data-side": one.side }, h("tbody", {}, h("tr", {}, h("th", {}, two ? `recorded in ${one.side.toUpperCase()}` : "recorded"), h("td", {}, h("code", {}, one.recorded)), h("td", {}, h("code", {}, hex))), ...lines));
 }
 
 /** The sum as it grows, a line for each side. */

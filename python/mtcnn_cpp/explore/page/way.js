@@ -70,8 +70,8 @@ function channelAt(name, event) {
   const { tiles } = cards.get(name) ?? {};
   if (!tiles || tiles.channels < 2) return tiles ? 0 : null;
   const column = Math.floor(event.offsetX / tiles.stepX), row = Math.floor(event.offsetY / tiles.stepY);
-  const channel = row * tiles.columns + column;
-  return column < tiles.columns && channel >= 0 && channel < tiles.channels ? channel : null;
+  const tile = row * tiles.columns + column;
+  return column < tiles.columns && tile >= 0 && tile < tiles.channels ? Math.max(tile - tiles.ahead, 0) : null;
 }
 
 /** How many columns of tiles make them largest. */
@@ -105,12 +105,27 @@ async function load(name) {
     const found = await numbers("thumbnails", { name, what: here().view, size: tensor.shape.length > 1 ? 64 : 512 });
     if (shown !== stamp) return;
     const grid = gridOf(found, tensor.shape.length);
-    entry.tiles = arranged(grid.channels, grid.height, grid.width);
+    const ahead = name.endsWith("/input") && grid.channels === 3 && "ab".includes(here().view) ? 1 : 0;
+    entry.tiles = { ...arranged(grid.channels + ahead, grid.height, grid.width), ahead };
     entry.image = sprite(found, grid);
-    paint(name);
+    entry.colours = ahead ? await createImageBitmap(inColours(found)) : null;
+    if (shown === stamp) paint(name);
   } catch (error) {
     if (shown === stamp) note.textContent = error.message;
   }
+}
+
+/** A network's input (v - 127.5) / 128 as the picture that it was; `found`: its three channels as thumbnails. */
+export function inColours({ shape: [, height, width], data, low, high }) {
+  const image = new ImageData(width, height), size = height * width;
+  for (let index = 0; index < size; index++) {
+    for (let channel = 0; channel < 3; channel++) {
+      const value = low + (data[channel * size + index] / 254) * (high - low);
+      image.data[4 * index + channel] = Math.round(value * 128 + 127.5);
+    }
+    image.data[4 * index + 3] = 255;
+  }
+  return image;
 }
 
 /** All channels below each other in one image. */
@@ -140,9 +155,9 @@ function sprite(found, { channels, height, width, count }) {
 }
 
 function paint(name) {
-  const { canvas, tiles, image } = cards.get(name);
+  const { canvas, tiles, image, colours } = cards.get(name);
   if (!tiles) return;
-  const { columns, rows, stepX, stepY, height, width, scale } = tiles;
+  const { ahead, columns, rows, stepX, stepY, height, width, scale } = tiles;
   const [across, down] = [columns * stepX - GAP, rows * stepY - GAP];
   canvas.style.width = `${across}px`;
   canvas.style.height = `${down}px`;
@@ -151,11 +166,13 @@ function paint(name) {
   drawing.imageSmoothingEnabled = scale < 1;
   for (let channel = 0; channel < tiles.channels; channel++) {
     const [x, y] = [(channel % columns) * stepX, Math.floor(channel / columns) * stepY];
-    drawing.drawImage(image, 0, channel * height, width, height, x, y, width * scale, height * scale);
+    if (channel < ahead) drawing.drawImage(colours, x, y, width * scale, height * scale);
+    else drawing.drawImage(image, 0, (channel - ahead) * height, width, height, x, y, width * scale, height * scale);
   }
   const place = here();
   if (place.name === name && tiles.channels > 1) {
-    const [x, y] = [(place.channel % columns) * stepX, Math.floor(place.channel / columns) * stepY];
+    const tile = place.channel + ahead;
+    const [x, y] = [(tile % columns) * stepX, Math.floor(tile / columns) * stepY];
     drawing.strokeStyle = colour("--accent");
     drawing.lineWidth = 2;
     drawing.strokeRect(x, y, width * scale, height * scale);
@@ -170,7 +187,8 @@ function outline(drawing, name, tiles) {
   const [across, down] = [(tiles.width * tiles.scale) / shape[2], (tiles.height * tiles.scale) / shape[1]];
   drawing.strokeStyle = colour("--field");
   drawing.lineWidth = 1.4;
-  for (let channel = part.channels[0]; channel < Math.min(part.channels[1], tiles.channels); channel++) {
+  const after = Math.min(part.channels[1] + tiles.ahead, tiles.channels);
+  for (let channel = part.channels[0] && part.channels[0] + tiles.ahead; channel < after; channel++) {
     const [x, y] = [(channel % tiles.columns) * tiles.stepX, Math.floor(channel / tiles.columns) * tiles.stepY];
     const [width, height] = [Math.max((part.columns[1] - part.columns[0]) * across, 2), Math.max((part.rows[1] - part.rows[0]) * down, 2)];
     drawing.strokeRect(x + part.columns[0] * across, y + part.rows[0] * down, width, height);

@@ -1,0 +1,50 @@
+"""An explorer that runs in this process, for the tests of its page and of its answers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtcnn_cpp import Detector
+from mtcnn_cpp.trace import Judge
+
+if TYPE_CHECKING:
+    from mtcnn_cpp.explore.source import Source
+
+CHROMIUM = os.environ.get("MTCNN_TEST_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+@contextlib.contextmanager
+def source_of(*paths: Path) -> Iterator[Source]:
+    from mtcnn_cpp.explore.source import opened
+
+    with opened(paths, Detector()) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def explorer(*paths: Path, judge: Judge | None = None) -> Iterator[str]:
+    """An explorer of these files that runs in this process, at the address given."""
+    from mtcnn_cpp.explore.serve import bound, running
+
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(bound(0))
+        source = stack.enter_context(source_of(*paths))
+        server, address = stack.enter_context(running(source, judge or Judge(), listening))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield address
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
