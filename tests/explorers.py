@@ -44,7 +44,9 @@ def explorer(*paths: Path, judge: Judge | None = None) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield address
-        server.should_exit = True
-        thread.join(20)
+        try:
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join(20)
         assert not thread.is_alive()

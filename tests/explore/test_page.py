@@ -24,6 +24,15 @@ def place(page: Any) -> str:
     return unquote(page.evaluate("location.hash"))
 
 
+def until(page: Any, condition: str, given: Any = None) -> None:
+    """Wait until JavaScript says so. (Playwright's own way needs a weaker content policy.)"""
+    for _ in range(100):
+        if page.evaluate(condition, given):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"not within 10 s: {condition}")
+
+
 def pixels(page: Any, selector: str) -> str:
     """All pixels of a canvas, after what was asked to be drawn is drawn."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -36,8 +45,8 @@ def in_picture(page: Any, x: float, y: float, size: tuple[int, int]) -> dict[str
     box = page.locator("#picture").bounding_box()
     scale = min(box["width"] / size[1], box["height"] / size[0])
     return {
-        "x": (box["width"] - size[1] * scale) / 2 + x * scale,
-        "y": (box["height"] - size[0] * scale) / 2 + y * scale,
+        "x": float((box["width"] - size[1] * scale) / 2 + x * scale),
+        "y": float((box["height"] - size[0] * scale) / 2 + y * scale),
     }
 
 
@@ -106,7 +115,7 @@ def test_levels_and_heat_maps(visit: Visit, one: str, right: Trace) -> None:
     assert page.get_attribute("#level", "max") == str(len(levels) - 1)
     plain = pixels(page, "#picture")
     page.click("#heat")
-    page.wait_for_function("before => document.querySelector('#picture').toDataURL() !== before", arg=plain)
+    until(page, "before => document.querySelector('#picture').toDataURL() !== before", arg=plain)
     seen = {pixels(page, "#picture")}
     for number in range(1, len(levels)):
         page.locator("#level").fill(str(number))
@@ -216,7 +225,7 @@ def test_zoom_down_to_values(visit: Visit, one: str) -> None:
 def test_two_traces_open_at_the_first_divergence(visit: Visit, two: str, right: Trace, wrong: Trace) -> None:
     page = visit(two)
     report = compare(right, wrong)
-    page.wait_for_function("document.querySelector('#headline').textContent.includes('tensor ')")
+    until(page, "document.querySelector('#headline').textContent.includes('tensor ')")
     assert page.inner_text("#headline") == report.headline
     first = report.first_divergence
     assert first is not None
@@ -252,7 +261,7 @@ def test_worst_value_side_by_side(visit: Visit, two: str, right: Trace, wrong: T
     assert values[:2] == [str(trace["rnet/crop000/conv2"][index]) for trace in (right, wrong)]
     page.keyboard.press("u")
     page.wait_for_selector("canvas.map[data-what=ulp]")
-    page.wait_for_function("document.querySelectorAll('#under code')[2]?.textContent.match(/^[0-9]+$/)")
+    until(page, "document.querySelectorAll('#under code')[2]?.textContent.match(/^[0-9]+$/)")
     assert float(page.locator("#under code").nth(2).inner_text()) == row.figures.worst.ulp
     assert "256–65535" in page.inner_text("#scale")
 
@@ -269,7 +278,7 @@ def test_views_change_the_strip(visit: Visit, two: str) -> None:
 
 def test_the_bar_leads_to_a_tensor(visit: Visit, two: str, right: Trace, wrong: Trace) -> None:
     page = visit(two)
-    page.wait_for_function("document.querySelector('#headline').textContent.includes('tensor ')")
+    until(page, "document.querySelector('#headline').textContent.includes('tensor ')")
     names = [row.name for row in compare(right, wrong).rows]
     box = page.locator("#bar").bounding_box()
     page.locator("#bar").click(position={"x": box["width"] * 10.5 / len(names), "y": 62})
@@ -283,7 +292,7 @@ def test_the_bar_leads_to_a_tensor(visit: Visit, two: str, right: Trace, wrong: 
 
 def test_search(visit: Visit, two: str, right: Trace, wrong: Trace) -> None:
     page = visit(two)
-    page.wait_for_function("document.querySelector('#headline').textContent.includes('tensor ')")
+    until(page, "document.querySelector('#headline').textContent.includes('tensor ')")
     report = compare(right, wrong)
     page.keyboard.press("/")
     page.keyboard.type("rnet*conv2")
@@ -305,10 +314,8 @@ def test_effect_on_the_faces(visit: Visit, two: str, right: Trace, wrong: Trace)
     page = visit(two)
     page.click("[data-tab=faces]")
     page.wait_for_selector("#effect")
-    apart = float(np.abs(right["final/boxes"] - wrong["final/boxes"]).max())
-    words = page.inner_text("#effect")
-    assert words.startswith("1 face in both, up to ")
-    assert float(words.split()[-3]) == pytest.approx(apart, rel=0.01)
+    assert (len(right["final/boxes"]), len(wrong["final/boxes"])) == (1, 0)
+    assert page.inner_text("#effect") == "0 faces in both, 1 lost in B"
     before = pixels(page, "#picture")
     page.click("#tab-faces tbody tr")
     assert place(page).startswith("#onet/crop")
@@ -344,19 +351,19 @@ def test_the_address_names_the_place(visit: Visit, two: str) -> None:
     assert page.inner_text("#tensor-title") == "rnet/crop000/prelu2"
 
 
-NOWHERE = """
-    no/such/tensor
-    rnet/crop000/conv2?at=99,99,99
-    rnet/crop000/conv2?at=-1,0,0
-    rnet/crop000/conv2?at=1.5,NaN
-    rnet/crop000/conv2?at=0
-    rnet/crop000/conv2?channel=999999999
-    rnet/crop000/conv2?view=<b>&show=<i>
-    rnet/crop000/conv2?box=a:final:999999999
-    rnet/crop000/conv2?box=b:proposals:7:1
-    %E0%A4%A
-    ?level=999999999&heat=1
-""".split()
+NOWHERE = [
+    "no/such/tensor",
+    "rnet/crop000/conv2?at=99,99,99",
+    "rnet/crop000/conv2?at=-1,0,0",
+    "rnet/crop000/conv2?at=1.5,NaN",
+    "rnet/crop000/conv2?at=0",
+    "rnet/crop000/conv2?channel=999999999",
+    "rnet/crop000/conv2?view=<b>&show=<i>",
+    "rnet/crop000/conv2?box=a:final:999999999",
+    "rnet/crop000/conv2?box=b:proposals:7:1",
+    "%E0%A4%A",
+    "?level=999999999&heat=1",
+]
 
 
 @pytest.mark.parametrize("hash", NOWHERE)
@@ -370,7 +377,6 @@ def test_an_address_that_leads_nowhere(visit: Visit, two: str, hash: str) -> Non
     page.keyboard.press("n")
     assert page.inner_text("#tensor-title") in place(page)
     assert page.inner_text("#tensor-title") != ""
-    visit.complaints[:] = [line for line in visit.complaints if "422" not in line]  # type: ignore[attr-defined]
 
 
 def test_a_second_tab(visit: Visit, two: str) -> None:
@@ -465,7 +471,7 @@ def test_a_trace_without_values(visit: Visit, files: dict[str, Path]) -> None:
         visit.complaints.clear()  # type: ignore[attr-defined]  # the answers 422 of thumbnails
     with explorer(files["right.npz"], files["hash.npz"]) as address:
         page = visit(address)
-        page.wait_for_function("document.querySelector('#headline').textContent.includes('no divergence')")
+        until(page, "document.querySelector('#headline').textContent.includes('no divergence')")
         visit.complaints.clear()  # type: ignore[attr-defined]
 
 
@@ -490,7 +496,7 @@ def test_a_large_map_is_loaded_in_parts(visit: Visit, tmp_path: Path) -> None:
     Trace.from_arrays({"pnet/level00/conv1": values}).save(path)
     with explorer(path) as address:
         page = visit(f"{address}#pnet/level00/conv1?at=1,1400,1300")
-        page.wait_for_function("document.querySelector('#under code').textContent !== '…'")
+        until(page, "document.querySelector('#under code')?.textContent.match(/\\d/)")
         assert page.inner_text("#under code") == str(int(values[1, 1400, 1300]))
 
 
@@ -498,7 +504,7 @@ def test_the_explorer_has_ended(visit: Visit, files: dict[str, Path]) -> None:
     with explorer(files["right.npz"]) as address:
         page = visit(address)
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("!document.querySelector('#tensor-note').hidden")
+    until(page, "!document.querySelector('#tensor-note').hidden")
     assert page.inner_text("#tensor-note") == "no answer: has mtcnn-cpp explore ended?"
     assert visit.complaints  # type: ignore[attr-defined]
     visit.complaints.clear()  # type: ignore[attr-defined]
@@ -513,7 +519,7 @@ def test_a_file_that_is_damaged_meanwhile(visit: Visit, files: dict[str, Path], 
             file.truncate(20_000)
         page.fill("#search", "rnet/crop000/conv3")
         page.keyboard.press("Enter")
-        page.wait_for_function("!document.querySelector('#tensor-note').hidden")
+        until(page, "!document.querySelector('#tensor-note').hidden")
         assert str(path) in page.inner_text("#tensor-note")
         visit.complaints.clear()  # type: ignore[attr-defined]
 

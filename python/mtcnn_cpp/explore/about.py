@@ -26,7 +26,7 @@ def about(source: Source) -> dict[str, Any]:
     layers = {name for side in sides.values() for name in layer_inputs(side.trace.names)}
     return {
         "sides": {letter: _side(side) for letter, side in sides.items()},
-        "tensors": [_listed(_entry(source, name)) for name in names],
+        "tensors": [_listed(entry_of(source, name)) for name in names],
         "layers": [index for index, name in enumerate(names) if name in layers],
         "states": by_hash(source),
         "picture": _picture(source),
@@ -38,7 +38,8 @@ def _side(side: Side) -> dict[str, Any]:
     return {"label": side.label, "tensors": len(side.trace), **plain(fields)}
 
 
-def _entry(source: Source, name: str) -> Entry:
+def entry_of(source: Source, name: str) -> Entry:
+    """The tensor as a has it, or b where a lacks it. UnknownName where neither has it."""
     return (
         source.a.trace.entry(name)
         if name in source.a.trace or source.b is None
@@ -67,7 +68,7 @@ def pixels_of(side: Side, step: int) -> NDArray[np.uint8]:
 
 def tensor(source: Source, verdicts: Verdicts | None, name: str) -> dict[str, Any]:
     """All that is known of one tensor but its values; its view, which says what can be asked for."""
-    entry = _entry(source, name)
+    entry = entry_of(source, name)
     answer: dict[str, Any] = {"name": name, "view": plain(view_of(entry.shape, entry.layout)), "sides": {}}
     for letter, side in (("a", source.a), ("b", source.b)):
         if side is None or name not in side.trace:

@@ -42,8 +42,10 @@ def application(source: Source, verdicts: Verdicts | None, token: str, port: int
         "faces": lambda request: about.faces(source),
         "tensor": lambda request: about.tensor(source, verdicts, _name(request)),
         "verdicts": lambda request: verdicts.since(_number(request, "from")) if verdicts else None,
-        "field": lambda request: _field(source, request),
-        "sum": lambda request: sum_of(source, _name(request), _at(request), _word(request, "side", "a")),
+        "field": _or_why_not(source, lambda request: _field(source, request)),
+        "sum": _or_why_not(
+            source, lambda request: sum_of(source, _name(request), _at(request), _word(request, "side", "a"))
+        ),
     }
     routes = [
         *(Route(f"/api/{name}", _as_json(answer)) for name, answer in answers.items()),
@@ -61,7 +63,9 @@ def application(source: Source, verdicts: Verdicts | None, token: str, port: int
     hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost")]
     if port == 80:
         hosts += ["127.0.0.1", "localhost"]
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, hosts)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would lead away from the token
+    return Guard(app, token, hosts)
 
 
 def _page_routes() -> list[Route]:
@@ -91,6 +95,19 @@ def _as_json(answer: Callable[[Request], Any]) -> _Answer:
     def run(request: Request) -> Response:
         text = json.dumps(answer(request), allow_nan=False, separators=(",", ":"))
         return Response(text, media_type="application/json")
+
+    return run
+
+
+def _or_why_not(source: Source, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Not every value has a sum: that is an answer too, {"none": why}. UnknownName for no tensor's name."""
+
+    def run(request: Request) -> Any:
+        about.entry_of(source, _name(request))
+        try:
+            return answer(request)
+        except TraceError as error:
+            return {"none": str(error)}
 
     return run
 

@@ -191,7 +191,9 @@ function detail() {
     if (height * width > WHOLE) return;
     const question = { name: here().name, channel: here().channel, top, left, height, width, step: 1 };
     const found = await Promise.all(panels.map(({ what }) => numbers("values", { ...question, what }))).catch(() => null);
-    if (found && mine === asked) panels.forEach((panel, index) => panel.view.add(piece(found[index], top, left, 1)));
+    if (!found || mine !== asked) return;
+    panels.forEach((panel, index) => panel.view.add(piece(found[index], top, left, 1)));
+    under(cellOf(here()));
   }, 90);
 }
 

@@ -6,7 +6,7 @@ import { boxesOf } from "./boxes.js";
 import { colour } from "./colours.js";
 import { brief, counted } from "./numbers.js";
 import { STAGES, go, here } from "./place.js";
-import { session } from "./session.js";
+import { lacking, session } from "./session.js";
 
 const TITLES = { proposals: "proposals", nms: "after NMS", rnet: "RNet", onet: "ONet", final: "final" };
 const PIXELS = 6e6; // of the picture that are sent at most
@@ -287,7 +287,8 @@ async function loadHeat() {
   const one = session.tensors[session.index.get(name)];
   if (!one || one.shape.length !== 2) return redraw();
   const [height, width] = one.shape;
-  const side = place.view === "b" ? "b" : "a";
+  const side = session.two && place.view === "b" ? "b" : "a";
+  if (lacking(one, side)) return redraw();
   try {
     const { shape, data } = await numbers("values", { name, what: side, channel: 0, top: 0, left: 0, height, width, step: Math.ceil(Math.sqrt((height * width) / 2e6)) });
     if (level() !== known) return undefined;

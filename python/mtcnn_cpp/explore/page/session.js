@@ -89,5 +89,15 @@ export function settled(place) {
 
 const TABLES = /(^|\/)(boxes\w*|landmarks|offsets)$/;
 
+/** Why a view of a tensor cannot be drawn; empty where it can. */
+export function lacking({ words, shape }, view) {
+  if (shape.includes(0)) return "empty";
+  const sides = { a: "a", b: "b", difference: "ab", ulp: "ab" }[session.two ? view : "a"];
+  if (words === "missing" && sides.includes("b")) return "not in B";
+  if (words === "extra" && sides.includes("a")) return "not in A";
+  const empty = [...sides].find((side) => session.about.sides[side].capture !== "full");
+  return empty ? "no values" : "";
+}
+
 export const has = (name) => session.index.has(name);
 export const tensor = (name) => session.tensors[session.index.get(name)];

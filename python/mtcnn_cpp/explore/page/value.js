@@ -7,7 +7,7 @@ import { goTo, locate } from "./maps.js";
 import { brief, counted } from "./numbers.js";
 import { go, here } from "./place.js";
 import * as picture from "./picture.js";
-import { has, session, tensor } from "./session.js";
+import { has, lacking, session, tensor } from "./session.js";
 import * as way from "./way.js";
 
 const RULES = { fma: "float32, fused", mul_add: "float32, multiply then add", double: "float64" };
@@ -59,7 +59,9 @@ function sidesOf(place) {
 async function told(element, mine, answer, show, otherwise = () => {}) {
   try {
     const found = await answer;
-    if (mine === asked) show(found);
+    if (mine !== asked) return;
+    if (found.none) throw new Error(found.none);
+    show(found);
   } catch (error) {
     if (mine !== asked) return;
     otherwise();
@@ -88,7 +90,7 @@ function showField({ parts, picture: place }, sides) {
 
 /** The network's input as a small picture, with the field in it. */
 async function drawInput(canvas, part, side) {
-  if (!has(part.name)) return;
+  if (!has(part.name) || lacking(tensor(part.name), side)) return;
   const found = await numbers("thumbnails", { name: part.name, what: side, size: 192 }).catch(() => null);
   if (!found || found.shape[0] !== 3 || !canvas.isConnected) return;
   const [, height, width] = found.shape;

@@ -5,7 +5,7 @@ import { numbers } from "./ask.js";
 import { INFINITE, NOT_A_NUMBER, colour, dark, painter, scaleOf, ulpColour, verdictColour } from "./colours.js";
 import { counted, sizes } from "./numbers.js";
 import { VIEWS, go, here } from "./place.js";
-import { home, members, session } from "./session.js";
+import { home, lacking, members, session } from "./session.js";
 import { words } from "./timeline.js";
 
 const TITLES = { a: "A", b: "B", difference: "difference", ulp: "ULP" };
@@ -97,10 +97,8 @@ function gridOf({ shape }, dimensions) {
 async function load(name) {
   const entry = cards.get(name), tensor = session.tensors[session.index.get(name)], stamp = shown;
   const note = entry.card.querySelector("em");
-  if (tensor.shape.includes(0)) {
-    note.textContent = "empty";
-    return;
-  }
+  note.textContent = lacking(tensor, here().view);
+  if (note.textContent) return;
   try {
     const found = await numbers("thumbnails", { name, what: here().view, size: tensor.shape.length > 1 ? 64 : 512 });
     if (shown !== stamp) return;
