@@ -5,7 +5,8 @@
 #include "model.h"
 #include "signals.h"
 
-PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+// Nothing that is shared between interpreters changes: the tables of kernels. Classes and exceptions belong to each.
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used(), py::multiple_interpreters::per_interpreter_gil()) {
     m.doc() = "The C++ core of mtcnn_cpp. Arrays are taken as they are: nothing is converted.";
     bindings::register_build_info(m);
     bindings::register_stop(m);

@@ -4,9 +4,8 @@
 #pragma once
 
 #include <chrono>
-#include <exception>
-#include <optional>
 #include <thread>
+#include <utility>
 
 #include "array_view.h"
 
@@ -16,41 +15,42 @@ namespace bindings {
     for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
+// What this thread gave up and will take again: the state of one interpreter, not always the main one. Null while it
+// may run Python.
+inline thread_local PyThreadState* given_up = nullptr;
+
+inline void take_again(PyThreadState* state) {
+    try {
+        PyEval_RestoreThread(state);
+    } catch (...) {
+        wait_for_the_end();
+    }
+}
+
 // While it lives, other threads may run Python.
 class Unlocked {
 public:
-    Unlocked() : state_(PyEval_SaveThread()) {}
-    ~Unlocked() {
-        try {
-            PyEval_RestoreThread(state_);
-        } catch (...) {
-            wait_for_the_end();
-        }
-    }
+    Unlocked() { given_up = PyEval_SaveThread(); }
+    ~Unlocked() { take_again(std::exchange(given_up, nullptr)); }
     Unlocked(const Unlocked&) = delete;
     Unlocked& operator=(const Unlocked&) = delete;
-
-private:
-    PyThreadState* state_;
 };
 
-// While it lives, this thread may run Python; on any thread.
+// While it lives, this thread may run Python, in the interpreter that called: on the thread that made Unlocked, or one
+// that has the lock anyway.
 class Locked {
 public:
-    Locked() {
-        try {
-            lock_.emplace();
-        } catch (const std::exception&) {
-            throw;
-        } catch (...) {
-            wait_for_the_end();
-        }
+    Locked() : was_given_up_(given_up != nullptr) {
+        if (was_given_up_) take_again(std::exchange(given_up, nullptr));
+    }
+    ~Locked() {
+        if (was_given_up_) given_up = PyEval_SaveThread();
     }
     Locked(const Locked&) = delete;
     Locked& operator=(const Locked&) = delete;
 
 private:
-    std::optional<py::gil_scoped_acquire> lock_;
+    const bool was_given_up_;
 };
 
 }  // namespace bindings

@@ -9,8 +9,10 @@
 #include "text.h"
 
 #if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
+#if !defined(NOMINMAX)
 #define NOMINMAX
+#endif
+#define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>

@@ -14,23 +14,31 @@
 namespace mtcnn {
 namespace {
 
+// Names are UTF-8 on every system; path's own conversions take another character set on Windows.
+std::string name_of(const std::filesystem::path& path) {
+    const std::u8string name = path.u8string();
+    return {name.begin(), name.end()};
+}
+
+std::filesystem::path path_of(const std::string& name) { return std::u8string(name.begin(), name.end()); }
+
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
     if (!std::filesystem::exists(path)) {
-        throw FileNotFound(path.string() + ": expected a file, found nothing there");
+        throw FileNotFound(name_of(path) + ": expected a file, found nothing there");
     }
     if (!std::filesystem::is_regular_file(path)) {
-        throw std::invalid_argument(path.string() + ": expected a file, found " +
+        throw std::invalid_argument(name_of(path) + ": expected a file, found " +
                                     (std::filesystem::is_directory(path) ? "a folder" : "a special file"));
     }
     const std::uintmax_t size = std::filesystem::file_size(path);
     if (size > static_cast<std::uintmax_t>(kSizeLimit)) {
-        throw std::invalid_argument(path.string() + ": expected a file of at most " + std::to_string(kSizeLimit) +
+        throw std::invalid_argument(name_of(path) + ": expected a file of at most " + std::to_string(kSizeLimit) +
                                     " bytes, found " + std::to_string(size));
     }
     std::vector<std::byte> data(static_cast<std::size_t>(size));
     std::ifstream file(path, std::ios::binary);
     if (!file.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(size))) {
-        throw std::invalid_argument(path.string() + ": expected " + std::to_string(size) +
+        throw std::invalid_argument(name_of(path) + ": expected " + std::to_string(size) +
                                     " readable bytes, found a read error");
     }
     return data;
@@ -55,7 +63,7 @@ std::vector<std::string> Network::names() const {
 }
 
 Model read_model(const std::string& index_path) {
-    const std::filesystem::path index(index_path);
+    const std::filesystem::path index = path_of(index_path);
     const std::vector<std::byte> bytes = read_file(index);
     std::istringstream lines(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     std::map<std::string, std::filesystem::path> files;
@@ -73,7 +81,7 @@ Model read_model(const std::string& index_path) {
                                         ": expected NAME FILE, where NAME is PNet, RNet or ONet, each once, found \"" +
                                         text.substr(0, 80) + "\"");
         }
-        files[name] = index.parent_path() / stripped(text.substr(space));
+        files[name] = index.parent_path() / path_of(stripped(text.substr(space)));
     }
     const auto read = [&](const std::string& name, const Purpose& purpose) {
         const auto file = files.find(name);
@@ -81,7 +89,7 @@ Model read_model(const std::string& index_path) {
             throw std::invalid_argument(index_path + ": line " + std::to_string(number + 1) + ": expected a line for " +
                                         name + ", found the end of the file");
         }
-        return read_network(read_file(file->second), file->second.string(), purpose);
+        return read_network(read_file(file->second), name_of(file->second), purpose);
     };
     return {read("PNet", kPNet), read("RNet", kRNet), read("ONet", kONet)};
 }

@@ -77,7 +77,7 @@ struct Model {
 };
 
 // Reads the networks that an index file of lines NAME FILE names (MTCNN_detector.txt). Throws FileNotFound, or
-// std::invalid_argument naming file and line, or file and byte.
+// std::invalid_argument naming file and line, or file and byte. Names are UTF-8.
 Model read_model(const std::string& index_path);
 
 }  // namespace mtcnn

@@ -3,12 +3,12 @@
 #include <iostream>
 
 #include "check.h"
-#include "mtcnn/kernels/cpu.h"
+#include "mtcnn/kernels/kernels.h"
 #include "multiply_add.h"
 
 int main() {
-#if defined(__x86_64__) || defined(_M_X64)
-    if (!mtcnn::cpu_has_avx2()) {
+#if MTCNN_X86_64
+    if (!mtcnn::cpu_has(mtcnn::kernels_avx2.features)) {
         std::cout << "SKIPPED: this processor has no fused multiply-add\n";
         return 0;
     }

@@ -1,5 +1,6 @@
 // OpenFace's networks on a real face: every tensor, on every variant, has the bits of the reference.
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include "check.h"
@@ -101,5 +102,25 @@ int main() {
         const auto read = [] { mtcnn::read_model("no/such/MTCNN_detector.txt"); };
         CHECK(test::throws<mtcnn::FileNotFound>(read, &message));
         CHECK(message.find("MTCNN_detector.txt") != std::string::npos, message);
+    });
+    test::run("names are UTF-8", [&] {
+        // "modèle-网络", whatever character set this file is read in.
+        const std::string name = "mod\xC3\xA8le-\xE7\xBD\x91\xE7\xBB\x9C";
+        const std::filesystem::path folder =
+            std::filesystem::temp_directory_path() / std::u8string(name.begin(), name.end());
+        std::filesystem::remove_all(folder);
+        std::filesystem::create_directory(folder);
+        const std::filesystem::path index = MTCNN_TEST_INDEX;
+        for (const auto& file : std::filesystem::directory_iterator(index.parent_path())) {
+            const std::string extension = file.path().extension().string();
+            if (extension == ".dat" || extension == ".txt") std::filesystem::copy(file.path(), folder);
+        }
+        const std::u8string copied = (folder / index.filename()).u8string();
+        const std::string text(copied.begin(), copied.end());
+        CHECK(mtcnn::read_model(text).onet.layers.size() == 14);
+        std::filesystem::remove_all(folder);
+        std::string message;
+        CHECK(test::throws<mtcnn::FileNotFound>([&] { mtcnn::read_model(text); }, &message));
+        CHECK(message.find(name) != std::string::npos, message);
     });
 }

@@ -1,26 +1,103 @@
 #include "cpu.h"
 
-#if defined(_MSC_VER) && !defined(__clang__) && defined(_M_X64)
+// Not __builtin_cpu_supports: it needs a library of the compiler that is not there on Windows.
+#if MTCNN_X86_64
+#if defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
 #include <intrin.h>
-namespace {
-struct Leaf {
-    int eax, ebx, ecx, edx;
-};
-Leaf leaf(int number) {
-    int r[4];
-    __cpuidex(r, number, 0);
-    return {r[0], r[1], r[2], r[3]};
-}
-// Whether the operating system saves these register states: 6 is XMM and YMM, 0xE6 adds the AVX-512 ones.
-bool saves(unsigned long long states) { return (leaf(1).ecx & (1 << 27)) != 0 && (_xgetbv(0) & states) == states; }
-}  // namespace
-bool mtcnn::cpu_has_avx2() { return saves(6) && (leaf(1).ecx & (1 << 12)) != 0 && (leaf(7).ebx & (1 << 5)) != 0; }
-bool mtcnn::cpu_has_avx512() { return cpu_has_avx2() && saves(0xE6) && (leaf(7).ebx & (1 << 16)) != 0; }
-#elif defined(__x86_64__)
-bool mtcnn::cpu_has_avx2() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
-bool mtcnn::cpu_has_avx512() { return cpu_has_avx2() && __builtin_cpu_supports("avx512f") != 0; }
 #else
-bool mtcnn::cpu_has_avx2() { return false; }
-bool mtcnn::cpu_has_avx512() { return false; }
+#include <cpuid.h>
 #endif
+#endif
+
+namespace mtcnn {
+namespace {
+
+constexpr std::uint32_t kOsxsave = 1U << 27;  // of leaf1_ecx: "xgetbv" may be asked
+constexpr std::uint64_t kYmm = 0x06;          // XMM and the upper halves of YMM
+constexpr std::uint64_t kZmm = 0xE6;          // and the masks and all of ZMM
+
+struct Row {
+    CpuFeature feature;
+    std::uint32_t CpuAnswers::* reg;
+    int bit;
+    std::uint64_t saved;
+};
+
+constexpr Row kRows[] = {
+    {kSse3, &CpuAnswers::leaf1_ecx, 0, 0},         {kSsse3, &CpuAnswers::leaf1_ecx, 9, 0},
+    {kSse41, &CpuAnswers::leaf1_ecx, 19, 0},       {kSse42, &CpuAnswers::leaf1_ecx, 20, 0},
+    {kPopcnt, &CpuAnswers::leaf1_ecx, 23, 0},      {kMovbe, &CpuAnswers::leaf1_ecx, 22, 0},
+    {kLzcnt, &CpuAnswers::extended1_ecx, 5, 0},    {kBmi1, &CpuAnswers::leaf7_ebx, 3, 0},
+    {kBmi2, &CpuAnswers::leaf7_ebx, 8, 0},         {kF16c, &CpuAnswers::leaf1_ecx, 29, kYmm},
+    {kFma, &CpuAnswers::leaf1_ecx, 12, kYmm},      {kAvx, &CpuAnswers::leaf1_ecx, 28, kYmm},
+    {kAvx2, &CpuAnswers::leaf7_ebx, 5, kYmm},      {kAvx512f, &CpuAnswers::leaf7_ebx, 16, kZmm},
+    {kAvx512cd, &CpuAnswers::leaf7_ebx, 28, kZmm}, {kAvx512bw, &CpuAnswers::leaf7_ebx, 30, kZmm},
+    {kAvx512dq, &CpuAnswers::leaf7_ebx, 17, kZmm}, {kAvx512vl, &CpuAnswers::leaf7_ebx, 31, kZmm},
+};
+
+#if MTCNN_X86_64
+
+struct Leaf {
+    std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+// All zero where the processor has no such leaf.
+Leaf leaf(std::uint32_t number) {
+    Leaf l;
+#if defined(_MSC_VER) && !defined(__clang__)
+    int r[4];
+    __cpuid(r, static_cast<int>(number & 0x80000000U));
+    if (static_cast<std::uint32_t>(r[0]) < number) return l;
+    __cpuidex(r, static_cast<int>(number), 0);
+    l = {static_cast<std::uint32_t>(r[0]), static_cast<std::uint32_t>(r[1]), static_cast<std::uint32_t>(r[2]),
+         static_cast<std::uint32_t>(r[3])};
+#else
+    __get_cpuid_count(number, 0, &l.eax, &l.ebx, &l.ecx, &l.edx);
+#endif
+    return l;
+}
+
+std::uint64_t saved_registers() {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return _xgetbv(0);
+#else
+    std::uint32_t low = 0;
+    std::uint32_t high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return std::uint64_t{high} << 32 | low;
+#endif
+}
+
+CpuAnswers ask() {
+    CpuAnswers answers{leaf(1).ecx, leaf(7).ebx, leaf(0x80000001U).ecx, 0};
+    if ((answers.leaf1_ecx & kOsxsave) != 0) answers.saved = saved_registers();
+#if defined(__APPLE__)
+    // macOS begins to save the wide registers when a thread first uses them, and does not say so before.
+    if ((answers.saved & kYmm) == kYmm) answers.saved |= kZmm;
+#endif
+    return answers;
+}
+
+#endif
+
+}  // namespace
+
+std::uint32_t features_of(const CpuAnswers& answers) {
+    const std::uint64_t saved = (answers.leaf1_ecx & kOsxsave) != 0 ? answers.saved : 0;
+    std::uint32_t features = 0;
+    for (const Row& row : kRows) {
+        if ((answers.*row.reg >> row.bit & 1U) != 0 && (saved & row.saved) == row.saved) features |= row.feature;
+    }
+    return features;
+}
+
+bool cpu_has(std::uint32_t features) {
+#if MTCNN_X86_64
+    return (features_of(ask()) & features) == features;
+#else
+    return features == 0;
+#endif
+}
+
+}  // namespace mtcnn

@@ -2,6 +2,8 @@
 // be for two of them (macOS).
 #pragma once
 
+#include <cstdint>
+
 #if defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
 #define MTCNN_X86_64 1
 #else
@@ -15,7 +17,38 @@
 
 namespace mtcnn {
 
-bool cpu_has_avx2();    // AVX2 and FMA
-bool cpu_has_avx512();  // AVX-512F, AVX2 and FMA
+// What an x86-64 processor may have and the first ones had not: bits of a set.
+enum CpuFeature : std::uint32_t {
+    kSse3 = 1U << 0,
+    kSsse3 = 1U << 1,
+    kSse41 = 1U << 2,
+    kSse42 = 1U << 3,
+    kPopcnt = 1U << 4,
+    kMovbe = 1U << 5,
+    kLzcnt = 1U << 6,
+    kBmi1 = 1U << 7,
+    kBmi2 = 1U << 8,
+    kF16c = 1U << 9,
+    kFma = 1U << 10,
+    kAvx = 1U << 11,
+    kAvx2 = 1U << 12,
+    kAvx512f = 1U << 13,
+    kAvx512cd = 1U << 14,
+    kAvx512bw = 1U << 15,
+    kAvx512dq = 1U << 16,
+    kAvx512vl = 1U << 17,
+};
+
+// What a processor tells of itself when asked by "cpuid" and "xgetbv".
+struct CpuAnswers {
+    std::uint32_t leaf1_ecx, leaf7_ebx, extended1_ecx;
+    std::uint64_t saved;  // the registers that the operating system saves when it changes threads
+};
+
+// The set of features that may be used after such answers.
+std::uint32_t features_of(const CpuAnswers& answers);
+
+// Whether this processor has all of a set.
+bool cpu_has(std::uint32_t features);
 
 }  // namespace mtcnn

@@ -6,6 +6,8 @@
 
 namespace mtcnn {
 
+bool Kernels::supported() const { return cpu_has(features); }
+
 const std::vector<const Kernels*>& kernel_variants() {
     static const std::vector<const Kernels*> variants = {
 #define MTCNN_VARIANT(name) &kernels_##name,

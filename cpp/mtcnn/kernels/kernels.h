@@ -101,7 +101,8 @@ struct PixelFormat {
 struct Kernels {
     const char* name;
     const char* description;
-    bool (*supported)();
+    std::uint32_t features;        // of the processor, that the compiler was allowed to use
+    bool supported() const;        // by this processor
     std::int64_t steps_at_a_time;  // multiply-adds that one call is to do at most, so that others can end the work soon
     // How many output maps (of a dense layer: outputs) one tile computes: weights are packed in groups of as many.
     int (*planar_group)(int out_maps);

@@ -5,6 +5,5 @@
 
 #include "table-inl.h"
 
-const mtcnn::Kernels mtcnn::kernels_avx2 =
-    MTCNN_KERNELS("avx2", "x86-64 with AVX2 and FMA", mtcnn::cpu_has_avx2, 1 << 26);
+const mtcnn::Kernels mtcnn::kernels_avx2 = MTCNN_KERNELS("avx2", "x86-64 with AVX2 and FMA", 1 << 26);
 #endif

@@ -5,6 +5,5 @@
 
 #include "table-inl.h"
 
-const mtcnn::Kernels mtcnn::kernels_avx512 =
-    MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", mtcnn::cpu_has_avx512, 1 << 26);
+const mtcnn::Kernels mtcnn::kernels_avx512 = MTCNN_KERNELS("avx512", "x86-64 with AVX-512F", 1 << 26);
 #endif

@@ -8,10 +8,6 @@
 
 #include "table-inl.h"
 
-namespace {
-bool supported() { return true; }
-}  // namespace
-
 #if MTCNN_X86_64
 #include "to_odd.h"
 
@@ -46,4 +42,4 @@ void convolve_channels_checked(const ChannelConvolution& a) {
 #endif
 
 const mtcnn::Kernels mtcnn::kernels_generic =
-    MTCNN_KERNELS("generic", "runs everywhere", supported, MTCNN_X86_64 ? 1 << 24 : 1 << 22);
+    MTCNN_KERNELS("generic", "runs everywhere", MTCNN_X86_64 ? 1 << 24 : 1 << 22);

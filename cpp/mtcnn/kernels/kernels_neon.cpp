@@ -5,9 +5,5 @@
 
 #include "table-inl.h"
 
-namespace {
-bool supported() { return true; }
-}  // namespace
-
-const mtcnn::Kernels mtcnn::kernels_neon = MTCNN_KERNELS("neon", "64-bit Arm with Advanced SIMD", supported, 1 << 24);
+const mtcnn::Kernels mtcnn::kernels_neon = MTCNN_KERNELS("neon", "64-bit Arm with Advanced SIMD", 1 << 24);
 #endif

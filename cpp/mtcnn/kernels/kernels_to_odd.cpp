@@ -6,10 +6,6 @@
 
 #include "table-inl.h"
 
-namespace {
-bool supported() { return true; }
-}  // namespace
-
 const mtcnn::Kernels mtcnn::kernels_to_odd =
-    MTCNN_KERNELS("to_odd", "any x86-64 processor, every sum rounded to odd", supported, 1 << 24);
+    MTCNN_KERNELS("to_odd", "any x86-64 processor, every sum rounded to odd", 1 << 24);
 #endif

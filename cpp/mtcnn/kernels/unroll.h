@@ -11,7 +11,7 @@
 #define MTCNN_UNROLL _Pragma("GCC unroll 32")
 #define MTCNN_UNROLL_SIDE _Pragma("GCC unroll 3")
 #define MTCNN_INLINE inline __attribute__((always_inline))
-#else
+#else  // Microsoft's compiler unrolls as it likes: cmake/Isa.cmake warns
 #define MTCNN_UNROLL
 #define MTCNN_UNROLL_SIDE
 #define MTCNN_INLINE __forceinline
