@@ -51,8 +51,9 @@ def detect(
     A source that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
     exit code is 1.
     """
-    from ..jobs import Eyes, Saver, Settings, make_plan
+    from ..jobs import Eyes, Saver, Settings, keep_freed_memory, make_plan
 
+    keep_freed_memory()
     if not sources and not sample:
         raise typer.BadParameter("no source given: name pictures, videos or folders, or use --sample")
     with errors_reported():

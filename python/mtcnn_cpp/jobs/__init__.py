@@ -2,6 +2,7 @@
 resumed."""
 
 from .expect import expected_frames
+from .heap import keep_freed_memory
 from .look import Eyes
 from .one_table import writing_table
 from .parts import Left, Parts
@@ -23,6 +24,7 @@ __all__ = [
     "Summary",
     "Watch",
     "expected_frames",
+    "keep_freed_memory",
     "make_plan",
     "prepare",
     "run_to_folder",

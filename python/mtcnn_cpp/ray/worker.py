@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs import Eyes, Parts, Settings
+from ..jobs import Eyes, Parts, Settings, keep_freed_memory
 from ..jobs.content import words
 from ..jobs.unit import Unit
 from ..jobs.work import do_unit
@@ -66,6 +66,7 @@ class Units:
             other = [name for name in described if described[name] != job.described.get(name)]
             told = ", ".join(f"{name} {described[name]!r}, not {job.described.get(name)!r}" for name in other)
             raise ValueError(f"mtcnn_cpp is another one here: {told}; install the same on every machine")
+        keep_freed_memory()
         self._parts = job.parts
         self._eyes = Eyes(detector, job.settings)
 
