@@ -23,7 +23,7 @@ def scripts() -> list[Path]:
 
 def run(script: Path, folder: Path) -> tuple[str, list[str]]:
     """What the script printed, and the names of its pictures. RuntimeError with its words where it fails."""
-    for old in folder.glob(f"{script.stem}*.*"):
+    for old in _pictures(script, folder):
         old.unlink()
     environment = {**os.environ, "MPLBACKEND": "agg"}
     done = subprocess.run(
@@ -36,9 +36,11 @@ def run(script: Path, folder: Path) -> tuple[str, list[str]]:
     )
     if done.returncode:
         raise RuntimeError(f"{script}: exit code {done.returncode}\n{done.stderr}")
-    return done.stdout, sorted(
-        file.name for file in folder.glob(f"{script.stem}*") if file.suffix in (".png", ".jpg")
-    )
+    return done.stdout, sorted(file.name for file in _pictures(script, folder))
+
+
+def _pictures(script: Path, folder: Path) -> list[Path]:
+    return [file for file in folder.glob(f"{script.stem}*") if file.suffix in (".png", ".jpg")]
 
 
 def page(script: Path, printed: str, pictures: list[str]) -> str:
