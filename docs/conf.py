@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import mtcnn_cpp  # noqa: E402
+import mtcnn_cpp.types  # noqa: E402
 
 project = "mtcnn_cpp"
 author = "The authors of mtcnn_cpp"
@@ -45,6 +45,11 @@ autodoc_default_options = {
 }
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {  # by their names, which have entries, and not by what they stand for
+    name: f"mtcnn_cpp.types.{name}"
+    for name in mtcnn_cpp.types.__all__
+    if not isinstance(getattr(mtcnn_cpp.types, name), type)
+}
 python_use_unqualified_type_names = True
 add_module_names = False
 maximum_signature_line_length = 90

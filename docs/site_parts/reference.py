@@ -58,6 +58,7 @@ MET = {
         "conformance.card.CaseGrade",
         "conformance.faces.FaceGrade",
         "conformance.layers.LayerGrade",
+        "conformance.results.Result",
     ],
 }
 # What stands in annotations and is nobody's business: no links. Any other name without a page is a warning.
@@ -74,6 +75,8 @@ INNER = {
     "reference.cascade.ForwardPasses",
     "reference.options.Options",
     "trace.file.trace.Values",
+    "trace.record.torch_hooks.Watch",
+    "trace.show.cases.Case",
 }
 # Libraries whose own documentation is elsewhere, and whose names are therefore no links.
 FOREIGN = ("numpy", "np", "NDArray", "pandas", "pyarrow", "pa", "supervision", "torch", "onnx", "onnxruntime",
@@ -167,7 +170,7 @@ def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py":
         return None
-    home = env.mtcnn_cpp_homes.get(target) or env.mtcnn_cpp_homes.get(target.rpartition(".")[2])
+    home = env.mtcnn_cpp_homes.get(target)
     if home and home != target:
         domain = env.get_domain("py")
         found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, contnode)
