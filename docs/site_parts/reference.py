@@ -58,12 +58,12 @@ MET = {
         "conformance.card.CaseGrade",
         "conformance.faces.FaceGrade",
         "conformance.layers.LayerGrade",
-        "conformance.results.Result",
     ],
 }
 # What stands in annotations and is nobody's business: no links. Any other name without a page is a warning.
 INNER = {
     "backends.runner.Runner",
+    "conformance.results.Result",
     "drawing.Drawable",
     "drawn_video.DrawnVideo",
     "formats.found.FoundNetwork",
