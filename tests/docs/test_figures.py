@@ -11,7 +11,7 @@ BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
 
 
 def figures(text: str) -> list[str]:
-    """Milliseconds on one thread and on two, beside the other ports; the share of the peak; the fastest port."""
+    """Milliseconds on one thread and on two beside the other ports; share of the peak; the fastest port."""
     ours = re.findall(r"^  mtcnn_cpp +\d +([\d.]+)", text, flags=re.M)
     (share,) = re.findall(r"^  avx512 +1 .* ([\d.]+) % ", text, flags=re.M)
     theirs = re.findall(r"^  pymtcnn +\d .* ([\d.]+)x ", text, flags=re.M)
