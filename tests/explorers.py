@@ -7,6 +7,9 @@ import os
 import shutil
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,17 @@ if TYPE_CHECKING:
 CHROMIUM = os.environ.get("MTCNN_TEST_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+
+
+def answer(address: str, question: str, **words: object) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of what an explorer answers to GET api/QUESTION?WORDS."""
+    query = urllib.parse.urlencode(words)
+    try:
+        with urllib.request.urlopen(f"{address}api/{question}?{query}", timeout=20) as found:
+            return found.status, dict(found.headers), found.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read()
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ def test_levels_and_heat_maps(visit: Visit, one: str, right: Trace) -> None:
     assert page.get_attribute("#level", "max") == str(len(levels) - 1)
     plain = pixels(page, "#picture")
     page.click("#heat")
-    until(page, "before => document.querySelector('#picture').toDataURL() !== before", arg=plain)
+    until(page, "before => document.querySelector('#picture').toDataURL() !== before", plain)
     seen = {pixels(page, "#picture")}
     for number in range(1, len(levels)):
         page.locator("#level").fill(str(number))
