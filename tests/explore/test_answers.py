@@ -235,7 +235,7 @@ def test_too_many_values_at_once(tmp_path: Path) -> None:
 
 def test_many_at_once(files: dict[str, Path], right: Trace, wrong: Trace) -> None:
     """While the two are compared, 16 threads ask for values: each gets its own, whole and right."""
-    names = [name for name in right if right[name].ndim == 3 and right[name].size and name in wrong]
+    names = [name for name in right if name in wrong and right[name].ndim == 3 and wrong[name].size]
     rng = np.random.default_rng(0)
     with explorer(files["right.npz"], files["wrong.npz"]) as address:
 
