@@ -478,7 +478,7 @@ def test_a_trace_without_values(visit: Visit, files: dict[str, Path]) -> None:
 def test_too_large_to_show(visit: Visit, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from mtcnn_cpp.explore import about, tensors
 
-    for module in (about, tensors):
+    for module in (about, tensors):  # the second refuses what the first one says
         monkeypatch.setattr(module, "SHOW_LIMIT", 5000)
     with explorer(files["right.npz"]) as address:
         page = visit(f"{address}#rnet/crop000/conv1")

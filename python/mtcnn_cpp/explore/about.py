@@ -19,14 +19,15 @@ from .views import view_of
 
 
 def about(source: Source) -> dict[str, Any]:
-    """Of both traces: label, capture level and origin; of every tensor: name, shape, dtype, and what the
-    hashes say; which tensors are outputs of layers."""
+    """Of both traces: label, capture level and origin; of every tensor: name, shape, dtype, kind of view, and
+    what the hashes say; which tensors are outputs of layers."""
     names = names_of(source)
     sides = {"a": source.a} | ({"b": source.b} if source.b else {})
     layers = {name for side in sides.values() for name in layer_inputs(side.trace.names)}
     return {
         "sides": {letter: _side(side) for letter, side in sides.items()},
-        "tensors": [_listed(entry_of(source, name)) for name in names],
+        "tensors": [_listed(source, name) for name in names],
+        "limit": SHOW_LIMIT,
         "layers": [index for index, name in enumerate(names) if name in layers],
         "states": by_hash(source),
         "picture": _picture(source),
@@ -47,8 +48,18 @@ def entry_of(source: Source, name: str) -> Entry:
     )
 
 
-def _listed(entry: Entry) -> list[Any]:
-    return [entry.name, list(entry.shape), entry.dtype]
+def _listed(source: Source, name: str) -> list[Any]:
+    """Of a tensor that is of another shape or dtype in b, also that it is."""
+    entry = entry_of(source, name)
+    other = source.b.trace.entry(name) if source.b and name in source.b.trace else entry
+    unlike = (entry.shape, entry.dtype) != (other.shape, other.dtype)
+    return [
+        entry.name,
+        list(entry.shape),
+        entry.dtype,
+        view_of(entry.shape, entry.layout).kind,
+        *([1] * unlike),
+    ]
 
 
 def _picture(source: Source) -> dict[str, Any] | None:
@@ -79,8 +90,6 @@ def tensor(source: Source, verdicts: Verdicts | None, name: str) -> dict[str, An
             "dtype": one.dtype,
             "layout": one.layout,
             "sha256": one.sha256,
-            "values": side.trace.manifest.capture == "full" and one.nbytes <= SHOW_LIMIT,
-            "bytes": one.nbytes,
             "statistics": plain(statistics(source, name, letter)),
         }
     row = verdicts.row(name) if verdicts else None

@@ -135,8 +135,7 @@ def _view(source: Source, name: str, what: Which) -> View:
             )
     if first.nbytes > SHOW_LIMIT:
         raise TraceError(
-            f"{name} is too large to show: {first.nbytes / 2**20:.0f} MiB of values, at most "
-            f"{SHOW_LIMIT / 2**20:.0f} MiB are drawn; its statistics are below"
+            f"{name} is too large to show: {first.nbytes:,} bytes of values, at most {SHOW_LIMIT:,} are drawn"
         )
     return view_of(first.shape, first.layout)
 

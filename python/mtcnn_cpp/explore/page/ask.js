@@ -4,11 +4,14 @@ const KEPT = 160 << 20; // bytes of answers
 const kept = new Map();
 let bytesKept = 0;
 
+/** Thumbnails wait for the map that was clicked: a browser asks six questions at a time. */
+const priority = (path) => (path === "thumbnails" ? "low" : path === "values" ? "high" : "auto");
+
 async function fetched(path, question) {
   const words = new URLSearchParams(question).toString();
   let response;
   try {
-    response = await fetch(`api/${path}${words ? `?${words}` : ""}`);
+    response = await fetch(`api/${path}${words ? `?${words}` : ""}`, { priority: priority(path) });
   } catch {
     throw new Error("no answer: has mtcnn-cpp explore ended?");
   }

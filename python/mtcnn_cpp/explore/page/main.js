@@ -2,6 +2,7 @@
 
 import { $, fill, h } from "./dom.js";
 import { forget } from "./colours.js";
+import * as facts from "./facts.js";
 import * as keys from "./keys.js";
 import * as list from "./list.js";
 import * as maps from "./maps.js";
@@ -15,8 +16,8 @@ import * as way from "./way.js";
 
 function moved(place, before) {
   picture.moved(place, before);
+  maps.moved(place, before); // first, so that its questions are
   way.moved(place);
-  maps.moved(place, before);
   value.moved(place);
   list.moved(place, before);
   timeline.redraw();
@@ -30,7 +31,7 @@ function verdicts() {
   timeline.redraw();
   list.refresh();
   way.refresh();
-  maps.refresh();
+  facts.refresh();
   headline();
   if (session.done && session.first && guessed && here().name === guessed && session.first !== guessed) {
     guessed = session.first;

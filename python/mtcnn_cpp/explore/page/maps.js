@@ -4,16 +4,17 @@ import { $, fill, h } from "./dom.js";
 import { ask, numbers } from "./ask.js";
 import { ULP_CLASSES, painter, scaleOf, ulpColour } from "./colours.js";
 import { MapView, SPECIAL, gridOf } from "./map.js";
-import { brief, counted, shortest, sizes } from "./numbers.js";
+import { brief, shortest } from "./numbers.js";
 import { go, here } from "./place.js";
-import { has, session, tensor } from "./session.js";
+import { facts as showFacts } from "./facts.js";
+import { bytesOf, has, session, tensor, viewOf } from "./session.js";
 
 const WHOLE = 1 << 20; // values of a map up to which it is loaded whole
 const MOST = 140; // of a cell's width
 const TITLES = { a: "A", b: "B", difference: "B − A", ulp: "ULP" };
 const camera = { scale: 1, x: 0, y: 0 };
 let panels = []; // {what, view}
-let shape = null; // the answer to `tensor` for what is shown
+let shape = null; // what is shown, as maps: see `viewOf`
 let grid = null, stamp = "", own = false; // own: the user has moved the camera
 let asked = 0;
 
@@ -29,58 +30,55 @@ export async function moved(place, before, force = false) {
 async function show(place, another) {
   const mine = ++asked;
   $("tensor-title").textContent = place.name;
-  if (!has(place.name)) {
-    clear(place.name ? `there is no tensor of that name: ${place.name}` : "no tensor is chosen");
-    return;
-  }
-  let found;
-  try {
-    found = await ask("tensor", { name: place.name });
-  } catch (error) {
-    if (mine === asked) clear(error.message);
-    return;
-  }
-  if (mine !== asked) return;
-  shape = found;
-  grid = gridOf(found.view);
-  facts();
+  if (!has(place.name)) return clear(place.name ? `there is no tensor of that name: ${place.name}` : "no tensor is chosen");
+  const one = tensor(place.name);
+  shape = viewOf(one);
+  grid = gridOf(shape);
   channels(place);
-  const note = unshown(found);
-  $("tensor-note").hidden = !note;
-  $("tensor-note").textContent = note;
-  lay(note ? [] : wanted(found));
+  let note = unshown(one);
+  say(note);
+  lay(note ? [] : wanted(one));
   if (another || !own) fit();
   fill($("under"), []);
-  await load(place, mine);
-  if (mine === asked) mark(here());
+  if (another) fill($("facts"), []);
+  const [, found] = await Promise.all([note ? null : load(place, mine), ask("tensor", { name: place.name }).catch((error) => ({ error: error.message }))]);
+  if (mine !== asked) return undefined;
+  if (found.error) say((note ||= found.error));
+  else showFacts(found);
+  return undefined;
+}
+
+/** A word in the place of the maps; none for empty text. */
+function say(note) {
+  $("tensor-note").hidden = !note;
+  $("tensor-note").textContent = note;
 }
 
 function clear(words) {
   shape = null;
   lay([]);
   for (const id of ["channels", "facts", "scale", "under"]) fill($(id), []);
-  $("tensor-note").hidden = false;
-  $("tensor-note").textContent = words;
+  say(words);
 }
 
 /** Why nothing is drawn, in words; empty where something is. */
-function unshown(found) {
-  const sides = Object.entries(found.sides);
-  if (!grid.count || !found.view.channels) return "empty: there are no values";
-  if (sides.every(([, side]) => side.values)) return "";
-  const [letter] = sides.find(([, side]) => !side.values);
-  const { capture } = session.about.sides[letter];
-  if (capture !== "full") return `${session.about.sides[letter].label} was captured at level "${capture}": it holds no values, only ${capture === "names" ? "names and shapes" : capture === "hash" ? "hashes" : "hashes and statistics"}`;
-  return `too large to show: ${counted(found.sides[letter].bytes, "byte")} of values; its statistics are below`;
+function unshown(one) {
+  if (!grid.count || !shape.channels) return "empty: there are no values";
+  if (bytesOf(one) > session.about.limit) return `too large to show: ${bytesOf(one).toLocaleString("en")} bytes of values, at most ${session.about.limit.toLocaleString("en")} are drawn; its statistics are below`;
+  const sides = sidesOf(one).map((letter) => session.about.sides[letter]);
+  const without = sides.find(({ capture }) => capture !== "full");
+  if (!without) return "";
+  const { label, capture } = without;
+  return `${label} was captured at level "${capture}": it holds no values, only ${{ names: "names and shapes", hash: "hashes" }[capture] ?? "hashes and statistics"}`;
 }
 
+const sidesOf = ({ words }) => (!session.two ? ["a"] : words === "missing" ? ["a"] : words === "extra" ? ["b"] : ["a", "b"]);
+
 /** Which maps are beside each other. */
-function wanted(found) {
-  const { a, b } = found.sides;
-  if (!session.two) return ["a"];
-  if (!a || !b) return [a ? "a" : "b"];
-  const alike = a.dtype === b.dtype && a.shape.join() === b.shape.join();
-  return alike ? ["a", "b", here().view === "ulp" ? "ulp" : "difference"] : ["a"];
+function wanted(one) {
+  const sides = sidesOf(one);
+  if (one.unlike) return ["a"];
+  return sides.length === 2 ? ["a", "b", here().view === "ulp" ? "ulp" : "difference"] : sides;
 }
 
 function lay(list) {
@@ -117,8 +115,9 @@ export function fit() {
   if (!grid || !panels.length) return;
   const box = panels[0].canvas.getBoundingClientRect();
   if (!box.width) return;
-  const scale = Math.min(box.width / grid.columns, box.height / grid.rows, 64);
-  moveTo({ scale, x: (box.width - grid.columns * scale) / 2, y: (box.height - grid.rows * scale) / 2 }, false);
+  const whole = Math.min(box.width / grid.columns, box.height / grid.rows, 64);
+  const scale = grid.columns < 16 ? Math.max(whole, 44) : whole; // a long table begins at its first rows
+  moveTo({ scale, x: (box.width - grid.columns * scale) / 2, y: Math.max((box.height - grid.rows * scale) / 2, 0) }, false);
 }
 
 function zoom(x, y, by) {
@@ -138,16 +137,20 @@ export function zoomBy(by) {
 
 /** Load each map: whole, or coarse and then the part that is seen. */
 async function load(place, mine) {
-  const { height, width } = shape.view;
+  const { height, width } = shape;
   if (!panels.length) return fill($("scale"), []);
   const step = Math.max(1, Math.ceil(Math.sqrt((height * width) / WHOLE)));
-  const channel = Math.min(place.channel, shape.view.channels - 1);
+  const channel = Math.min(place.channel, shape.channels - 1);
   const question = { name: place.name, channel, top: 0, left: 0, height, width, step };
   let found;
   try {
     found = await Promise.all(panels.map(({ what }) => numbers("values", { ...question, what })));
   } catch (error) {
-    if (mine === asked) clear(error.message);
+    if (mine === asked) {
+      lay([]);
+      fill($("scale"), []);
+      say(error.message);
+    }
     return undefined;
   }
   if (mine !== asked) return undefined;
@@ -159,6 +162,8 @@ async function load(place, mine) {
     view.add(piece(found[index], 0, 0, step));
   });
   scales();
+  $("maps").dataset.shown = `${place.name} ${channel}`;
+  mark(here());
   return detail();
 }
 
@@ -173,7 +178,7 @@ function finite(values) {
 
 /** The values as they lie in the grid: a vector in rows, the rest of the last one left open. */
 function piece({ shape: [rows, columns], data }, top, left, step) {
-  if (shape.view.kind !== "vector") return { values: data, top, left, rows, columns, step };
+  if (shape.kind !== "vector") return { values: data, top, left, rows, columns, step };
   const values = new data.constructor(grid.rows * grid.columns);
   values.set(data.subarray(0, grid.count));
   return { values: values.subarray(0, grid.count), top: 0, left: 0, rows: grid.rows, columns: grid.columns, step: 1 };
@@ -182,10 +187,11 @@ function piece({ shape: [rows, columns], data }, top, left, step) {
 /** The part that is seen in full detail, where only a coarse map is loaded. */
 let waiting = null;
 function detail() {
-  if (!shape || !panels.length || grid.count <= WHOLE || shape.view.kind === "vector") return;
+  if (!shape || !panels.length || grid.count <= WHOLE || shape.kind === "vector") return;
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
-    const mine = asked, { view, canvas } = panels[0];
+    const mine = asked, { view, canvas } = panels[0] ?? {};
+    if (!view?.grid) return;
     const [top, bottom, left, right] = view.seen(canvas.getBoundingClientRect());
     const [height, width] = [bottom - top + 1, right - left + 1];
     if (height * width > WHOLE) return;
@@ -201,7 +207,7 @@ function detail() {
 function indexOf([row, column]) {
   const dimensions = tensor(here().name).shape, flat = row * grid.columns + column;
   if (dimensions.length <= 1) return [flat];
-  if (shape.view.kind === "maps" || shape.view.kind === "stack") return unravel(here().channel * grid.count + flat, dimensions);
+  if (shape.kind === "maps" || shape.kind === "stack") return unravel(here().channel * grid.count + flat, dimensions);
   return unravel(flat, dimensions);
 }
 
@@ -264,7 +270,7 @@ function under(cell) {
 const valueText = (value, what) => (value === undefined ? "…" : what === "difference" ? brief(value, 6) : shortest(value));
 
 function channels(place) {
-  const count = shape.view.channels;
+  const count = shape.channels;
   if (count < 2) return fill($("channels"), []);
   const box = h("input", { type: "number", min: 0, max: count - 1, value: Math.min(place.channel, count - 1), "aria-label": "Channel", id: "channel" });
   box.addEventListener("change", () => go({ channel: Math.max(0, Math.min(count - 1, Number(box.value) || 0)), at: null }));
@@ -276,8 +282,8 @@ function channels(place) {
 }
 
 export function turnChannel(by) {
-  if (!shape || shape.view.channels < 2) return;
-  const count = shape.view.channels;
+  if (!shape || shape.channels < 2) return;
+  const count = shape.channels;
   go({ channel: (Math.min(here().channel, count - 1) + by + count) % count, at: null }, true);
 }
 
@@ -297,52 +303,8 @@ function scales() {
   }), ...special]);
 }
 
-const FIGURES = [["least", "minimum"], ["greatest", "maximum"], ["mean", "mean"], ["deviation", "standard_deviation"], ["zeros", "zeros"], ["NaN", "nans"], ["infinite", "infinities"]];
-
-/** Statistics of each side and, of two, how they differ. */
-function facts() {
-  const sides = Object.entries(shape.sides);
-  const rows = FIGURES.map(([title, key]) => h("tr", {}, h("th", {}, title), ...sides.map(([, side]) => h("td", {}, side.statistics ? brief(side.statistics[key], 6) : "–"))));
-  const head = h("tr", {}, h("th", {}), ...sides.map(([letter]) => h("th", {}, session.two ? letter.toUpperCase() : "value")));
-  const shapes = h("tr", {}, h("th", {}, "shape"), ...sides.map(([, side]) => h("td", {}, `${sizes(side.shape)} ${side.dtype}`)));
-  const hashes = h("tr", {}, h("th", {}, "SHA-256"), ...sides.map(([, side]) => h("td", { title: side.sha256 }, side.sha256 ? h("code", {}, `${side.sha256.slice(0, 12)}…`) : "–")));
-  fill($("facts"), [h("table", {}, h("tbody", {}, head, shapes, ...rows, hashes)), verdict()]);
-}
-
-function verdict() {
-  if (!session.two) return null;
-  const found = shape.verdict;
-  if (!found) return h("p", { class: "quiet" }, session.error || (session.done ? "" : "being compared …"));
-  const { figures } = found;
-  const lines = [h("p", { class: found.ok ? "good" : "bad" }, h("b", {}, found.words), found.reason ? `: ${found.reason}` : "")];
-  if (figures) {
-    const worst = figures.worst;
-    const told = [
-      ["differing", `${figures.differing.toLocaleString("en")} of ${figures.elements.toLocaleString("en")}`],
-      ["greatest difference", brief(figures.absolute.maximum, 4)],
-      ["ULP: greatest, median", `${brief(figures.ulp.maximum, 6)}, ${brief(figures.ulp.median, 6)}`],
-      ["signal to noise", figures.snr_db === "inf" ? "no noise" : `${brief(figures.snr_db, 4)} dB`],
-      ["would pass with", `${brief(figures.pass_ulp, 6)} ULP, atol ${brief(figures.pass_atol, 3)} or rtol ${brief(figures.pass_rtol, 3)}`],
-    ];
-    lines.push(h("table", {}, h("tbody", {}, ...told.map(([title, words]) => h("tr", {}, h("th", {}, title), h("td", {}, words))))));
-    if (worst) lines.push(h("button", { id: "worst", onclick: () => goTo(worst.index) }, `worst value, at ${worst.index.join(", ")}`));
-  }
-  return h("div", { id: "verdict" }, ...lines);
-}
-
 /** Go to one value, of the tensor that is shown or of another. */
 export const goTo = (index, name = here().name) => go({ name, at: index });
-
-/** Verdicts have come: say the one of this tensor. */
-export async function refresh() {
-  if (!shape || shape.verdict || !session.two) return;
-  if (!tensor(shape.name)?.measured && !session.done) return;
-  const name = shape.name, found = await ask("tensor", { name }).catch(() => null);
-  if (found && shape?.name === name) {
-    shape = found;
-    facts();
-  }
-}
 
 /** The colour scheme has changed. */
 export const repaint = () => moved(here(), here(), true);

@@ -5,7 +5,7 @@ import { ask } from "./ask.js";
 export const session = {
   about: null,
   two: false,
-  tensors: [], // {name, shape, dtype, words, ok, ulp, share, measured}
+  tensors: [], // {name, shape, dtype, kind, unlike, words, ok, ulp, share, measured}
   index: new Map(), // name -> place in `tensors`
   layers: new Set(), // names of layers' outputs
   done: true,
@@ -24,9 +24,9 @@ export async function open() {
   const about = await ask("about");
   session.about = about;
   session.two = Boolean(about.sides.b);
-  session.tensors = about.tensors.map(([name, shape, dtype], place) => {
+  session.tensors = about.tensors.map(([name, shape, dtype, kind, unlike = 0], place) => {
     const words = about.states[place] ?? "";
-    return { name, shape, dtype, words, ok: words !== "differs", ulp: null, share: null, measured: false };
+    return { name, shape, dtype, kind, unlike: Boolean(unlike), words, ok: words !== "differs", ulp: null, share: null, measured: false };
   });
   session.tensors.forEach(({ name }, place) => session.index.set(name, place));
   session.layers = new Set(about.layers.map((place) => about.tensors[place][0]));
@@ -81,22 +81,33 @@ export function members(place) {
 
 /** The place with the channel that its value is in. */
 export function settled(place) {
-  const { shape = [] } = session.tensors[session.index.get(place.name)] ?? {};
-  if (!place.at || place.at.length !== shape.length || shape.length < 3 || TABLES.test(place.name)) return place;
+  const { shape = [], kind } = session.tensors[session.index.get(place.name)] ?? {};
+  if (!place.at || place.at.length !== shape.length || (kind !== "maps" && kind !== "stack")) return place;
   const channel = place.at.slice(0, -2).reduce((flat, value, axis) => flat * shape[axis] + value, 0);
   return { ...place, channel };
 }
 
-const TABLES = /(^|\/)(boxes\w*|landmarks|offsets)$/;
+/** A tensor as maps: {kind, channels, height, width}, as the server cuts it. */
+export function viewOf({ kind, shape }) {
+  const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
+  if (kind === "vector") return { kind, channels: 1, height: 1, width: product(shape) };
+  if (kind === "table") return { kind, channels: 1, height: shape[0], width: product(shape.slice(1)) };
+  return { kind, channels: product(shape.slice(0, -2)), height: shape.at(-2), width: shape.at(-1) };
+}
+
+/** The size of its values. */
+export const bytesOf = ({ shape, dtype }) => shape.reduce((all, size) => all * size, Number(dtype.match(/\d+/)?.[0] ?? 8) / 8);
 
 /** Why a view of a tensor cannot be drawn; empty where it can. */
-export function lacking({ words, shape }, view) {
+export function lacking(tensor, view) {
+  const { words, shape, unlike } = tensor;
   if (shape.includes(0)) return "empty";
+  if (bytesOf(tensor) > session.about.limit) return "too large to show";
   const sides = { a: "a", b: "b", difference: "ab", ulp: "ab" }[session.two ? view : "a"];
   if (words === "missing" && sides.includes("b")) return "not in B";
   if (words === "extra" && sides.includes("a")) return "not in A";
-  const empty = [...sides].find((side) => session.about.sides[side].capture !== "full");
-  return empty ? "no values" : "";
+  if (unlike && sides === "ab") return "of another shape or dtype in B";
+  return [...sides].some((side) => session.about.sides[side].capture !== "full") ? "no values" : "";
 }
 
 export const has = (name) => session.index.has(name);

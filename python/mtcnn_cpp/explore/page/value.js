@@ -47,6 +47,7 @@ export async function moved(place) {
     }),
     told($("sum"), mine, askOnce("sum", { ...question, side: sides }), showSum),
   ]);
+  if (mine === asked) panel.dataset.shown = `${place.name} ${place.at}`;
 }
 
 /** Whose sum: both where both hold the tensor. */

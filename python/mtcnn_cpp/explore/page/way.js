@@ -44,7 +44,10 @@ function build(where) {
   $("way-title").textContent = title;
   fill($("strip"), list.slice(0, 200).map((tensor, place) => card(tensor, place)));
   if (list.length > 200) $("strip").append(h("p", { class: "note" }, `and ${list.length - 200} more, in the list of tensors`));
-  for (const { name } of list.slice(0, 200)) load(name);
+  const stamp = shown;
+  Promise.all(list.slice(0, 200).map(({ name }) => load(name))).then(() => {
+    if (shown === stamp) $("strip").dataset.shown = where;
+  });
 }
 
 function card(tensor, place) {
