@@ -151,10 +151,14 @@ function draw() {
   }
 }
 
+/** A rectangle; of one that reaches far beyond the canvas (a fault can make any) only what is near is drawn. */
 function outline(drawing, [left, top, width, height], { scale, x, y }, style, thick) {
+  const clip = (value, most) => Math.max(-50, Math.min(value, most + 50));
+  const [x0, x1] = [left, left + width].map((value) => clip(x + value * scale, canvas.clientWidth));
+  const [y0, y1] = [top, top + height].map((value) => clip(y + value * scale, canvas.clientHeight));
   drawing.strokeStyle = style;
   drawing.lineWidth = thick;
-  drawing.strokeRect(x + left * scale, y + top * scale, Math.max(width * scale, 1), Math.max(height * scale, 1));
+  drawing.strokeRect(x0, y0, Math.max(x1 - x0, 1), Math.max(y1 - y0, 1));
 }
 
 function stroke(drawing, side, stage, at) {
