@@ -27,7 +27,8 @@ from pictures import ROOT
 from typer.testing import CliRunner
 
 PAGES = {
-    str(page.relative_to(ROOT)): page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    page.relative_to(ROOT).as_posix(): page
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 RUN = ("python", "sh", "console")  # the others are read by the eye, or by a test of their own
 READ = ("text", "json", "toml", "cmake", "cpp", "{include}", "{toctree}", "{glossary}")

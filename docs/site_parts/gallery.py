@@ -25,7 +25,7 @@ def run(script: Path, folder: Path) -> tuple[str, list[str]]:
     """What the script printed, and the names of its pictures. RuntimeError with its words where it fails."""
     for old in _pictures(script, folder):
         old.unlink()
-    environment = {**os.environ, "MPLBACKEND": "agg"}
+    environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONUTF8": "1"}
     done = subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,

@@ -188,6 +188,15 @@ def to_rst(app: Any, what: str, name: str, obj: object, options: Any, lines: lis
     lines[:] = as_rst("\n".join(lines)).splitlines()
 
 
+def with_plain_aliases(
+    app: Any, what: str, name: str, obj: object, options: Any, signature: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    """Sphinx writes an alias in a union as TypeAliasForwardRef('its name')."""
+    pattern = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")
+    plain = [pattern.sub(r"\1", text) if text else text for text in (signature, result)]
+    return plain[0], plain[1]
+
+
 def as_rst(text: str) -> str:
     """Plain text as reStructuredText: paragraphs, and lines as they stand where some are indented."""
     paragraphs = []
@@ -232,6 +241,7 @@ def comment_of(name: str) -> str:
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", to_rst)
+    app.connect("autodoc-process-signature", with_plain_aliases)
     app.connect("builder-inited", write)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": False}

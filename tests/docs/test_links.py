@@ -50,7 +50,7 @@ def check(page: Path) -> int:
     return count
 
 
-@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links(page: Path) -> None:
     check(page)
 
