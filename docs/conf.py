@@ -48,7 +48,7 @@ autodoc_preserve_defaults = True
 autodoc_type_aliases = {  # by their names, which have entries, and not by what they stand for
     name: f"mtcnn_cpp.types.{name}"
     for name in mtcnn_cpp.types.__all__
-    if not isinstance(getattr(mtcnn_cpp.types, name), type) and name != "StageName"  # Sphinx cannot, in a dict
+    if name != "StageName" and not isinstance(getattr(mtcnn_cpp.types, name), type)  # not in a dict
 }
 python_use_unqualified_type_names = True
 add_module_names = False
