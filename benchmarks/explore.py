@@ -165,7 +165,8 @@ def main() -> None:
         Detector().trace(image).save(right)
         Detector(turned()).trace(image).save(wrong)
         trace = Trace.load(right)
-        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        options = ["--disable-dev-shm-usage", *["--no-sandbox"] * root]
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=options)
         size = right.stat().st_size / 1e6
         print(f"{width}x{height}, {len(trace)} tensors, {size:.0f} MB, Chromium {browser.version}")

@@ -25,6 +25,12 @@ CHROMIUM = os.environ.get("MTCNN_TEST_CHROMIUM") or next(
 )
 
 
+def chromium_options() -> list[str]:
+    """Root cannot have Chromium's sandbox; a container's shared memory may be too small for its pages."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["--disable-dev-shm-usage", *["--no-sandbox"] * root]
+
+
 def answer(address: str, question: str, **words: object) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of what an explorer answers to GET api/QUESTION?WORDS."""
     query = urllib.parse.urlencode(words)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from explorers import CHROMIUM, explorer
+from explorers import CHROMIUM, chromium_options, explorer
 from mtcnn_cpp import Detector, png
 from mtcnn_cpp.trace import Trace
 from pictures import portrait
@@ -59,8 +58,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium, or MTCNN_TEST_CHROMIUM=path")
     with playwright.sync_playwright() as started:
-        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        found = started.chromium.launch(executable_path=CHROMIUM, args=options)
+        found = started.chromium.launch(executable_path=CHROMIUM, args=chromium_options())
         yield found
         found.close()
 

@@ -468,10 +468,12 @@ def test_a_trace_without_values(visit: Visit, files: dict[str, Path]) -> None:
         assert page.locator("canvas.map").count() == 0
         assert "…" in page.inner_text("#facts code")
         assert "no picture" in page.inner_text("#picture-holder")
-        visit.complaints.clear()  # type: ignore[attr-defined]  # the answers 422 of thumbnails
+        page.close()
+        visit.complaints.clear()  # type: ignore[attr-defined]
     with explorer(files["right.npz"], files["hash.npz"]) as address:
         page = visit(address)
         until(page, "document.querySelector('#headline').textContent.includes('no divergence')")
+        page.close()
         visit.complaints.clear()  # type: ignore[attr-defined]
 
 
@@ -487,6 +489,7 @@ def test_too_large_to_show(visit: Visit, files: dict[str, Path], monkeypatch: py
         values = Trace.load(files["right.npz"])["rnet/crop000/conv1"]
         assert f"{float(values.max()):.6g}" in page.inner_text("#facts")
         assert "too large to show" in page.inner_text(".card[data-name='rnet/crop000/conv1'] em")
+        page.close()
         visit.complaints.clear()  # type: ignore[attr-defined]
 
 
@@ -521,6 +524,7 @@ def test_a_file_that_is_damaged_meanwhile(visit: Visit, files: dict[str, Path], 
         page.keyboard.press("Enter")
         until(page, "!document.querySelector('#tensor-note').hidden")
         assert str(path) in page.inner_text("#tensor-note")
+        page.close()
         visit.complaints.clear()  # type: ignore[attr-defined]
 
 

@@ -36,6 +36,7 @@ class BadQuestion(ValueError):
 
 def application(source: Source, verdicts: Verdicts | None, token: str, port: int) -> Guard:
     """The explorer of `source`, for requests to 127.0.0.1 and localhost at that port that have the token."""
+    yielding = verdicts.give_way if verdicts else lambda: None
     answers: dict[str, Callable[[Request], Any]] = {
         "about": lambda request: about.about(source),
         "boxes": lambda request: plain(boxes_of(source.side(_side(request)).trace)),
@@ -49,9 +50,9 @@ def application(source: Source, verdicts: Verdicts | None, token: str, port: int
     }
     routes = [
         *(Route(f"/api/{name}", _as_json(answer)) for name, answer in answers.items()),
-        Route("/api/picture", _sync(lambda request: _picture(source, request))),
-        Route("/api/values", _sync(lambda request: _values(source, request))),
-        Route("/api/thumbnails", _sync(lambda request: _thumbnails(source, request))),
+        Route("/api/picture", _sync(lambda request: _picture(source, request), yielding)),
+        Route("/api/values", _sync(lambda request: _values(source, request), yielding)),
+        Route("/api/thumbnails", _sync(lambda request: _thumbnails(source, request), yielding)),
         *_page_routes(),
     ]
     handlers: dict[Any, Any] = {
@@ -82,10 +83,11 @@ def _file(file: Path) -> _Answer:
     return _sync(lambda request: Response(file.read_bytes(), media_type=KINDS[file.suffix]))
 
 
-def _sync(answer: _Answer) -> _Answer:
-    """A plain function, which Starlette runs on a thread of its own."""
+def _sync(answer: _Answer, before: Callable[[], None] = lambda: None) -> _Answer:
+    """A plain function, which Starlette runs on a thread of its own. `before` is called first."""
 
     def run(request: Request) -> Response:
+        before()
         return answer(request)
 
     return run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import Any
 
 from ..trace.errors import TraceError
@@ -12,6 +14,8 @@ from ..trace.judge.report import Report, Row
 from ..trace.judge.rounding import Rounding, rounding
 from ..trace.names import chosen
 from .source import Source
+
+PAUSE = 0.15  # seconds for which the comparison waits after each question, so that the page is quick
 
 
 class Stopped(Exception):
@@ -35,6 +39,7 @@ class Verdicts:
         self._noise: Rounding | None = None
         self._error = ""
         self._stop = threading.Event()
+        self._asked = -math.inf
         self._thread = threading.Thread(target=self._run, name="verdicts", daemon=True)
 
     def start(self) -> None:
@@ -43,6 +48,10 @@ class Verdicts:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(1)  # the tensor that it is at is not waited for: nothing is written
+
+    def give_way(self) -> None:
+        """Something was asked: the comparison waits a little, and does not take the answer's time."""
+        self._asked = time.monotonic()
 
     def since(self, number: int) -> dict[str, Any]:
         """The rows from that number on, and whether all are there; in the end the report's own words."""
@@ -82,6 +91,8 @@ class Verdicts:
             self._report, self._noise = report, noise
 
     def _add(self, row: Row) -> None:
+        while (left := self._asked + PAUSE - time.monotonic()) > 0 and not self._stop.is_set():
+            self._stop.wait(left)
         if self._stop.is_set():
             raise Stopped
         with self._lock:

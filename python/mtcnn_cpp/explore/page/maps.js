@@ -2,9 +2,10 @@
 
 import { $, fill, h } from "./dom.js";
 import { ask, numbers } from "./ask.js";
-import { ULP_CLASSES, painter, scaleOf, ulpColour } from "./colours.js";
-import { MapView, SPECIAL, gridOf } from "./map.js";
+import { scaleOf } from "./colours.js";
+import { MapView, gridOf } from "./map.js";
 import { brief, shortest } from "./numbers.js";
+import { scales } from "./scales.js";
 import { go, here } from "./place.js";
 import { facts as showFacts } from "./facts.js";
 import { bytesOf, has, session, tensor, viewOf } from "./session.js";
@@ -161,7 +162,7 @@ async function load(place, mine) {
     view.begin(grid, scaleOf(low, high, what));
     view.add(piece(found[index], 0, 0, step));
   });
-  scales();
+  scales(panels);
   $("maps").dataset.shown = `${place.name} ${channel}`;
   mark(here());
   return detail();
@@ -285,22 +286,6 @@ export function turnChannel(by) {
   if (!shape || shape.channels < 2) return;
   const count = shape.channels;
   go({ channel: (Math.min(here().channel, count - 1) + by + count) % count, at: null }, true);
-}
-
-/** The scales of the maps as bars with their ends. */
-function scales() {
-  const special = SPECIAL.map(([word, [red, green, blue]]) => h("span", { class: "key", colour: `rgb(${red} ${green} ${blue})` }, word));
-  fill($("scale"), [...panels.filter((_, index) => index !== 1 || !session.two).map(({ what, view }) => {
-    if (what === "ulp") {
-      return h("span", { class: "scale" }, "ULP ", ...ULP_CLASSES.map(([least, words]) => h("span", { class: "key", colour: `rgb(${ulpColour(least).join(" ")})` }, words)));
-    }
-    const canvas = h("canvas", { width: 128, height: 8 }), drawing = canvas.getContext("2d"), paint = painter(view.scale);
-    for (let x = 0; x < 128; x++) {
-      drawing.fillStyle = `rgb(${paint(view.scale.low + (x / 127) * (view.scale.high - view.scale.low)).join(" ")})`;
-      drawing.fillRect(x, 0, 1, 8);
-    }
-    return h("span", { class: "scale" }, what === "difference" ? "B − A " : session.two ? "A, B " : "", brief(view.scale.low, 4), canvas, brief(view.scale.high, 4));
-  }), ...special]);
 }
 
 /** Go to one value, of the tensor that is shown or of another. */

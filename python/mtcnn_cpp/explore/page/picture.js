@@ -6,7 +6,9 @@ import { boxesOf } from "./boxes.js";
 import { colour } from "./colours.js";
 import { brief, counted } from "./numbers.js";
 import { STAGES, go, here } from "./place.js";
-import { lacking, session } from "./session.js";
+import { heatOf } from "./heat.js";
+import { journey } from "./journey.js";
+import { session } from "./session.js";
 
 const TITLES = { proposals: "proposals", nms: "after NMS", rnet: "RNet", onet: "ONet", final: "final" };
 const PIXELS = 6e6; // of the picture that are sent at most
@@ -280,58 +282,18 @@ export function mark(found) {
   redraw();
 }
 
-/** The heat map of the level, as an image and its place in the picture. */
-async function loadHeat() {
+async function showHeat() {
   const known = level(), place = here();
-  if (!place.heat || !known || !known.scale) {
-    heat = null;
-    return redraw();
-  }
-  const name = `${known.name}/heat_map`;
-  const one = session.tensors[session.index.get(name)];
-  if (!one || one.shape.length !== 2) return redraw();
-  const [height, width] = one.shape;
-  const side = session.two && place.view === "b" ? "b" : "a";
-  if (lacking(one, side)) return redraw();
-  try {
-    const { shape, data } = await numbers("values", { name, what: side, channel: 0, top: 0, left: 0, height, width, step: Math.ceil(Math.sqrt((height * width) / 2e6)) });
-    if (level() !== known) return undefined;
-    // cell (y, x) looks at 12 x 12 pixels of the level from (2 y, 2 x): its middle is at 2 y + 6
-    heat = { image: await heatImage(shape, data), left: 5 / known.scale, top: 5 / known.scale, width: (2 * width) / known.scale, height: (2 * height) / known.scale };
-  } catch {
-    heat = null;
-  }
-  return redraw();
-}
-
-function heatImage([height, width], data) {
-  const pixels = new ImageData(width, height);
-  for (let index = 0; index < data.length; index++) {
-    const value = Math.max(0, Math.min(1, data[index]));
-    pixels.data.set([255, Math.round(70 + 160 * value), Math.round(30 * (1 - value)), Number.isNaN(data[index]) ? 255 : Math.round(225 * value ** 0.7)], 4 * index);
-    if (Number.isNaN(data[index])) pixels.data.set([255, 0, 200], 4 * index);
-  }
-  return createImageBitmap(pixels);
-}
-
-/** The way of the chosen box through the stages, each step a button. */
-function journey() {
-  const { box } = here();
-  const side = sides.find((one) => one.side === box[0]);
-  const steps = box && side ? side.steps(box) : [];
-  fill($("journey"), steps.flatMap((step, index) => [
-    index ? h("span", { class: "quiet" }, "→") : session.two ? h("b", {}, side.side.toUpperCase()) : null,
-    h("button", {
-      class: "step", "data-stage": step.stage, colour: `var(--box-${step.stage})`, "aria-pressed": step.name.slice(0, step.name.lastIndexOf("/")) === here().name.slice(0, here().name.lastIndexOf("/")),
-      onclick: () => go({ name: step.name, at: step.at, box: step.id, ...(step.level === undefined ? {} : { level: step.level }) }),
-    }, step.title, step.score === undefined || step.score === null ? null : h("small", {}, ` ${brief(step.score, 4)}`)),
-  ]));
+  const found = place.heat && known ? await heatOf(known, session.two && place.view === "b" ? "b" : "a").catch(() => null) : null;
+  if (place.heat !== here().heat || known !== level()) return;
+  heat = found;
+  redraw();
 }
 
 /** What the address says has changed. */
 export function moved(place, before) {
-  if (place.level !== before.level || place.heat !== before.heat || place.view !== before.view || !heat) loadHeat();
+  if (place.level !== before.level || place.heat !== before.heat || place.view !== before.view || (place.heat && !heat)) showHeat();
   controls();
-  journey();
+  journey(sides);
   redraw();
 }

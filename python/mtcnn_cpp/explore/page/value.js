@@ -5,7 +5,7 @@ import { askOnce, numbers } from "./ask.js";
 import { colour } from "./colours.js";
 import { goTo, locate } from "./maps.js";
 import { brief, counted } from "./numbers.js";
-import { go, here } from "./place.js";
+import { go } from "./place.js";
 import * as picture from "./picture.js";
 import { has, lacking, session, tensor } from "./session.js";
 import * as way from "./way.js";
