@@ -32,8 +32,10 @@ from mtcnn_cpp.trace import Trace
 from playwright.sync_api import sync_playwright
 
 # From the click's own time to the end of the frame in which an element says that this is shown.
-CLICK = """([id, expected]) => new Promise((done) => {
+CLICK = """([id, expected]) => new Promise((done, fail) => {
     let begin = null;
+    const told = () => `${expected} was not shown in ${id} but ${document.getElementById(id).dataset.shown}`;
+    setTimeout(() => fail(new Error(`${told()} at ${location.hash}, clicked: ${begin}`)), 20000);
     addEventListener("click", (event) => (begin ??= event.timeStamp), {capture: true, once: true});
     const look = () => {
         if (begin !== null && document.getElementById(id).dataset.shown === expected) {

@@ -42,7 +42,7 @@ def shoot(browser: Browser, files: list[Path], place: str, path: Path, height: i
             process.terminate()
     image = PIL.Image.open(io.BytesIO(data)).convert("RGB")
     small = image.resize((image.width * 3 // 4, image.height * 3 // 4), PIL.Image.Resampling.LANCZOS)
-    small.quantize(200, dither=PIL.Image.Dither.NONE).save(path, optimize=True)
+    small.quantize(256, kmeans=4, dither=PIL.Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -19,6 +19,7 @@ export function facts(found) {
   const shapes = h("tr", {}, h("th", {}, "shape"), ...sides.map(([, side]) => h("td", {}, `${sizes(side.shape)} ${side.dtype}`)));
   const hashes = h("tr", {}, h("th", {}, "SHA-256"), ...sides.map(([, side]) => h("td", { title: side.sha256 }, side.sha256 ? h("code", {}, `${side.sha256.slice(0, 12)}…`) : "–")));
   fill($("facts"), [h("table", {}, h("tbody", {}, head, shapes, ...rows, hashes)), verdict()]);
+  if (!found.verdict && tensor(found.name)?.measured) refresh(); // it came between question and answer
 }
 
 function verdict() {
@@ -45,9 +46,7 @@ function verdict() {
 /** Verdicts have come: say the one of this tensor. */
 export async function refresh() {
   if (!shown || shown.verdict || !session.two) return;
-  if (!tensor(shown.name)?.measured && !session.done) return;
+  if (!tensor(shown.name)?.measured) return;
   const name = shown.name, found = await ask("tensor", { name }).catch(() => null);
-  if (found && shown?.name === name) {
-    facts(found);
-  }
+  if (found?.verdict && shown?.name === name) facts(found);
 }

@@ -74,13 +74,14 @@ async function start() {
   tabs.start();
   onVerdicts(verdicts);
   onMove(moved);
+  const loaded = picture.start(); // asked for before the many thumbnails
   if (!here().name) {
     const first = session.two ? session.tensors[divergences()[0]] : session.tensors.find(({ name }) => /^onet\/crop000\/input$/.test(name)) ?? session.tensors[0];
     guessed = session.two ? first?.name ?? "" : "";
     go({ name: (first ?? session.tensors[0]).name, view: session.two && first ? "difference" : here().view }, true);
   } else moved(here(), {});
   headline();
-  await picture.start();
+  await loaded;
   picture.moved(here(), {});
   document.body.dataset.ready = "";
 }

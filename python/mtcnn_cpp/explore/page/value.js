@@ -125,7 +125,7 @@ function result(one, two) {
   const lines = Object.entries(RULES).map(([rule, words]) => h("tr", { class: rule === one.rule ? (one.ok ? "good rule" : "bad rule") : "", title: rule === one.rule ? "the arithmetic of the specification" : "" },
     h("th", {}, words), h("td", {}, h("code", {}, one.results[rule])), h("td", {}, `${brief(one.apart[rule], 6)} ULP`)));
   const hex = one.hex.replace(/\.?0*p/, "p");
-  return h("table", { class: "result", "data-side": one.side }, h("tbody", {}, h("tr", {}, h("th", {}, two ? `recorded in ${one.side.toUpperCase()}` : "recorded"), h("td", {}, h("code", {}, one.recorded)), h("td", {}, h("code", {}, hex))), ...lines));
+  return h("table", { class: "result", "data-side": one.side }, h("tbody", {}, h("tr", {}, h("th", {}, two ? `recorded in ${one.side.toUpperCase()}` : "recorded"), h("td", {}, h("code", {}, one.recorded)), h("td")), ...lines, h("tr", {}, h("th", {}, "in base 16"), h("td", { colspan: 2 }, h("code", {}, hex)))));
 }
 
 /** The sum as it grows, a line for each side. */
