@@ -152,6 +152,13 @@ def test_a_picture_beside_a_trace(files: dict[str, Path]) -> None:
         assert '"label":"wrong.npz"' in text
 
 
+def test_the_picture_that_comes_along() -> None:
+    with command("--sample", "--no-browser") as (_, line):
+        assert line.startswith("http://127.0.0.1:")
+    assert refusal() == "error: expected one or two, each a picture or a trace file, found 0\n"
+    assert "found 3" in refusal("--sample", "a.npz", "b.npz")
+
+
 def test_a_picture_that_would_fill_the_disk(tmp_path: Path) -> None:
     import cv2
 

@@ -12,6 +12,7 @@ import typer
 
 from .errors import INTERRUPTED, errors_reported
 from .groups import grouped
+from .inputs import Sample
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 from .reports import JudgeOptions
 
@@ -22,14 +23,18 @@ def register(app: typer.Typer) -> None:
 
 def explore(
     file: Annotated[
-        Path, typer.Argument(help="A picture, or a trace file: the reference, where there are two.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="A picture, or a trace file: the reference, where there are two.", show_default=False
+        ),
+    ] = None,
     other: Annotated[
         Path | None, typer.Argument(help="A trace file (or a picture) to lay beside it.", show_default=False)
     ] = None,
     port: Annotated[
         int, typer.Option(help="Where to listen, on this machine only; 0 for any that is free.")
     ] = 0,
+    sample: Sample = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address only.")] = False,
     cascade: CascadeOptions = CascadeOptions(),
     judging: JudgeOptions = JudgeOptions(),
@@ -51,6 +56,7 @@ def explore(
         need_server()
         from ..explore.serve import bound, serve
         from ..explore.source import opened
+        from ..image import SAMPLE
         from ..model import Model
 
         judge = judging.judge()
@@ -58,7 +64,7 @@ def explore(
         networks = Model.load(model) if model else None
         other_networks = Model.load(model_b) if model_b else networks
         detector = make_detector(networks, cascade, threads=threads, backend=backend)
-        paths = [file] if other is None else [file, other]
+        paths = [path for path in (SAMPLE if sample else None, file, other) if path is not None]
 
         def ready(address: str) -> None:
             typer.echo(address)

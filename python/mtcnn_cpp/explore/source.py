@@ -57,7 +57,7 @@ def opened(
     trace that cannot be used, and for two that `diff` would not compare; and what `detect` raises.
     """
     if not 1 <= len(paths) <= 2:
-        raise TraceError(f"expected one file or two, found {len(paths)}")
+        raise TraceError(f"expected one or two, each a picture or a trace file, found {len(paths)}")
     with tempfile.TemporaryDirectory(prefix="mtcnn-cpp-explore-") as folder:
         sides = [
             _open(path, detector, model, Path(folder) / f"{number}.npz")

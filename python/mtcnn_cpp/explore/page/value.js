@@ -10,7 +10,7 @@ import * as picture from "./picture.js";
 import { has, lacking, session, tensor } from "./session.js";
 import * as way from "./way.js";
 
-const RULES = { fma: "float32, fused", mul_add: "float32, multiply then add", double: "float64" };
+const RULES = { fma: "float32, fused", mul_add: "float32, mul + add", double: "float64" };
 const FIRST = 150; // steps that are listed at once
 let stamp = "", asked = 0;
 
