@@ -92,8 +92,11 @@ def build_one(python: Path, target: str, out: Path, work: Path) -> None:
     backend = f"import scikit_build_core.build as b; b.build_wheel({str(raw)!r}, {settings!r})"
     run([python, "-c", backend], cwd=ROOT, env=environment)
     (wheel,) = raw.glob("*.whl")
+    # It knows the platforms of its own machine by name only, so it is let find the oldest one that fits.
+    run([python, "-m", "auditwheel", "repair", "-w", out, wheel])
     platform = f"musllinux_1_2_{processor}" if library == "musl" else f"manylinux_2_17_{processor}"
-    run([python, "-m", "auditwheel", "repair", "--plat", platform, "-w", out, wheel], env=environment)
+    if not list(out.glob(f"{'-'.join(wheel.name.split('-')[:4])}-*{platform}*.whl")):
+        sys.exit(f"expected a wheel for {platform}, found {', '.join(file.name for file in out.iterdir())}")
 
 
 def build(pythons: Sequence[str], targets: Sequence[str], out: Path) -> None:

@@ -22,9 +22,13 @@ try:
         problem = interpreters.run_string(number, code)
         if problem is not None:
             raise RuntimeError(problem.formatted)
+    def create_with_our_lock():
+        return interpreters.create("legacy")
 except ImportError:
     import _xxsubinterpreters as interpreters
     run = interpreters.run_string
+    def create_with_our_lock():
+        return interpreters.create(isolated=False)
 
 LOAD = '''
 import importlib.util, sys
@@ -74,17 +78,17 @@ exec(WORK.replace("assert names[-1]", "assert 'kept' and names[-1]"))  # the fir
 print("done")
 """
 
-# NumPy is in one interpreter of a process only; here that is not the main one.
+# NumPy is in one interpreter of a process only; here that is not the main one, and shares its lock.
 ONE = """
 try:
-    number = interpreters.create()
+    number = create_with_our_lock()
     run(number, LOAD + '''
 import warnings
 warnings.simplefilter("ignore")
 try:
     import numpy
 except ImportError as error:
-    print("no NumPy:", str(error).splitlines()[0], flush=True)
+    print("no NumPy:", " ".join(str(error).split())[:200], flush=True)
 else:
     from mtcnn_cpp import Detector, sample_image
     detector = Detector(threads=2)
