@@ -93,7 +93,8 @@ def build_one(python: Path, target: str, out: Path, work: Path) -> None:
     run([python, "-c", backend], cwd=ROOT, env=environment)
     (wheel,) = raw.glob("*.whl")
     # It knows the platforms of its own machine by name only, so it is let find the oldest one that fits.
-    run([python, "-m", "auditwheel", "repair", "-w", out, wheel])
+    path = {"PATH": environment["PATH"]}
+    run([python, "-m", "auditwheel", "repair", "-w", out, wheel], env=os.environ | path)
     platform = f"musllinux_1_2_{processor}" if library == "musl" else f"manylinux_2_17_{processor}"
     if not list(out.glob(f"{'-'.join(wheel.name.split('-')[:4])}-*{platform}*.whl")):
         sys.exit(f"expected a wheel for {platform}, found {', '.join(file.name for file in out.iterdir())}")
