@@ -171,3 +171,15 @@ def test_help(visit: Visit, one: str) -> None:
     assert page.locator("#help").is_hidden()
     page.click("#help-button")
     assert page.locator("#help").is_visible()
+
+
+def test_the_crop_in_colours_and_its_channels(visit: Visit, one: str) -> None:
+    """The first tile of an input is the crop as it was; then come red, green and blue."""
+    page = visit(f"{one}#onet/crop000/conv1")
+    canvas = page.locator(".card[data-name='onet/crop000/input'] canvas")
+    until(page, "document.querySelector('#strip').dataset.shown === 'onet/crop000'")
+    box = canvas.bounding_box()
+    for x, y, channel in ((0.25, 0.25, 0), (0.75, 0.25, 0), (0.25, 0.75, 1), (0.75, 0.75, 2)):
+        canvas.click(position={"x": box["width"] * x, "y": box["height"] * y})
+        assert place(page) == "#onet/crop000/input" + (f"?channel={channel}" if channel else "")
+        assert page.input_value("#channel") == str(channel)
