@@ -98,7 +98,8 @@ def test_json(measured: tuple[Result, dict[str, Any], Path]) -> None:
         sum(stages[name] for name in ("pnet", "rnet", "onet"))
     )
     assert picture["batch"]["pictures"] == picture["batch"]["threads"] == 2
-    assert 0 < results["overhead"]["share"] < 1
+    overhead = results["overhead"]  # negative where a busy machine disturbs one kind of call more than the other
+    assert overhead["share"] == pytest.approx(1 - overhead["networks_ms"] / overhead["ms"])
     if memory.CLEAR.exists():
         assert 0 < picture["memory"]["detector"] <= picture["memory"]["peak"] < 200
 
