@@ -4,7 +4,7 @@ import { context, soon } from "./dom.js";
 import { INFINITE, NOT_A_NUMBER, colour, painter } from "./colours.js";
 import { brief, shortest } from "./numbers.js";
 
-const PRINTED = 27, EXACT = 96; // width of a cell from which values are printed, and in full
+const PRINTED = 24, EXACT = 96; // width of a cell from which values are printed, and in full
 
 /** How a tensor's view is laid out: rows and columns of cells, and the flat place of each. */
 export function gridOf(view) {

@@ -117,7 +117,7 @@ export function fit() {
   const box = panels[0].canvas.getBoundingClientRect();
   if (!box.width) return;
   const whole = Math.min(box.width / grid.columns, box.height / grid.rows, 64);
-  const scale = grid.columns < 16 ? Math.max(whole, 44) : whole; // a long table begins at its first rows
+  const scale = shape?.kind === "table" ? Math.max(whole, 44) : whole; // a long table begins at its first rows
   moveTo({ scale, x: (box.width - grid.columns * scale) / 2, y: Math.max((box.height - grid.rows * scale) / 2, 0) }, false);
 }
 

@@ -104,7 +104,7 @@ function axes(drawing, height) {
     drawing.lineTo(width, y);
     drawing.stroke();
     drawing.fillStyle = colour("--quiet");
-    drawing.fillText(`1e${decade}`, width - 3, y < 12 ? y + 10 : y - 2);
+    drawing.fillText(`1e${decade}`, width - 3, y + 9);
   }
 }
 
