@@ -24,6 +24,7 @@ from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.sample_clip import write_sample_clip
 from pictures import ROOT
+from typer.main import get_command
 from typer.testing import CliRunner
 
 PAGES = {
@@ -92,11 +93,25 @@ class Runner:
                 assert set(extra.split(",")) <= extras(), f"{where}: no such extra: {command}"
             return
         assert words[0] == "mtcnn-cpp", f"{where}: what program is this? {command}"
+        if words[1] == "explore":  # it would go on until Ctrl-C; tests/explore runs it
+            try:
+                _parse(words[1:])
+            except Exception as error:
+                raise AssertionError(f"{where}: {command}: {error}") from error
+            return
         result = CliRunner().invoke(app, words[1:])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code in codes, f"{where}: {command}\n{result.output}"
         assert result.stdout.startswith(begins), f"{where}: {command}\n{result.stdout}"
+
+
+def _parse(words: list[str]) -> None:
+    """Raises click's UsageError for a command or an option that there is not; runs nothing."""
+    group: Any = get_command(app)
+    context = group.make_context("mtcnn-cpp", list(words))
+    name, command, rest = group.resolve_command(context, list(words))
+    command.make_context(name, rest, parent=context)
 
 
 def extras() -> set[str]:

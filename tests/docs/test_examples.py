@@ -66,6 +66,7 @@ def test_the_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("docs/finding-a-fault.md", "450 tensors", "451 tensors"),
         ("docs/coming-from.md", "[180, 91, 89, 85]", "[180, 91, 89, 86]"),
         ("docs/index.md", "Detector()", "Detektor()"),
+        ("docs/explorer.md", "explore --sample", "explore --simple"),
     ],
 )
 def test_a_planted_mistake_is_found(
