@@ -18,22 +18,22 @@ constexpr std::uint64_t kYmm = 0x06;          // XMM and the upper halves of YMM
 constexpr std::uint64_t kZmm = 0xE6;          // and the masks and all of ZMM
 
 struct Row {
-    CpuFeature feature;
     std::uint32_t CpuAnswers::* reg;
-    int bit;
     std::uint64_t saved;
+    CpuFeature feature;
+    int bit;
 };
 
 constexpr Row kRows[] = {
-    {kSse3, &CpuAnswers::leaf1_ecx, 0, 0},         {kSsse3, &CpuAnswers::leaf1_ecx, 9, 0},
-    {kSse41, &CpuAnswers::leaf1_ecx, 19, 0},       {kSse42, &CpuAnswers::leaf1_ecx, 20, 0},
-    {kPopcnt, &CpuAnswers::leaf1_ecx, 23, 0},      {kMovbe, &CpuAnswers::leaf1_ecx, 22, 0},
-    {kLzcnt, &CpuAnswers::extended1_ecx, 5, 0},    {kBmi1, &CpuAnswers::leaf7_ebx, 3, 0},
-    {kBmi2, &CpuAnswers::leaf7_ebx, 8, 0},         {kF16c, &CpuAnswers::leaf1_ecx, 29, kYmm},
-    {kFma, &CpuAnswers::leaf1_ecx, 12, kYmm},      {kAvx, &CpuAnswers::leaf1_ecx, 28, kYmm},
-    {kAvx2, &CpuAnswers::leaf7_ebx, 5, kYmm},      {kAvx512f, &CpuAnswers::leaf7_ebx, 16, kZmm},
-    {kAvx512cd, &CpuAnswers::leaf7_ebx, 28, kZmm}, {kAvx512bw, &CpuAnswers::leaf7_ebx, 30, kZmm},
-    {kAvx512dq, &CpuAnswers::leaf7_ebx, 17, kZmm}, {kAvx512vl, &CpuAnswers::leaf7_ebx, 31, kZmm},
+    {&CpuAnswers::leaf1_ecx, 0, kSse3, 0},         {&CpuAnswers::leaf1_ecx, 0, kSsse3, 9},
+    {&CpuAnswers::leaf1_ecx, 0, kSse41, 19},       {&CpuAnswers::leaf1_ecx, 0, kSse42, 20},
+    {&CpuAnswers::leaf1_ecx, 0, kPopcnt, 23},      {&CpuAnswers::leaf1_ecx, 0, kMovbe, 22},
+    {&CpuAnswers::extended1_ecx, 0, kLzcnt, 5},    {&CpuAnswers::leaf7_ebx, 0, kBmi1, 3},
+    {&CpuAnswers::leaf7_ebx, 0, kBmi2, 8},         {&CpuAnswers::leaf1_ecx, kYmm, kF16c, 29},
+    {&CpuAnswers::leaf1_ecx, kYmm, kFma, 12},      {&CpuAnswers::leaf1_ecx, kYmm, kAvx, 28},
+    {&CpuAnswers::leaf7_ebx, kYmm, kAvx2, 5},      {&CpuAnswers::leaf7_ebx, kZmm, kAvx512f, 16},
+    {&CpuAnswers::leaf7_ebx, kZmm, kAvx512cd, 28}, {&CpuAnswers::leaf7_ebx, kZmm, kAvx512bw, 30},
+    {&CpuAnswers::leaf7_ebx, kZmm, kAvx512dq, 17}, {&CpuAnswers::leaf7_ebx, kZmm, kAvx512vl, 31},
 };
 
 #if MTCNN_X86_64
