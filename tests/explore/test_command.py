@@ -24,11 +24,19 @@ pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 
 
+# `python -m mtcnn_cpp` that hears Ctrl-C also where the tests run in the background, which ignores it.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("mtcnn_cpp", run_name="__main__", alter_sys=True)
+"""
+
+
 @contextmanager
 def command(*words: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The running command and the line that it printed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "mtcnn_cpp", "explore", *map(str, words)],
+        [sys.executable, "-c", PROGRAM, "explore", *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
     )  # fmt: skip
     try:
