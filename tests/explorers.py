@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from mtcnn_cpp import Detector
 from mtcnn_cpp.trace import Judge
 
@@ -40,6 +41,20 @@ def answer(address: str, question: str, **words: object) -> tuple[int, dict[str,
     except urllib.error.HTTPError as error:
         with error:
             return error.code, dict(error.headers), error.read()
+
+
+def array(address: str, question: str, **words: object) -> np.ndarray:
+    """The array that an explorer answers."""
+    status, headers, body = answer(address, question, **words)
+    assert status == 200, body
+    return np.frombuffer(body, headers["x-dtype"]).reshape(
+        [int(word) for word in headers["x-shape"].split(",")]
+    )
+
+
+def whole(shape: tuple[int, ...], channel: int = 0) -> dict[str, int]:
+    """The window of `api/values` that is a whole map."""
+    return {"channel": channel, "top": 0, "left": 0, "height": shape[-2], "width": shape[-1]}
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explorers import answer, explorer
+from explorers import answer, array, explorer, whole
 from mtcnn_cpp.explore.tensors import THUMB_LEVELS, thumbnails
 from mtcnn_cpp.trace import Judge, Trace, compare, explain
 from mtcnn_cpp.trace.file.statistics import Statistics
@@ -27,18 +27,6 @@ def told(address: str, question: str, **words: object) -> Any:
     assert status == 200, body
     assert headers["content-type"] == "application/json"
     return json.loads(body)
-
-
-def array(address: str, question: str, **words: object) -> np.ndarray:
-    status, headers, body = answer(address, question, **words)
-    assert status == 200, body
-    return np.frombuffer(body, headers["x-dtype"]).reshape(
-        [int(word) for word in headers["x-shape"].split(",")]
-    )
-
-
-def whole(shape: tuple[int, ...], channel: int = 0) -> dict[str, int]:
-    return {"channel": channel, "top": 0, "left": 0, "height": shape[-2], "width": shape[-1]}
 
 
 def test_values_to_the_last_bit(two: str, right: Trace, wrong: Trace) -> None:

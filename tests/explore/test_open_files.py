@@ -11,25 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explorers import answer, explorer
+from explorers import answer, array, explorer, whole
 from mtcnn_cpp import Detector
 from mtcnn_cpp.trace import Trace
 from pictures import portrait
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
-
-
-def array(address: str, question: str, **words: object) -> np.ndarray:
-    status, headers, body = answer(address, question, **words)
-    assert status == 200, body
-    return np.frombuffer(body, headers["x-dtype"]).reshape(
-        [int(word) for word in headers["x-shape"].split(",")]
-    )
-
-
-def whole(shape: tuple[int, ...], channel: int = 0) -> dict[str, int]:
-    return {"channel": channel, "top": 0, "left": 0, "height": shape[-2], "width": shape[-1]}
 
 
 def test_many_at_once(files: dict[str, Path], right: Trace, wrong: Trace) -> None:
