@@ -181,8 +181,9 @@ int main() {
                                 CHECK(limit > 0, "refused without a limit");
                             }
                         });
-                        // Beside what grows with the options there are the scratch memory of crops and threads.
-                        const std::int64_t allowed = (limit << 17) + (1 << 19) * threads;
+                        // Beside what grows with the options there is the scratch memory of crops: 535 kB for each
+                        // thread, where all of them find work.
+                        const std::int64_t allowed = (limit << 17) + std::int64_t{600000} * threads;
                         CHECK(limit == 0 || most <= allowed, threshold, with_tap, threads, limit, most);
                     }
                 }
