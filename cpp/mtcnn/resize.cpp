@@ -18,9 +18,13 @@ struct Position {
     float fraction;
 };
 
-Position position(int at, int size, std::int64_t source_size) {
-    const double scale = 1.0 / (static_cast<double>(size) / static_cast<double>(source_size));
-    const auto place = static_cast<float>((at + 0.5) * scale - 0.5);
+// Source samples for each output sample.
+double step(int size, std::int64_t source_size) {
+    return 1.0 / (static_cast<double>(size) / static_cast<double>(source_size));
+}
+
+Position position(int at, double step) {
+    const auto place = static_cast<float>((at + 0.5) * step - 0.5);
     const float floor = std::floor(place);
     return {static_cast<std::int64_t>(floor), place - floor};
 }
@@ -53,6 +57,7 @@ void Resampler::prepare(const Image& image, const Patch& patch, int height, int 
         mode_ = Mode::kHalve;
     } else {
         mode_ = Mode::kBilinear;
+        row_step_ = step(height, patch.height);
         prepare_columns();
     }
 }
@@ -65,8 +70,9 @@ void Resampler::prepare_columns() {
     float* right = right_weights_.reserve(count, checkpoint_);
     std::int64_t* columns = columns_.reserve(count, checkpoint_);
     collect_ = patch_.x < 0 || patch_.x + patch_.width > image_.width || patch_.width < 2;
+    const double column_step = step(width_, patch_.width);
     for (int x = 0; x < width_; ++x) {
-        Position p = position(x, width_, patch_.width);
+        Position p = position(x, column_step);
         if (p.index < 0) p = {0, 0};
         if (p.index >= patch_.width - 1) p = {patch_.width - 1, 0};
         left[x] = 1.0F - p.fraction;
@@ -84,6 +90,8 @@ void Resampler::prepare_columns() {
     std::fill(left + width_, left + count, 0.0F);
     std::fill(right + width_, right + count, 0.0F);
     if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * kColumns + kOverread);
+    rows_are_used_once_ = !collect_ && !image_.floats && patch_.height >= 2 * std::int64_t{height_};
+    format_ = {collect_ ? size : image_.pixel_stride, image_.red_first, false};
 }
 
 // The two pixels of each of `count` columns, one after the other.
@@ -107,7 +115,7 @@ void Resampler::fetch_for(int y) {
     const std::int32_t last = offsets_.data()[width_ - 1];
     // Not where most lines of the cache between two columns would be asked for in vain.
     if (collect_ || y >= height_ || last - first > std::int64_t{kCacheLine} * width_) return;
-    const std::int64_t index = position(y, height_, patch_.height).index;
+    const std::int64_t index = position(y, row_step_).index;
     for (std::int64_t at = index; at <= index + 1; ++at) {
         const std::int64_t image_y = patch_.y + std::clamp<std::int64_t>(at, 0, patch_.height - 1);
         if (image_y < 0 || image_y >= image_.height) continue;
@@ -144,17 +152,35 @@ const float* Resampler::source_row(std::int64_t y) {
 
 void Resampler::resample_across(std::int64_t image_y, float* out, std::ptrdiff_t map_stride) {
     const std::uint8_t* row = image_.data + image_y * image_.row_stride;
-    const std::ptrdiff_t pixel_stride = collect_ ? (image_.floats ? 12 : 3) : image_.pixel_stride;
-    // The bytes after a row are those of the next row; after the last row there are none that may be read.
-    const bool may_overread = collect_ || (image_y + 1 < image_.height && image_.row_stride >= kOverread);
+    format_.may_overread = collect_ || may_overread(image_y);
     const auto resample = image_.floats ? kernels_.resample_f32 : kernels_.resample_u8;
     for (int x = 0; x < width_; x += kColumns) {
         const int count = std::min(kColumns, width_ - x);
         const std::uint8_t* pixels = collect_ ? collect_columns(row, x, count) : row;
-        const RowTaps taps{offsets_.data() + x, left_weights_.data() + x, right_weights_.data() + x, count};
-        resample(pixels, taps, {pixel_stride, image_.red_first, may_overread}, out + x, map_stride);
+        resample(pixels, taps(x, count), format_, out + x, map_stride);
         checkpoint_.pass(std::int64_t{3} * count);
     }
+}
+
+// Two rows of the image at once, without a float copy of either.
+void Resampler::resample_two(std::int64_t upper, std::int64_t lower, const Blend& blend, float* out,
+                             std::ptrdiff_t map_stride) {
+    format_.may_overread = may_overread(lower);
+    for (int x = 0; x < width_; x += kColumns) {
+        const int count = std::min(kColumns, width_ - x);
+        kernels_.resample_blend_u8(image_.data + upper * image_.row_stride, image_.data + lower * image_.row_stride,
+                                   taps(x, count), format_, blend, out + x, map_stride);
+        checkpoint_.pass(std::int64_t{9} * count);
+    }
+}
+
+RowTaps Resampler::taps(int x, int count) const {
+    return {offsets_.data() + x, left_weights_.data() + x, right_weights_.data() + x, count};
+}
+
+// The bytes after a row are those of the next row; after the last row there are none that may be read.
+bool Resampler::may_overread(std::int64_t image_y) const {
+    return image_y + 1 < image_.height && image_.row_stride >= kOverread;
 }
 
 float Resampler::value(std::int64_t x, std::int64_t y, int channel) const {
@@ -195,16 +221,21 @@ void Resampler::row(int y, float* out, std::ptrdiff_t map_stride) {
     if (mode_ == Mode::kCopy) return copy_row(y, out, map_stride);
     if (mode_ == Mode::kHalve) return halve_row(y, out, map_stride);
     fetch_for(y + 1);
-    const Position p = position(y, height_, patch_.height);
+    const Position p = position(y, row_step_);
+    const Blend blend{1.0F - p.fraction, p.fraction, normalisation_.centre, normalisation_.scale};
     const std::int64_t last = patch_.height - 1;
-    const float* upper = source_row(std::clamp<std::int64_t>(p.index, 0, last));
-    const float* lower = source_row(std::clamp<std::int64_t>(p.index + 1, 0, last));
+    const std::int64_t upper = std::clamp<std::int64_t>(p.index, 0, last);
+    const std::int64_t lower = std::clamp<std::int64_t>(p.index + 1, 0, last);
+    if (rows_are_used_once_ && patch_.y + upper >= 0 && patch_.y + lower < image_.height) {
+        return resample_two(patch_.y + upper, patch_.y + lower, blend, out, map_stride);
+    }
+    const float* above = source_row(upper);
+    const float* below = source_row(lower);
     const std::ptrdiff_t stride = padded(width_);
     for (int x = 0; x < width_; x += kColumns) {
         const int count = std::min(kColumns, width_ - x);
         for (int c = 0; c < 3; ++c) {
-            kernels_.blend(upper + c * stride + x, lower + c * stride + x, 1.0F - p.fraction, p.fraction,
-                           normalisation_.centre, normalisation_.scale, out + c * map_stride + x, count);
+            kernels_.blend(above + c * stride + x, below + c * stride + x, blend, out + c * map_stride + x, count);
         }
         checkpoint_.pass(std::int64_t{3} * count);
     }

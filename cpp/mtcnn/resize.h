@@ -62,6 +62,10 @@ private:
     const float* source_row(std::int64_t y);
     const std::uint8_t* collect_columns(const std::uint8_t* row, int from, int count);
     void resample_across(std::int64_t image_y, float* out, std::ptrdiff_t map_stride);
+    void resample_two(std::int64_t upper, std::int64_t lower, const Blend& blend, float* out,
+                      std::ptrdiff_t map_stride);
+    RowTaps taps(int x, int count) const;
+    bool may_overread(std::int64_t image_y) const;
     void copy_row(int y, float* out, std::ptrdiff_t map_stride);
     void halve_row(int y, float* out, std::ptrdiff_t map_stride);
     float value(std::int64_t x, std::int64_t y, int channel) const;
@@ -73,6 +77,9 @@ private:
     int height_ = 0, width_ = 0;
     Normalisation normalisation_;
     Mode mode_ = Mode::kCopy;
+    double row_step_ = 0;  // source rows for each row of the result
+    bool rows_are_used_once_ = false;
+    PixelFormat format_{};
     // Where columns of the patch lie outside the image, the pixels that are needed are collected into a short row, some
     // columns at a time.
     bool collect_ = false;

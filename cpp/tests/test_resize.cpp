@@ -152,6 +152,17 @@ int main() {
             check_patch(p.image, patch, random.integer(0, 1) != 0 ? 24 : 48, 24);
         }
     });
+    test::run("at most half as high, over the upper and the lower border", [&] {
+        for (int i = 0; i < 300; ++i) {
+            const int height = random.integer(2, 60);
+            const int width = random.integer(2, 40);
+            const Picture p = random_picture(height, width, random);
+            const int left = random.integer(0, width - 2);
+            const Patch patch{left, random.integer(-4, height - 2), random.integer(2, width - left),
+                              random.integer(2, height)};
+            check_patch(p.image, patch, random.integer(1, static_cast<int>(patch.height / 2)), random.integer(1, 50));
+        }
+    });
     test::run("a square of 2^29 pixels", [&] {
         const Picture p = random_picture(30, 30, random);
         const Patch patch = mtcnn::cut({-300000000.0F, -200000000.0F, 536870912.0F, 536870912.0F});

@@ -40,7 +40,7 @@ void check_blend(int n, test::Random& random) {
     const float w0 = 1.0F - w1;
     for (const Kernels* kernels : test::variants()) {
         std::vector<float> out(upper.size());
-        kernels->blend(upper.data(), lower.data(), w0, w1, 127.5F, 0.0078125F, out.data(), n);
+        kernels->blend(upper.data(), lower.data(), {w0, w1, 127.5F, 0.0078125F}, out.data(), n);
         for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
             const float first = upper[i] * w0;
             const float second = lower[i] * w1;
@@ -117,6 +117,48 @@ void check_resample(int width, int count, int colours, bool red_first, bool may_
     }
 }
 
+// Two rows at once are to give what each row and then the blend give.
+void check_resample_blend(int width, int count, int colours, bool red_first, bool may_overread, test::Random& random) {
+    const auto size = static_cast<std::size_t>(width * colours - (colours - 3) + (may_overread ? 2 : 0));
+    const test::Guarded upper(size);
+    const test::Guarded lower(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        upper.data()[i] = static_cast<std::uint8_t>(random.integer(0, 255));
+        lower.data()[i] = static_cast<std::uint8_t>(random.integer(0, 255));
+    }
+    const int padded = mtcnn::padded(count);
+    std::vector<std::int32_t> offsets;
+    std::vector<float> w0;
+    std::vector<float> w1;
+    for (int i = 0; i < padded; ++i) {
+        offsets.push_back(static_cast<std::int32_t>(i == 0 ? width - 2 : random.integer(0, width - 2)) * colours);
+        w1.push_back(random.uniform(0, 1));
+        w0.push_back(1.0F - w1.back());
+    }
+    const mtcnn::RowTaps taps{offsets.data(), w0.data(), w1.data(), count};
+    const mtcnn::PixelFormat format{colours, red_first, may_overread};
+    const float below = random.uniform(0, 1);
+    const mtcnn::Blend blend{1.0F - below, below, 127.5F, 0.0078125F};
+    for (const Kernels* kernels : test::variants()) {
+        const auto floats = static_cast<std::size_t>(3 * padded);
+        std::vector<float> first(floats);
+        std::vector<float> second(floats);
+        std::vector<float> expected(floats);
+        std::vector<float> out(floats);
+        kernels->resample_u8(upper.data(), taps, format, first.data(), padded);
+        kernels->resample_u8(lower.data(), taps, format, second.data(), padded);
+        kernels->blend(first.data(), second.data(), blend, expected.data(), 3 * padded);
+        kernels->resample_blend_u8(upper.data(), lower.data(), taps, format, blend, out.data(), padded);
+        for (int c = 0; c < 3; ++c) {
+            for (int i = 0; i < count; ++i) {
+                const auto at = static_cast<std::size_t>(c * padded + i);
+                CHECK(same_bits(out[at], expected[at]), kernels->name, "map", c, "at", i, "of", count, "colours",
+                      colours, "red first", red_first);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -138,6 +180,7 @@ int main() {
                     for (const bool may_overread : {false, true}) {
                         check_resample<std::uint8_t>(width, count, colours, red_first, may_overread, random);
                         check_resample<float>(width, count, colours, red_first, may_overread, random);
+                        check_resample_blend(width, count, colours, red_first, may_overread, random);
                     }
                 }
             }

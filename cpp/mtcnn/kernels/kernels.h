@@ -98,6 +98,11 @@ struct PixelFormat {
     bool may_overread;  // two bytes past the row's last pixel may be read
 };
 
+// Down the columns: out = (upper * w0 + lower * w1 - centre) * scale.
+struct Blend {
+    float w0, w1, centre, scale;
+};
+
 struct Kernels {
     const char* name;
     const char* description;
@@ -120,9 +125,10 @@ struct Kernels {
                         std::ptrdiff_t map_stride);
     void (*resample_f32)(const std::uint8_t* row, const RowTaps&, const PixelFormat&, float* out,
                          std::ptrdiff_t map_stride);
-    // (upper * w0 + lower * w1 - centre) * scale
-    void (*blend)(const float* upper, const float* lower, float w0, float w1, float centre, float scale, float* out,
-                  std::ptrdiff_t n);
+    void (*blend)(const float* upper, const float* lower, const Blend&, float* out, std::ptrdiff_t n);
+    // Both at once: from two rows of 8-bit pixels.
+    void (*resample_blend_u8)(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps&, const PixelFormat&,
+                              const Blend&, float* out, std::ptrdiff_t map_stride);
     // Writes the positions x with a[x] - b[x] <= limit, returns how many.
     int (*find_below)(const float* a, const float* b, float limit, int n, std::int32_t* positions);
     // Runs fused multiply-adds from registers; returns how many floating-point operations that were.

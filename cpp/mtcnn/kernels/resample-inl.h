@@ -6,6 +6,7 @@
 
 namespace {
 
+using mtcnn::Blend;
 using mtcnn::PixelFormat;
 using mtcnn::RowTaps;
 
@@ -35,20 +36,74 @@ MTCNN_INLINE PixelPairs dense_pixels(const std::uint8_t* row, const std::int32_t
             {byte_to_float<3>(low), byte_to_float<0>(high), byte_to_float<1>(high)}};
 }
 
-void resample_u8(const std::uint8_t* row, const RowTaps& taps, const PixelFormat& format, float* out,
-                 std::ptrdiff_t map_stride) {
-    const std::ptrdiff_t third = format.red_first ? 2 * map_stride : 0;
-    const std::ptrdiff_t first = 2 * map_stride - third;
-    const bool dense = format.stride == 3 && format.may_overread;
+// Where the colours of a pixel go: the places of the three rows.
+struct ColourRows {
+    ColourRows(const PixelFormat& format, float* out, std::ptrdiff_t map_stride)
+        : at{out + (format.red_first ? 0 : 2 * map_stride), out + map_stride,
+             out + (format.red_first ? 2 * map_stride : 0)} {}
+    float* at[3];
+};
+
+template <bool kDense>
+MTCNN_INLINE PixelPairs pixel_pairs(const std::uint8_t* row, const std::int32_t* offsets, std::ptrdiff_t stride) {
+    return kDense ? dense_pixels(row, offsets) : any_pixels(row, offsets, stride);
+}
+
+template <bool kDense>
+MTCNN_INLINE void resample_row(const std::uint8_t* row, const RowTaps& taps, std::ptrdiff_t stride,
+                               const ColourRows& out) {
     for (int x = 0; x < taps.count; x += kLanes) {
-        const PixelPairs pixels =
-            dense ? dense_pixels(row, taps.offsets + x) : any_pixels(row, taps.offsets + x, format.stride);
+        const PixelPairs pixels = pixel_pairs<kDense>(row, taps.offsets + x, stride);
         const Vector w0 = load(taps.w0 + x);
         const Vector w1 = load(taps.w1 + x);
-        store(out + first + x, across(pixels.left[0], pixels.right[0], w0, w1));
-        store(out + map_stride + x, across(pixels.left[1], pixels.right[1], w0, w1));
-        store(out + third + x, across(pixels.left[2], pixels.right[2], w0, w1));
+        MTCNN_UNROLL
+        for (int c = 0; c < 3; ++c) store(out.at[c] + x, across(pixels.left[c], pixels.right[c], w0, w1));
     }
+}
+
+bool are_dense(const PixelFormat& format) { return format.stride == 3 && format.may_overread; }
+
+void resample_u8(const std::uint8_t* row, const RowTaps& taps, const PixelFormat& format, float* out,
+                 std::ptrdiff_t map_stride) {
+    const ColourRows rows(format, out, map_stride);
+    are_dense(format) ? resample_row<true>(row, taps, format.stride, rows)
+                      : resample_row<false>(row, taps, format.stride, rows);
+}
+
+struct Blender {
+    explicit Blender(const Blend& blend)
+        : w0(broadcast(blend.w0)),
+          w1(broadcast(blend.w1)),
+          centre(broadcast(blend.centre)),
+          scale(broadcast(blend.scale)) {}
+    MTCNN_INLINE Vector operator()(Vector upper, Vector lower) const {
+        return multiply(subtract(across(upper, lower, w0, w1), centre), scale);
+    }
+    Vector w0, w1, centre, scale;
+};
+
+template <bool kDense>
+MTCNN_INLINE void resample_two_rows(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps& taps,
+                                    std::ptrdiff_t stride, const Blender& blended, const ColourRows& out) {
+    for (int x = 0; x < taps.count; x += kLanes) {
+        const PixelPairs above = pixel_pairs<kDense>(upper, taps.offsets + x, stride);
+        const PixelPairs below = pixel_pairs<kDense>(lower, taps.offsets + x, stride);
+        const Vector w0 = load(taps.w0 + x);
+        const Vector w1 = load(taps.w1 + x);
+        MTCNN_UNROLL
+        for (int c = 0; c < 3; ++c) {
+            store(out.at[c] + x, blended(across(above.left[c], above.right[c], w0, w1),
+                                         across(below.left[c], below.right[c], w0, w1)));
+        }
+    }
+}
+
+void resample_blend_u8(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps& taps,
+                       const PixelFormat& format, const Blend& blend, float* out, std::ptrdiff_t map_stride) {
+    const Blender blended(blend);
+    const ColourRows rows(format, out, map_stride);
+    are_dense(format) ? resample_two_rows<true>(upper, lower, taps, format.stride, blended, rows)
+                      : resample_two_rows<false>(upper, lower, taps, format.stride, blended, rows);
 }
 
 void resample_f32(const std::uint8_t* row, const RowTaps& taps, const PixelFormat& format, float* out,
@@ -63,16 +118,9 @@ void resample_f32(const std::uint8_t* row, const RowTaps& taps, const PixelForma
     }
 }
 
-void blend(const float* upper, const float* lower, float w0, float w1, float centre, float scale, float* out,
-           std::ptrdiff_t n) {
-    const Vector weight0 = broadcast(w0);
-    const Vector weight1 = broadcast(w1);
-    const Vector centres = broadcast(centre);
-    const Vector scales = broadcast(scale);
-    for (std::ptrdiff_t x = 0; x < n; x += kLanes) {
-        const Vector value = across(load(upper + x), load(lower + x), weight0, weight1);
-        store(out + x, multiply(subtract(value, centres), scales));
-    }
+void blend_rows(const float* upper, const float* lower, const Blend& blend, float* out, std::ptrdiff_t n) {
+    const Blender blended(blend);
+    for (std::ptrdiff_t x = 0; x < n; x += kLanes) store(out + x, blended(load(upper + x), load(lower + x)));
 }
 
 }  // namespace

@@ -8,23 +8,9 @@
 #include "planar-inl.h"
 #include "resample-inl.h"
 
-#define MTCNN_KERNELS(name, description, steps_at_a_time) \
-    {name,                                                \
-     description,                                         \
-     kAllowed,                                            \
-     steps_at_a_time,                                     \
-     planar_group,                                        \
-     channel_group,                                       \
-     kDenseOutputs,                                       \
-     convolve_planar,                                     \
-     pool_planar,                                         \
-     dense_planar,                                        \
-     convolve_channels,                                   \
-     pool_channels,                                       \
-     dense,                                               \
-     prelu_row,                                           \
-     resample_u8,                                         \
-     resample_f32,                                        \
-     blend,                                               \
-     find_below,                                          \
-     burn}
+#define MTCNN_KERNELS(name, description, steps_at_a_time)                 \
+    {name,         description,       kAllowed,          steps_at_a_time, \
+     planar_group, channel_group,     kDenseOutputs,     convolve_planar, \
+     pool_planar,  dense_planar,      convolve_channels, pool_channels,   \
+     dense,        prelu_row,         resample_u8,       resample_f32,    \
+     blend_rows,   resample_blend_u8, find_below,        burn}
