@@ -30,26 +30,32 @@ int channel_group(int out_maps) { return channel_vectors(out_maps) * kLanes; }
 // and from item to item, so that a tile may go on in the next row.
 struct PixelWalk {
     PixelWalk(const ChannelConvolution& a, int pixel)
-        : in(a.in + pixel / (a.height * a.width) * a.item_stride +
-             pixel % (a.height * a.width) / a.width * a.row_stride + pixel % a.width * a.pixel_stride),
+        : at(pixel / (a.height * a.width) * a.item_stride + pixel % (a.height * a.width) / a.width * a.row_stride +
+             pixel % a.width * a.pixel_stride),
           x(pixel % a.width),
-          y(pixel % (a.height * a.width) / a.width) {}
-    void next(const ChannelConvolution& a) {
-        in += a.pixel_stride;
-        if (++x < a.width) return;
+          y(pixel % (a.height * a.width) / a.width),
+          width(a.width),
+          height(a.height),
+          to_pixel(a.pixel_stride),
+          to_row(a.row_stride - a.width * a.pixel_stride),
+          to_item(a.item_stride - a.height * a.row_stride) {}
+    MTCNN_INLINE void next() {
+        at += to_pixel;
+        if (++x < width) return;
         x = 0;
-        in += a.row_stride - a.width * a.pixel_stride;
-        if (++y < a.height) return;
+        at += to_row;
+        if (++y < height) return;
         y = 0;
-        in += a.item_stride - a.height * a.row_stride;
+        at += to_item;
     }
-    const float* in;
-    int x, y;
+    std::ptrdiff_t at;
+    int x, y, width, height;
+    std::ptrdiff_t to_pixel, to_row, to_item;
 };
 
 template <int kVectors, int kPixels, int kSize>
-MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights, const float* const* pixels,
-                               float* const (&outputs)[kPixels], int channel) {
+MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights, const float* const (&pixels)[kPixels],
+                               float* out, int channel) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
     Vector sum[kPixels][kVectors];
@@ -91,34 +97,29 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
             for (int p = 0; p < kPixels; ++p) sum[p][v] = prelu(sum[p][v], slopes);
         }
         MTCNN_UNROLL
-        for (int p = 0; p < kPixels; ++p) store(outputs[p] + channel + v * kLanes, sum[p][v]);
+        for (int p = 0; p < kPixels; ++p) store(out + p * a.out_pixel_stride + channel + v * kLanes, sum[p][v]);
     }
 }
 
+// At least kPixels pixels.
 template <int kVectors, int kPixels, int kSize>
 void channel_tiles(const ChannelConvolution& a) {
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
     const int total = a.items * a.height * a.width;
     PixelWalk walk(a, 0);
     for (int first = 0; first < total; first += kPixels) {
-        int from = first;
-        if (first + kPixels > total && total >= kPixels) {
+        if (first + kPixels > total) {
             // The last tile starts early enough to be whole and writes some results a second time, the same bits.
-            from = total - kPixels;
-            walk = PixelWalk(a, from);
+            first = total - kPixels;
+            walk = PixelWalk(a, first);
         }
         const float* pixels[kPixels];
-        float* outputs[kPixels];
-        for (int p = 0; p < kPixels; ++p) {
-            // With fewer pixels than a tile has, the last one is computed several times.
-            pixels[p] = walk.in;
-            const int pixel = from + p < total ? from + p : total - 1;
-            outputs[p] = a.out + pixel * a.out_pixel_stride;
-            if (pixel + 1 < total) walk.next(a);
-        }
+        MTCNN_UNROLL
+        for (int p = 0; p < kPixels; ++p, walk.next()) pixels[p] = a.in + walk.at;
+        float* out = a.out + first * a.out_pixel_stride;
         const float* weights = a.weights;
         for (int c = 0; c < a.out_maps; c += kVectors * kLanes, weights += group) {
-            channel_tile<kVectors, kPixels, kSize>(a, weights, pixels, outputs, c);
+            channel_tile<kVectors, kPixels, kSize>(a, weights, pixels, out, c);
         }
     }
 }
@@ -126,7 +127,9 @@ void channel_tiles(const ChannelConvolution& a) {
 template <int kVectors>
 void channel_any(const ChannelConvolution& a) {
     constexpr int kPixels = channel_pixels(kVectors);
-    if (a.kernel_x == 3 && a.kernel_y == 3) {
+    if (a.items * a.height * a.width < kPixels) {
+        channel_tiles<kVectors, 1, 0>(a);
+    } else if (a.kernel_x == 3 && a.kernel_y == 3) {
         channel_tiles<kVectors, kPixels, 3>(a);
     } else if (a.kernel_x == 2 && a.kernel_y == 2) {
         channel_tiles<kVectors, kPixels, 2>(a);
