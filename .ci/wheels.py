@@ -8,7 +8,7 @@ The compiler brings the libraries of every target and links its C++ library stat
 nothing but the C library, of version 2.17 (2012) or newer. `build` makes one for each Python and target and
 lets auditwheel name it. `test` makes a fresh virtual environment for each x86-64 wheel and runs the tests; a
 wheel for aarch64 runs under qemu-user, on Debian's arm64 Python unpacked into a folder, which needs apt and
-root.
+root. Build by a Python that is no package of Debian: the headers of those fit one kind of machine only.
 """
 
 from __future__ import annotations

@@ -23,10 +23,12 @@ Landmarks landmarks_of(const Box& square, const float* values) {
 
 void resample(const Image& image, const Box& square, const CropNetwork& network, int side, Workspace& workspace,
               float* input) {
-    workspace.resampler.prepare(image, cut(square), side, side);
-    for (int y = 0; y < side; ++y) {
-        workspace.resample_row(y, input + std::ptrdiff_t{3} * y * network.row_size(), network.row_size());
-    }
+    workspace.resize([&] {
+        workspace.resampler.prepare(image, cut(square), side, side);
+        for (int y = 0; y < side; ++y) {
+            workspace.resampler.row(y, input + std::ptrdiff_t{3} * y * network.row_size(), network.row_size());
+        }
+    });
 }
 
 }  // namespace

@@ -126,8 +126,10 @@ private:
         };
         run_.detector.pnet().run(
             level.height, level.width, band.from, band.to,
-            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); }, std::ref(scan),
-            workspace.planar, workspace.checkpoint);
+            [&](int y, float* row, std::ptrdiff_t stride) {
+                workspace.resize([&] { workspace.resampler.row(y, row, stride); });
+            },
+            std::ref(scan), workspace.planar, workspace.checkpoint);
     }
 
     void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
@@ -159,7 +161,9 @@ private:
         Candidates candidates;
         run_.detector.pnet_layers().run_watched(
             level.height, level.width,
-            [&](int y, float* row, std::ptrdiff_t stride) { workspace.resample_row(y, row, stride); },
+            [&](int y, float* row, std::ptrdiff_t stride) {
+                workspace.resize([&] { workspace.resampler.row(y, row, stride); });
+            },
             [&](int y, const float* row, std::ptrdiff_t stride) {
                 for (int x = 0; x < width; ++x) {
                     heat_map.push_back(probability(row[x], row[stride + x]));

@@ -30,11 +30,12 @@ private:
 struct Workspace {
     explicit Workspace(const Kernels& kernels) : resampler(kernels, checkpoint) {}
 
-    // Row y of the patch that the resampler was prepared for, timed if a profile wants it.
-    void resample_row(int y, float* out, std::ptrdiff_t map_stride) {
-        if (!timed) return resampler.row(y, out, map_stride);
+    // Does a part of the resizing, timed if a profile wants it.
+    template <class Work>
+    void resize(const Work& work) {
+        if (!timed) return work();
         Stopwatch watch;
-        resampler.row(y, out, map_stride);
+        work();
         resize_seconds += watch.lap();
     }
 
