@@ -87,7 +87,7 @@ def measure_stages(image: Image, *, isa: str, runs: int, options: Options, model
     """Milliseconds on one thread, of the run with the median total. Split once by stage: `pnet`, `rnet`,
     `onet` and the `rest`; and once by kind: `resize`, `proposals` (suppression included) and `networks`.
 
-    `resize` includes reading the clock twice for each row.
+    `resize` includes reading the clock twice for each row of a level and for each crop.
     """
     profile = _profile(image, isa, options, model)
     profile()
@@ -100,19 +100,17 @@ def measure_stages(image: Image, *, isa: str, runs: int, options: Options, model
 
 
 def measure_overhead(*, isa: str, runs: int, options: Options, model: Model) -> dict[str, Any]:
-    """640x480 on one thread: the share of `detect` that is not spent in the three networks. Calls with and
-    without the core's clock take turns."""
+    """640x480 on one thread: the share of a call of the core that is not spent in the three networks.
+
+    Both times are of one call, the one with the median share: calls differ by more than this overhead.
+    """
     image = covering(sample_image(), 480, 640)
-    detector = _detector(isa, 1, options, model)
     profile = _profile(image, isa, options, model)
-    networks: list[float] = []
-    ways: dict[str, Callable[[], Any]] = {
-        "detect": partial(detector.detect, image),
-        "profile": lambda: networks.append(_networks(profile())),
-    }
-    times = in_turn(ways, 3 * runs)["detect"]
-    share = 1 - median(networks) / median(times.wall)
-    return {"isa": isa, "ms": times.ms, "networks_ms": 1e3 * median(networks), "share": share}
+    calls = Times()
+    networks = [_networks(calls.run(profile)) for _ in range(3 * runs)]
+    shares = [1 - inside / whole for inside, whole in zip(networks, calls.wall, strict=True)]
+    share, whole, inside = sorted(zip(shares, calls.wall, networks, strict=True))[len(shares) // 2]
+    return {"isa": isa, "ms": 1e3 * whole, "networks_ms": 1e3 * inside, "share": share}
 
 
 def _profile(image: Image, isa: str, options: Options, model: Model) -> Callable[[], dict[str, Any]]:
