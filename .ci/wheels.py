@@ -8,7 +8,7 @@ The compiler brings the libraries of every target and links its C++ library stat
 nothing but the C library, of version 2.17 (2012) or newer. `build` makes one for each Python and target and
 lets auditwheel name it. `test` makes a fresh virtual environment for each x86-64 wheel and runs the tests; a
 wheel for aarch64 runs under qemu-user, on Debian's arm64 Python unpacked into a folder, which needs apt and
-root. Build by a Python that is no package of Debian: the headers of those fit one kind of machine only.
+root. A Python that is Debian's own builds for the processor of its headers only.
 """
 
 from __future__ import annotations
@@ -54,9 +54,27 @@ def ask(python: str | Path, expression: str) -> str:
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def link_headers(folder: Path, python: Path, target: str) -> Path:
+    """A folder of headers for the compiler.
+
+    Debian's pyconfig.h includes another one, which lies beside the headers of the machine's own C library.
+    Those must not be found.
+    """
+    name = ask(python, f"'{target.split('-')[0]}-linux-gnu/python%d.%d' % sys.version_info[:2]")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    if Path("/usr/include", name).exists() and not (folder / name).exists():
+        (folder / name).symlink_to(Path("/usr/include", name))
+    return folder
+
+
 def make_tools(folder: Path, python: Path, target: str) -> dict[str, Path]:
     """The compiler's commands as programs of their own, which is how CMake takes them."""
-    commands = {"c++": f"c++ -target {target}", "ar": "ar", "ranlib": "ranlib"}
+    headers = link_headers(folder / "headers", python, target)
+    commands = {
+        "c++": f"c++ -target {target} -I{shlex.quote(str(headers))}",
+        "ar": "ar",
+        "ranlib": "ranlib",
+    }
     for name, command in commands.items():
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(str(python))} -m ziglang {command} "$@"\n')
         (folder / name).chmod(0o755)
