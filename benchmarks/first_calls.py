@@ -1,10 +1,10 @@
 """The first calls of a fresh process, two threads against one.
 
-python benchmarks/first_calls.py [--processes 9]
+python benchmarks/first_calls.py [--processes 9] [--pause SECONDS]
 
 Processes with one thread and with two are started in turn (A B A B); each detects 50 times in the 512x512
 sample. Call number i of a kind is the fastest of its processes, so that a busy neighbour does not count as
-the detector's.
+the detector's. --pause: of the process before each call, as in a service that is seldom asked.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ detector = Detector(threads=int(sys.argv[1]))
 detector.detect(image)
 print(time.perf_counter() - begin)
 for _ in range(int(sys.argv[2])):
+    time.sleep(float(sys.argv[3]))
     begin = time.perf_counter()
     detector.detect(image)
     print(time.perf_counter() - begin)
 """
 
 
-def calls(threads: int) -> list[float]:
+def calls(threads: int, pause: float) -> list[float]:
     """Seconds from the import to the first box, then of each call."""
-    command = [sys.executable, "-c", PROGRAM, str(threads), str(CALLS)]
+    command = [sys.executable, "-c", PROGRAM, str(threads), str(CALLS), str(pause)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [float(line) for line in done.stdout.split()]
 
@@ -42,11 +43,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--processes", type=int, default=9)
+    parser.add_argument("--pause", type=float, default=0)
     chosen = parser.parse_args()
     found: dict[int, list[list[float]]] = {1: [], 2: []}
     for _ in range(chosen.processes):
         for threads in found:
-            found[threads].append(calls(threads))
+            found[threads].append(calls(threads, chosen.pause))
     best = {threads: [min(call) for call in zip(*runs, strict=True)] for threads, runs in found.items()}
     for threads, (first, *later) in best.items():
         print(

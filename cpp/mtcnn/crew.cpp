@@ -7,18 +7,6 @@
 #include "pause.h"
 
 namespace mtcnn {
-namespace {
-
-// Waits until the value is another one.
-void wait_while(const std::atomic<int>& value, int old) {
-    for (int i = 0; i < kLooks; ++i) {
-        if (value.load(std::memory_order_relaxed) != old) return;
-        pause();
-    }
-    value.wait(old, std::memory_order_relaxed);
-}
-
-}  // namespace
 
 Helper::Helper() : thread_(&Helper::live, this) {}
 
@@ -28,16 +16,28 @@ Helper::~Helper() {
     thread_.join();
 }
 
+void Helper::wait_for_offer() {
+    for (int i = 0; i < kLooks; ++i) {
+        if (state_.load(std::memory_order_relaxed) != kIdle) return;
+        pause();
+    }
+    asleep_.store(true, std::memory_order_relaxed);
+    state_.wait(kIdle, std::memory_order_relaxed);
+    asleep_.store(false, std::memory_order_relaxed);
+}
+
 void Helper::live() {
     const DefaultFloatMode mode;
     for (;;) {
-        wait_while(state_, kIdle);
+        wait_for_offer();
         int state = kOffered;
         if (!state_.compare_exchange_strong(state, kWorking, std::memory_order_acquire)) {
             if (state == kEnd) return;
             continue;  // it was taken back
         }
+        placement_.undo();
         (*work_)(worker_);
+        processor_.store(Placement::here(), std::memory_order_relaxed);
         // The lock lets it not come between the caller's last look and his wait. Nothing of the caller's is touched
         // any more: he may be gone.
         const std::scoped_lock lock(lock_);
@@ -49,6 +49,10 @@ void Helper::live() {
 void Helper::offer(const std::function<void(int)>& work, int worker) {
     work_ = &work;
     worker_ = worker;
+    // Where it waits without sleeping, it may wait beside the caller, who would not let it run.
+    if (asleep_.load(std::memory_order_relaxed) || processor_.load(std::memory_order_relaxed) == Placement::here()) {
+        placement_.keep_off(thread_);
+    }
     state_.store(kOffered, std::memory_order_release);
     state_.notify_one();
 }

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "placement.h"
+
 namespace mtcnn {
 
 // One waiting thread. Whoever has taken it from its crew gives it work and waits for the end of it.
@@ -33,10 +35,14 @@ private:
     static constexpr int kIdle = 0, kOffered = 1, kWorking = 2, kEnd = 3;
 
     void live();
+    void wait_for_offer();
 
     const std::function<void(int)>* work_ = nullptr;
     int worker_ = 0;
     std::atomic<int> state_{kIdle};
+    std::atomic<bool> asleep_{false};
+    std::atomic<int> processor_{-1};  // where it last worked
+    Placement placement_;
     std::mutex lock_;
     std::condition_variable finished_;
     std::thread thread_;
