@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from mtcnn_cpp import Detector
-from mtcnn_cpp.backends import import_core
+from mtcnn_cpp.backends.core import import_core
 
 
 def caught(detector: Detector, image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:

@@ -26,7 +26,7 @@ from ..reference.options import Options
 from .peer_worker import PEERS
 
 OURS = "mtcnn_cpp"
-PAUSE = 0.02  # seconds in which a runtime's spinning threads go to sleep
+PAUSE = 0.2  # seconds in which a runtime's spinning threads go to sleep
 PACKAGE = Path(__file__).resolve().parents[1]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
