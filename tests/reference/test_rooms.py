@@ -99,7 +99,8 @@ def test_fma_of_subnormals_zeros_and_infinities() -> None:
 
 
 def check_exp(rooms: SimpleNamespace, values: np.ndarray) -> None:
-    with localcontext(prec=60):
+    with localcontext() as context:
+        context.prec = 60
         expected = [rounded(Fraction(Decimal(float(v)).exp())) for v in values]
     assert np.array_equal(rooms.exp(values), np.array(expected, F))
 
