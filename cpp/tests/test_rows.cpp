@@ -77,6 +77,23 @@ void check_find_below(int n, test::Random& random) {
     }
 }
 
+// Pairs of pixels across a row of `width` pixels, the last pair among them.
+struct RandomTaps {
+    RandomTaps(int width, int n, std::ptrdiff_t pixel, test::Random& random) : count(n) {
+        for (int i = 0; i < mtcnn::padded(n); ++i) {
+            lefts.push_back(i == 0 ? width - 2 : random.integer(0, width - 2));
+            offsets.push_back(static_cast<std::int32_t>(lefts.back() * pixel));
+            w1.push_back(random.uniform(0, 1));
+            w0.push_back(1.0F - w1.back());
+        }
+    }
+    mtcnn::RowTaps view() const { return {offsets.data(), w0.data(), w1.data(), count}; }
+
+    int count;
+    std::vector<std::int32_t> lefts, offsets;
+    std::vector<float> w0, w1;
+};
+
 // Pixels of `colours` values each. The readable memory ends with the last one, or as many bytes later as a kernel may
 // read too far.
 template <class T>
@@ -88,28 +105,18 @@ void check_resample(int width, int count, int colours, bool red_first, bool may_
     for (T& v : row) v = static_cast<T>(random.uniform(0, 255.99F));
     std::memcpy(memory.data(), row.data(), size);
     const int padded = mtcnn::padded(count);
-    std::vector<std::int32_t> lefts;
-    std::vector<std::int32_t> offsets;
-    std::vector<float> w0;
-    std::vector<float> w1;
-    for (int i = 0; i < padded; ++i) {
-        lefts.push_back(i == 0 ? width - 2 : random.integer(0, width - 2));
-        offsets.push_back(static_cast<std::int32_t>(lefts.back() * pixel));
-        w1.push_back(random.uniform(0, 1));
-        w0.push_back(1.0F - w1.back());
-    }
-    const mtcnn::RowTaps taps{offsets.data(), w0.data(), w1.data(), count};
+    const RandomTaps taps(width, count, pixel, random);
     for (const Kernels* kernels : test::variants()) {
         std::vector<float> out(static_cast<std::size_t>(3 * padded));
         const auto resample = sizeof(T) == 1 ? kernels->resample_u8 : kernels->resample_f32;
-        resample(memory.data(), taps, {pixel, red_first, may_overread}, out.data(), padded);
+        resample(memory.data(), taps.view(), {pixel, red_first, may_overread}, out.data(), padded);
         for (int c = 0; c < 3; ++c) {
             const int colour = red_first ? c : 2 - c;
             for (int i = 0; i < count; ++i) {
                 const auto at = static_cast<std::size_t>(i);
-                const auto left = static_cast<std::size_t>(lefts[at] * colours + colour);
-                const float first = static_cast<float>(row[left]) * w0[at];
-                const float second = static_cast<float>(row[left + static_cast<std::size_t>(colours)]) * w1[at];
+                const auto left = static_cast<std::size_t>(taps.lefts[at] * colours + colour);
+                const float first = static_cast<float>(row[left]) * taps.w0[at];
+                const float second = static_cast<float>(row[left + static_cast<std::size_t>(colours)]) * taps.w1[at];
                 CHECK(same_bits(out[static_cast<std::size_t>(c * padded + i)], first + second), kernels->name, "map", c,
                       "at", i, "of", count, "bytes", sizeof(T), "colours", colours, "red first", red_first);
             }
@@ -127,15 +134,8 @@ void check_resample_blend(int width, int count, int colours, bool red_first, boo
         lower.data()[i] = static_cast<std::uint8_t>(random.integer(0, 255));
     }
     const int padded = mtcnn::padded(count);
-    std::vector<std::int32_t> offsets;
-    std::vector<float> w0;
-    std::vector<float> w1;
-    for (int i = 0; i < padded; ++i) {
-        offsets.push_back(static_cast<std::int32_t>(i == 0 ? width - 2 : random.integer(0, width - 2)) * colours);
-        w1.push_back(random.uniform(0, 1));
-        w0.push_back(1.0F - w1.back());
-    }
-    const mtcnn::RowTaps taps{offsets.data(), w0.data(), w1.data(), count};
+    const RandomTaps random_taps(width, count, colours, random);
+    const mtcnn::RowTaps taps = random_taps.view();
     const mtcnn::PixelFormat format{colours, red_first, may_overread};
     const float below = random.uniform(0, 1);
     const mtcnn::Blend blend{1.0F - below, below, 127.5F, 0.0078125F};
