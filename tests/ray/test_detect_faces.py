@@ -35,7 +35,7 @@ def test_the_example_of_the_docs(cluster: Any, tmp_path: Path, monkeypatch: pyte
         (folder / f"{index}.png").write_bytes(png.encode(picture(index)))
     (folder / "bad.png").write_text("no picture")
     run(folder, "-o", "truth.parquet")
-    code = example("A data set of your own").replace("s3://bucket", str(tmp_path))
+    code = example("Your own data set").replace("s3://bucket", str(tmp_path))
     with connected(cluster.address):
         exec(textwrap.dedent(code), {"__name__": "example"})
         tables = [pa.parquet.read_table(file) for file in sorted((tmp_path / "faces").glob("*.parquet"))]
