@@ -50,10 +50,33 @@ def floats(hexadecimal: list[Any]) -> np.ndarray:
 
 @functools.cache
 def tensors() -> dict[str, np.ndarray]:
-    """Tensors of collage.png, min_face 60, by our names and in our layout (maps (C, H, W), R G B)."""
+    """Tensors of collage.png, min_face 60, by our names and in our layout (maps (C, H, W), R G B).
+
+    The probabilities in the second file are the original's; those in the first were computed by a prototype
+    with another exponential.
+    """
     model = Model.default()
-    with np.load(HERE / "layers_collage.npz") as file:
-        return dict(renamed(model, key, file[key]) for key in file.files)
+    found: dict[str, np.ndarray] = {}
+    for name in ("layers_collage.npz", "stages_collage.npz"):
+        with np.load(HERE / name) as file:
+            found |= dict(renamed(model, key, file[key]) for key in file.files)
+    return found
+
+
+def exp_cases() -> list[Case]:
+    """Detections that need the original's exponentials, with `pixels` and `rows` (N, 5): boxes, scores."""
+    cases: list[Case] = json.loads((HERE / "exp_cases.json").read_text())["cases"]
+    for case in cases:
+        pixels = (
+            picture("astronaut.png") if case["picture"] == "astronaut_gray3.png" else picture(case["picture"])
+        )
+        if case["picture"] == "astronaut_gray3.png":
+            pixels = np.repeat(pixels.astype(int).sum(axis=2, keepdims=True) // 3, 3, axis=2).astype(np.uint8)
+        if case["crop"]:
+            y, x, height, width = case["crop"]
+            pixels = np.ascontiguousarray(pixels[y : y + height, x : x + width])
+        case |= {"pixels": pixels, "rows": floats(case["rows"])}
+    return cases
 
 
 def renamed(model: Model, key: str, array: np.ndarray) -> tuple[str, np.ndarray]:

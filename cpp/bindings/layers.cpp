@@ -246,17 +246,20 @@ void register_layers(py::module_& m) {
     m.def(
         "sigmoid",
         [](const py::array& maps) { return run_layer(mtcnn::Sigmoid{}, maps, mtcnn::select_kernels({}), true); },
-        py::arg("maps").noconvert(), "1 / (1 + exp(-v)), in float32.");
+        py::arg("maps").noconvert(), "1 / (1 + exp_opencv(-v)), in float32.");
+    const auto map_floats = [](const py::array& values, float (*function)(float)) {
+        const mtcnn::DefaultFloatMode mode;
+        const float* data = dense_floats(values, "values", {-1});
+        py::array_t<float> result(values.size());
+        std::transform(data, data + values.size(), result.mutable_data(), function);
+        return result;
+    };
     m.def(
-        "exp",
-        [](const py::array& values) {
-            const mtcnn::DefaultFloatMode mode;
-            const float* data = dense_floats(values, "values", {-1});
-            py::array_t<float> result(values.size());
-            std::transform(data, data + values.size(), result.mutable_data(), mtcnn::exp);
-            return result;
-        },
-        py::arg("values").noconvert(), "exp of float32 (N,), correctly rounded.");
+        "exp_opencv", [map_floats](const py::array& values) { return map_floats(values, mtcnn::exp_opencv); },
+        py::arg("values").noconvert(), "e^x of float32 (N,) as cv::exp computes it.");
+    m.def(
+        "exp_glibc", [map_floats](const py::array& values) { return map_floats(values, mtcnn::exp_glibc); },
+        py::arg("values").noconvert(), "e^x of float32 (N,) as glibc's expf computes it.");
 }
 
 }  // namespace bindings

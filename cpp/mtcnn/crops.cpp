@@ -41,7 +41,7 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
     resize_in_steps(results.offsets, squares.size(), run.checkpoint());
     if (outputs > kLogitsAndOffsets) resize_in_steps(results.landmarks, squares.size(), run.checkpoint());
     const auto take = [&](std::size_t crop, const float* out) {
-        results.scores[crop] = probability_in_double(out[0], out[1]);
+        results.scores[crop] = crop_probability(out[0], out[1]);
         results.offsets[crop] = {out[2], out[3], out[4], out[5]};
         if (!results.landmarks.empty()) {
             results.landmarks[crop] = landmarks_of(squares[crop], out + kLogitsAndOffsets);

@@ -19,7 +19,8 @@ public:
     Levels(Run& run, const std::vector<Level>& levels)
         : run_(run),
           levels_(levels),
-          limit_(logit_limit(run.options.thresholds[0])),
+          threshold_(run.options.thresholds[0]),
+          limit_(logit_limit(threshold_)),
           scratch_(run.workspace(0).proposals) {}
 
     const Proposals& propose() {
@@ -139,7 +140,8 @@ private:
         for (int i = 0; i < count; ++i) {
             const std::int32_t x = positions[i];
             const auto value = [=](int map) { return row[map * stride + x]; };
-            found.add({x, y, probability(value(0), value(1)), {value(2), value(3), value(4), value(5)}});
+            const float score = map_probability(value(0), value(1));
+            if (score >= threshold_) found.add({x, y, score, {value(2), value(3), value(4), value(5)}});
             checkpoint.pass(16);
         }
     }
@@ -166,7 +168,7 @@ private:
             },
             [&](int y, const float* row, std::ptrdiff_t stride) {
                 for (int x = 0; x < width; ++x) {
-                    heat_map.push_back(probability(row[x], row[stride + x]));
+                    heat_map.push_back(map_probability(row[x], row[stride + x]));
                     checkpoint.pass(16);
                 }
                 scan_row(y, row, stride, width, positions, candidates, checkpoint);
@@ -217,7 +219,8 @@ private:
 
     Run& run_;
     const std::vector<Level>& levels_;
-    float limit_;
+    float threshold_;
+    float limit_;               // of the difference of logits
     ProposalScratch& scratch_;  // the calling thread's
 };
 

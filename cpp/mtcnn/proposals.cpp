@@ -40,7 +40,7 @@ float logit_limit(float threshold) {
         return i >= 0 ? std::bit_cast<float>(static_cast<std::int32_t>(i))
                       : -std::bit_cast<float>(static_cast<std::int32_t>(-i));
     };
-    const auto reaches = [&](std::int64_t i) { return probability(value_at(i), 0.0F) >= threshold; };
+    const auto reaches = [&](std::int64_t i) { return map_probability(value_at(i), 0.0F) >= threshold; };
     std::int64_t low = -std::int64_t{std::bit_cast<std::int32_t>(std::numeric_limits<float>::infinity())};
     std::int64_t high = -low;
     if (reaches(high)) return value_at(high);
@@ -49,7 +49,8 @@ float logit_limit(float threshold) {
         const std::int64_t middle = low + (high - low) / 2;
         (reaches(middle) ? low : high) = middle;
     }
-    return value_at(low);
+    // low reaches the threshold and low + 1 does not: whatever reaches it beyond is out of order with low + 1.
+    return value_at(low + kLogitBand);
 }
 
 void check_count(std::size_t count) {

@@ -75,9 +75,14 @@ std::vector<T> picked(const std::vector<T>& from, const std::vector<std::int32_t
     return result;
 }
 
-// The largest difference of logits (not-face minus face) whose probability reaches the threshold: the probability never
-// rises where the difference does. It may be minus infinity; NaN where no difference reaches the threshold.
+// A difference of logits (not-face minus face) that no difference exceeds whose probability reaches the threshold, and
+// at most kLogitBand floats above the largest of these; NaN if no difference reaches the threshold. A difference that
+// does not exceed it is still to be decided by its probability, which is not monotone.
 float logit_limit(float threshold);
+
+// map_probability should fall as the difference rises. Of all floats, it is greater at 59 than at one before it, which
+// is at most 41 floats before (cpp/tests/exp_of_all_floats.cpp counts them).
+inline constexpr int kLogitBand = 64;
 
 // The candidates of one level, column by column, with their boxes in the image. They come in bands of the heat map,
 // which is `width` wide: bands from top to bottom, and each row by row. The candidates are given up on the way. The

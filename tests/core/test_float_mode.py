@@ -94,7 +94,8 @@ ROOMS: dict[str, Callable[[Any, str], Any]] = {
         numbers(30, 4, 4), numbers(30, 20), numbers(20), isa=isa
     ),
     "sigmoid": lambda rooms, isa: rooms.sigmoid(numbers(9)),
-    "exp": lambda rooms, isa: rooms.exp(numbers(1000)),
+    "exp_opencv": lambda rooms, isa: rooms.exp_opencv(numbers(1000)),
+    "exp_glibc": lambda rooms, isa: rooms.exp_glibc(numbers(1000)),
     "non_maximum_suppression": lambda rooms, isa: rooms.non_maximum_suppression(
         OVERLAPPING, OVERLAPPING[:, 1].copy(), 1 / 3, "union"
     ),

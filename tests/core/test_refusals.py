@@ -182,7 +182,8 @@ def test_maps(detector: Any) -> None:
         ("non_maximum_suppression", (np.ones((2, 3), F), np.ones(2, F), 0.5, "union"), "boxes must be "),
         ("non_maximum_suppression", (np.ones((2, 4), F), np.ones(2, F), 0.5, "most"), "mode must be "),
         ("apply_offsets", (np.ones((2, 4), F), np.ones((3, 4), F), False), "offsets must be "),
-        ("exp", (np.ones((2, 2), F),), "values must be "),
+        ("exp_opencv", (np.ones((2, 2), F),), "values must be "),
+        ("exp_glibc", (np.ones((2, 2), F),), "values must be "),
     ],
 )
 def test_rooms(name: str, arguments: tuple[Any, ...], message: str) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtcnn_cpp import Detector
-from mtcnn_cpp.trace.record.capture import dump
 
 HERE = Path(__file__).parent
 
 for name in ("astronaut", "collage"):
-    dump(Detector(backend="reference"), HERE / f"{name}.png", HERE / f"{name}.trace.npz", capture="hash")
+    trace = Detector(backend="reference").trace(HERE / f"{name}.png", capture="hash")
+    trace.save(HERE / f"{name}.trace.npz")

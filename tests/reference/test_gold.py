@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gold_figures import SHARED, Case, cases, floats, picture, picture_of, same_bits, tensors
+from gold_figures import SHARED, Case, cases, exp_cases, floats, picture, picture_of, same_bits, tensors
 from mtcnn_cpp import Model
 from mtcnn_cpp.backends import Backend, make_backend
 from mtcnn_cpp.reference.options import Options
@@ -36,7 +36,8 @@ def detect(
 
 
 def case_id(case: Case) -> str:
-    return f"{case['image'].removesuffix('.png')}-{case['min_face']}"
+    name = case.get("image") or case["picture"]
+    return f"{name.removesuffix('.png')}-{case['min_face']}"
 
 
 def is_large(case: Case) -> bool:
@@ -68,11 +69,19 @@ def test_all_cases_are_there() -> None:
     assert len(cases()) == 35
 
 
+@pytest.mark.parametrize("case", exp_cases(), ids=case_id)
+def test_exponentials(backend: Backend, case: Case) -> None:
+    """Faces that another exponential loses, adds or scores otherwise."""
+    options = Options(case["min_face"], tuple(map(float.fromhex, case["thresholds"])))
+    (boxes, scores, _), _ = detect(backend, case["pixels"], options)
+    assert same_bits(np.column_stack([boxes, scores]), case["rows"])
+
+
 def test_tensors(backend: Backend) -> None:
     """Inputs, layers, stages and landmarks of collage.png."""
     expected = tensors()
     faces, seen = detect(backend, picture("collage.png"), Options(), expected)
-    assert len(expected) == 129
+    assert len(expected) == 137
     assert set(seen) == set(expected)
     assert [name for name in expected if not same_bits(seen[name], expected[name])] == []
     for name, array in zip(("boxes", "scores", "landmarks"), faces, strict=True):

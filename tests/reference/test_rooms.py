@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from exact_numbers import random_floats, rounded
 from gold_figures import same_bits
 from mtcnn_cpp.reference.fma import fma
 from mtcnn_cpp.reference.resize import normalise
 
 F = np.float32
-
-
-def rounded(value: Fraction, digits: int = 24, smallest: int = -149) -> float:
-    """The nearest float, ties to even; subnormal and infinite as IEEE-754 has it."""
-    if value == 0:
-        return 0.0
-    exponent = math.floor(math.log2(abs(value)))  # may be one off: corrected below
-    exponent += (abs(value) >= Fraction(2) ** (exponent + 1)) - (abs(value) < Fraction(2) ** exponent)
-    unit = Fraction(2) ** max(exponent - digits + 1, smallest)
-    result = round(value / unit) * unit
-    return math.copysign(math.inf, value) if abs(result) >= 2**128 else float(result)
-
-
-def random_floats(rng: np.random.Generator, shape: int | tuple[int, ...], low: int, high: int) -> np.ndarray:
-    """Any mantissa, exponents from low to high, either sign."""
-    mantissa = rng.integers(1 << 23, 1 << 24, shape) * rng.choice([-1, 1], shape)
-    return np.ldexp(mantissa.astype(np.float64), rng.integers(low, high + 1, shape) - 23).astype(F)
 
 
 def small_integers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -93,59 +75,6 @@ def test_fma_of_subnormals_zeros_and_infinities() -> None:
     assert np.array_equal(found, expected.astype(F), equal_nan=True)
     numbers = ~np.isnan(expected)
     assert np.array_equal(np.signbit(found[numbers]), np.signbit(expected[numbers]))
-
-
-# --- exp ---
-
-
-def check_exp(rooms: SimpleNamespace, values: np.ndarray) -> None:
-    with localcontext() as context:
-        context.prec = 60
-        expected = [rounded(Fraction(Decimal(float(v)).exp())) for v in values]
-    assert np.array_equal(rooms.exp(values), np.array(expected, F))
-
-
-def test_exp_is_correctly_rounded(rooms: SimpleNamespace) -> None:
-    rng = np.random.default_rng(2)
-    check_exp(rooms, rng.uniform(-104, 89, 1000).astype(F))
-    check_exp(rooms, random_floats(rng, 1000, -30, 6))
-
-
-def test_exp_at_the_borders(rooms: SimpleNamespace) -> None:
-    """Where the result becomes infinite, subnormal, 0, or leaves 1; and multiples of ln 2 / 2."""
-    places = [88.72284, -87.33655, -103.97208, -103.27893, 2.0**-24, -(2.0**-25), 0.34657359, -0.34657359]
-    places += [k * math.log(2) / 2 for k in range(-297, 256) if k]
-    for step in (-2, -1, 0, 1, 2):
-        check_exp(rooms, (np.array(places, F).view(np.int32) + step).view(F))
-
-
-def test_exp_of_the_hardest_floats(rooms: SimpleNamespace) -> None:
-    """The nearest to half way between two floats, of all floats (2^-52.6 and 2^-51.7 of the value away)."""
-    hardest = ["-0x1.d2259ap+3", "-0x1.e1dbe2p-8", "-0x1.c1c4b8p-10"]
-    hardest += ["0x1.fdff02p-17", "0x1.62b646p+1", "0x1.036492p+1"]
-    check_exp(rooms, np.array([float.fromhex(h) for h in hardest], F))
-
-
-def test_exp_of_what_is_no_number(rooms: SimpleNamespace) -> None:
-    values = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1e-45, -1e-45], F)
-    expected = np.array([1, 1, np.inf, 0, np.nan, np.inf, 0, 1, 1], F)
-    assert np.array_equal(rooms.exp(values), expected, equal_nan=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("module", ["mtcnn_cpp.reference.exp", "mtcnn_cpp._core.rooms"])
-def test_exp_of_all_floats(module: str) -> None:
-    """Against long double where that has 64 bits. Half way is never nearer than 2^-53, its error 2^-63."""
-    if np.finfo(np.longdouble).nmant < 63:
-        pytest.skip("long double is too short here to be the truth")
-    exp = pytest.importorskip(module).exp
-    for first, last in ((2.0**-27, 90.0), (-(2.0**-27), -106.0)):
-        begin, end = (int(F(v).view(np.uint32)) for v in (first, last))
-        for start in range(begin, end, 1 << 20):
-            values = np.arange(start, min(start + (1 << 20), end), dtype=np.uint32).view(F)
-            with np.errstate(over="ignore", under="ignore"):
-                truth = np.exp(values.astype(np.longdouble)).astype(F)
-            assert np.array_equal(exp(values), truth), f"in the floats from {values[0]!r}"
 
 
 # --- layers ---
@@ -264,7 +193,7 @@ def test_fully_connected_sums_in_order_in_double(rooms: SimpleNamespace) -> None
 
 def test_sigmoid(rooms: SimpleNamespace) -> None:
     values = random_floats(np.random.default_rng(7), (2, 5, 5), -4, 6)
-    expected = F(1) / (F(1) + rooms.exp(-values.ravel()).reshape(values.shape))
+    expected = F(1) / (F(1) + rooms.exp_opencv(-values.ravel()).reshape(values.shape))
     assert same_bits(rooms.sigmoid(values), expected)
     assert same_bits(rooms.sigmoid(np.array([0, 200, -200], F)), np.array([0.5, 1, 0], F))
 

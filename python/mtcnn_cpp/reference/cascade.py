@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .boxes import apply_offsets, are_inside, are_usable, make_square, non_maximum_suppression
-from .exp import exp
+from .exp import exp_glibc, exp_opencv
 from .float_mode import require_default_mode
 from .network import BatchTap
 from .options import Options
@@ -103,7 +103,7 @@ class Cascade:
         self.show(f"{name}/input", maps)
         tap = (lambda _, layer, output: self.show(f"{name}/{layer}", output)) if self.tap else None
         output = self.networks.forward("pnet", maps[None], tap)[0]
-        heat_map = ONE / (ONE + exp(difference(output)))
+        heat_map = ONE / (ONE + exp_opencv(difference(output)))
         x, y = np.nonzero((heat_map >= self.thresholds[0]).T)  # column by column
         boxes = np.concatenate([from_level(x, level.scale), from_level(y, level.scale)])[[0, 2, 1, 3]].T
         scores, offsets = heat_map[y, x], output[2:6, y, x].T
@@ -166,8 +166,8 @@ class Cascade:
             batch = to_maps(normalise(np.stack(patches)))
             values.append(self.networks.forward(stage.name, batch, self.crop_tap(stage.name, begin, batch)))
         result = np.concatenate(values)
-        # exp rounded to float, the rest in double.
-        scores = 1.0 / (1.0 + exp(difference(result.T)).astype(np.float64))
+        # The exponential is a float, the rest double.
+        scores = 1.0 / (1.0 + exp_glibc(difference(result.T)).astype(np.float64))
         return scores.astype(np.float32), result
 
     def crop_tap(self, stage: str, begin: int, batch: FloatArray) -> BatchTap | None:

@@ -1,4 +1,4 @@
-"""Fused multiply-add of float32, exactly: one rounding of a * b + c."""
+"""Fused multiply-add, exactly: one rounding of a * b + c, of float32 and of float64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .types import DoubleArray, FloatArray
 
+SPLITTER = 134217729.0  # 2^27 + 1
 SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 # The 29 bits that a double has beyond a float, and their value half way between two (normal) floats.
 EXTRA_BITS, HALF_WAY = (1 << 29) - 1, 1 << 28
@@ -33,21 +34,54 @@ def fma(a: npt.NDArray[Any], b: npt.NDArray[Any], c: npt.NDArray[Any]) -> FloatA
         return total.astype(np.float32)
 
 
+def fma_of_doubles(a: npt.ArrayLike, b: npt.ArrayLike, c: npt.ArrayLike) -> DoubleArray:
+    """`a * b + c` of float64 with one rounding, where no product below overflows or underflows.
+
+    Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to
+    odd" (IEEE Transactions on Computers 57, 2008): a * b = high + low exactly, t + t_low = c + low and
+    v + v_low = high + t exactly, so a * b + c = v + (v_low + t_low) exactly. The sum in parentheses is
+    rounded to odd; then the last sum rounds as the exact one does.
+    """
+    a, b, c = (np.asarray(values, np.float64) for values in (a, b, c))
+    high, low = two_product(a, b)
+    t, t_low = two_sum(c, low)
+    v, v_low = two_sum(high, t)
+    return v + sum_to_odd(t_low, v_low)
+
+
+def two_product(a: DoubleArray, b: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """a * b rounded, and its error (Dekker), exact where nothing overflows or underflows."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = split(a), split(b)
+    error = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return product, error
+
+
+def split(a: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """a as a sum of two doubles of 26 bits each (Veltkamp): their products are exact."""
+    scaled = SPLITTER * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def two_sum(a: DoubleArray, b: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """a + b rounded, and its error (Knuth), which is exact; NaN beside infinities."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
+
+
 def sum_to_odd(a: DoubleArray, b: DoubleArray) -> DoubleArray:
     """a + b rounded to odd: where inexact, the neighbouring double whose last bit is 1.
 
     A later rounding to 51 bits or fewer then gives what rounding the exact sum would give.
     """
-    total = a + b
-    back = total - a
-    # TwoSum: total + error is the exact sum (the error is NaN beside infinities).
-    error = (a - (total - back)) + (b - back)
-    return round_to_odd(total, error)
+    return round_to_odd(*two_sum(a, b))
 
 
 def round_to_odd(total: DoubleArray, error: DoubleArray) -> DoubleArray:
     """total + error, whose nearest double is total, rounded to odd; total where error is 0 or NaN."""
-    bits = total.view(np.int64)
+    bits = np.asarray(total).view(np.int64)
     even_and_inexact = ((error < 0) | (error > 0)) & ((bits & 1) == 0)
     step = np.where((error < 0) == (total < 0), 1, -1)  # one ulp outward or inward, toward the error
     odd: DoubleArray = (bits + step * even_and_inexact).view(np.float64)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .exp import exp
+from .exp import exp_opencv
 from .fma import fma
 from .plan import pooled_size
 from .types import DoubleArray, FloatArray
@@ -113,8 +113,8 @@ def weighted_sums(columns: FloatArray, weights: FloatArray) -> DoubleArray:
 
 
 def sigmoid(maps: FloatArray) -> FloatArray:
-    """`1 / (1 + exp(-v))`, each step rounded to float."""
-    return np.float32(1) / (np.float32(1) + exp(-maps))
+    """`1 / (1 + exp_opencv(-v))`, each step rounded to float."""
+    return np.float32(1) / (np.float32(1) + exp_opencv(-maps))
 
 
 def add(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...reference.boxes import are_inside, are_usable
 from ...reference.cascade import difference, landmarks_in, to_faces
-from ...reference.exp import exp
+from ...reference.exp import exp_glibc, exp_opencv
 from ...reference.plan import CELL, STRIDE
 from ...types import FloatArray
 from .fault import RIGHT, Array, Fault, Knobs, table
@@ -143,11 +143,12 @@ CORRECTION = (
 
 
 def probability(logits: Array, knobs: Knobs = RIGHT, *, wide: bool = False) -> FloatArray:
-    """Face probability of logits (2 or more, …); `wide`: the sum in double, as RNet and ONet have it."""
+    """Face probability of logits (2 or more, …): PNet's, or with `wide` that of RNet and ONet."""
     way = knobs.get("probability")
     if way == "logit":
         return np.asarray(logits[1], np.float32)
     exponent = -logits[1] if way == "one logit" else difference(logits)
+    exp = exp_glibc if wide else exp_opencv
     powers = exp(np.ascontiguousarray(-exponent if way == "of not-face" else exponent))
     with np.errstate(over="ignore"):
         result = 1.0 / (1.0 + powers.astype(np.float64)) if wide else ONE / (ONE + powers)
