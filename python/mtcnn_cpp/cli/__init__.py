@@ -25,8 +25,9 @@ from . import (
     verify,
 )
 from .errors import end_in_order
+from .safe import SafeTyper
 
-app = typer.Typer(
+app = SafeTyper(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -100,12 +100,12 @@ def _shown(cases: Iterator[Case]) -> Iterator[Case]:
     """The cases; on a terminal, with the name of the one that is at work."""
     import sys
 
-    from rich.console import Console
+    from ..console import SafeConsole
 
     with contextlib.ExitStack() as stack:
         status = None
         if sys.stderr.isatty():
-            status = stack.enter_context(Console(stderr=True).status("grading"))
+            status = stack.enter_context(SafeConsole(sys.stderr).status("grading"))
         for case in cases:
             if status:
                 status.update(f"grading {case.name}")
@@ -113,18 +113,16 @@ def _shown(cases: Iterator[Case]) -> Iterator[Case]:
 
 
 def _print(card: ScoreCard) -> None:
-    from rich.text import Text
-
-    from ..formats.errors import shown
+    from ..console import plain_text
 
     table = grid("case", "grade", right=("faces", "boxes within", "scores within", "tensors"))
     for case in card.cases:
         style = "green" if case.grade <= 2 else "dark_orange" if case.grade == 3 else "red"
-        table.add_row(case.case, Text(case.grade.label, style), *_figures(case), str(case.tensors))
+        table.add_row(plain_text(case.case), plain_text(case.grade.label, style), *_figures(case), str(case.tensors))
     console().print(table)
     for case in card.cases:
         for words in filter(None, (case.reason, *case.notes)):
-            say(f"{case.case}: {shown(words)}")
+            say(f"{case.case}: {words}")
     say(card.headline, "bold green" if card.grade <= 2 else "bold red")
     say(card.badge)
 

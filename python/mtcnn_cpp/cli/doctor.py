@@ -139,19 +139,20 @@ def show(found: list[Diagnosis], format: Format) -> None:
 
 def show_diagnosis(diagnosis: Diagnosis, out: Console) -> None:
     from rich import box, table
-    from rich.text import Text
+
+    from ..console import plain_text
 
     style = "green" if diagnosis.exact else "bold red"
-    out.print(Text(f"{diagnosis.source} ({diagnosis.stage}): {diagnosis.headline}", style=style))
+    out.print(plain_text(f"{diagnosis.source} ({diagnosis.stage}): {diagnosis.headline}", style))
     if diagnosis.findings:
         grid = table.Table("layer", "theirs", "mistake", "evidence", box=box.SIMPLE_HEAD)
         for one in diagnosis.findings:
             evidence = ", ".join(f"{name} {shortened(value)}" for name, value in one.evidence.items())
             theirs = diagnosis.layers.get(one.layer, "")
-            grid.add_row(one.layer, Text(theirs), Text(one.text), Text(evidence))
+            grid.add_row(*map(plain_text, (one.layer, theirs, one.text, evidence)))
         out.print(grid)
     for note in diagnosis.notes:
-        out.print(Text(f"note: {note}", style="dim"))
+        out.print(plain_text(f"note: {note}", "dim"))
 
 
 def shortened(value: Any) -> Any:

@@ -54,22 +54,24 @@ def _openface() -> dict[str, str]:
 
 
 def _print_table(found: dict[str, Any]) -> None:
-    from rich import box, console, table
-    from rich.text import Text
+    from rich import box, table
+
+    from ..console import plain_text
+    from .reports import console
 
     rows = table.Table(box=box.SIMPLE, show_header=False)
     rows.add_column()
     rows.add_column(overflow="fold")
     for name in ("version", "compiler", "flags"):
-        rows.add_row(name, Text(str(found[name])))
+        rows.add_row(name, plain_text(str(found[name])))
     for variant in found["isa_variants"]:
         active = variant["name"] == found["active_isa"]
         state = "active" if active else "can run" if variant["supported"] else "cannot run here"
-        rows.add_row(f"isa {variant['name']}", Text(f"{state}: {variant['description']}"))
-    rows.add_row("openface", Text(_openface_words(found["openface"])))
+        rows.add_row(f"isa {variant['name']}", plain_text(f"{state}: {variant['description']}"))
+    rows.add_row("openface", plain_text(_openface_words(found["openface"])))
     for stage, digest in found["model"].items():
-        rows.add_row(f"model {stage}", Text(digest))
-    console.Console().print(rows)
+        rows.add_row(f"model {stage}", plain_text(digest))
+    console().print(rows)
 
 
 def _openface_words(found: dict[str, str]) -> str:

@@ -45,8 +45,7 @@ def inspect(
 
 
 def _list(trace: Trace, listed: Sequence[Entry], format: Format) -> None:
-    from rich.text import Text
-
+    from ..console import plain_text
     from ..trace.file.manifest import entry_to_json
 
     manifest = trace.manifest
@@ -64,7 +63,7 @@ def _list(trace: Trace, listed: Sequence[Entry], format: Format) -> None:
         figures = (found.minimum, found.maximum, found.mean) if found else ()
         shape = "x".join(map(str, entry.shape))
         digest = (entry.sha256 or "")[:12]
-        table.add_row(Text(entry.name), shape, entry.dtype, entry.layout, digest, *map(number, figures))
+        table.add_row(plain_text(entry.name), shape, entry.dtype, entry.layout, digest, *map(number, figures))
     console().print(table)
 
 
@@ -87,7 +86,8 @@ def _one(trace: Trace, entry: Entry, at: str | None, format: Format) -> None:
     for key, value in about.items():
         say(f"{key}: {value}")
     if values is not None and at is None:
-        say(np.array2string(values, threshold=400, edgeitems=4, max_line_width=150))
+        for line in np.array2string(values, threshold=400, edgeitems=4, max_line_width=150).splitlines():
+            say(line)
 
 
 def _element(trace: Trace, entry: Entry, at: str) -> Any:

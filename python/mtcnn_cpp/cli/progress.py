@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from types import TracebackType
 from typing import Any
 
+from ..escape import escaped_streams
 from ..table import Result
 from .errors import report
 
@@ -22,18 +24,21 @@ class Progress:
 
     def __init__(self, total: int | None, *, shown: bool) -> None:
         self._lock = threading.Lock()
+        self._escaped = contextlib.ExitStack()
         self._faces = self._failed = self._told = 0
         self._bar: Any = _make_bar() if shown else None
         self._task = None if self._bar is None else self._bar.add_task("", total=total, faces=0, failed=0)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
-            self._bar.start()
+            self._bar.start()  # Rich puts streams of its own before standard output and standard error,
+            self._escaped.enter_context(escaped_streams())  # which would take escapes as styles and links
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._escaped.close()
         if self._bar is not None:
             self._bar.stop()
         if self._failed > MOST_FAILURES:
@@ -63,8 +68,9 @@ class Progress:
 
 def _make_bar() -> Any:
     from rich import progress
-    from rich.console import Console
     from rich.text import Text
+
+    from ..console import SafeConsole
 
     class Count(progress.ProgressColumn):
         """How many of how many, and how many a second."""
@@ -80,6 +86,6 @@ def _make_bar() -> Any:
         Count(),
         progress.TimeRemainingColumn(compact=True),
         progress.TextColumn("faces {task.fields[faces]:,}, failed {task.fields[failed]:,}"),
-        console=Console(file=sys.stderr),
+        console=SafeConsole(sys.stderr),
         transient=True,
     )

@@ -100,9 +100,9 @@ def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = 
 
 def console() -> Console:
     """Wide enough for the longest names where the output is no terminal."""
-    from rich.console import Console
+    from ..console import SafeConsole
 
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+    return SafeConsole(sys.stdout, None if sys.stdout.isatty() else 160)
 
 
 def number(value: float | None) -> str:
@@ -110,10 +110,10 @@ def number(value: float | None) -> str:
 
 
 def say(text: str, style: str = "") -> None:
-    """Print a line as it is: no markup, no line breaks of ours."""
-    from rich.text import Text
+    """Print one line: no markup, no line breaks, escaped."""
+    from ..console import plain_text
 
-    console().print(Text(text, style), soft_wrap=True)
+    console().print(plain_text(text, style), soft_wrap=True)
 
 
 def grid(*left: str, right: Sequence[str] = ()) -> Table:
@@ -160,7 +160,7 @@ def _print(report: Report, limit: int) -> None:
 
 
 def _print_rows(rows: Sequence[Row]) -> None:
-    from rich.text import Text
+    from ..console import plain_text
 
     table = grid(
         "tensor", "shape", "verdict", right=("differing", "max |b-a|", "max ulp", "SNR dB", "corr. (least)")
@@ -174,5 +174,5 @@ def _print_rows(rows: Sequence[Row]) -> None:
             least = min((r for r in f.correlation if r == r), default=None)
             figures = (f.absolute.maximum, f.ulp.maximum, f.snr_db, least)
             cells = [f"{f.differing}/{f.elements}", *map(number, figures)]
-        table.add_row(Text(row.name), shape, Text(row.words, style), *cells)
+        table.add_row(plain_text(row.name), shape, plain_text(row.words, style), *cells)
     console().print(table)

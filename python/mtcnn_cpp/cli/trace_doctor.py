@@ -44,10 +44,12 @@ def show_guilty(one: Guilty) -> None:
     """A step that is wrong, a line a fact."""
     from rich.text import Text
 
+    from ..escape import printable
+
     places = f"{one.places} of {one.of}, first {one.first}" if one.of > 1 else one.first
     out = console()
     out.print()
-    out.print(Text.assemble((one.kind, "bold"), f"  ({places})"), soft_wrap=True)
+    out.print(Text.assemble((printable(one.kind), "bold"), f"  ({printable(places)})"), soft_wrap=True)
     facts = {
         "found": one.text,
         "change": one.advice,
@@ -56,4 +58,4 @@ def show_guilty(one: Guilty) -> None:
     facts["or"] = "; ".join(one.others) + " (these values cannot tell)" if one.others else ""
     for title, words in facts.items():
         if words:
-            out.print(Text.assemble((f"  {title}: ", "dim"), words), soft_wrap=True)
+            out.print(Text.assemble((f"  {title}: ", "dim"), printable(words)), soft_wrap=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 
-from ..formats.errors import shown
+from ..escape import markup_text
 from .card import CaseGrade, ScoreCard
 from .grades import Grade
 
@@ -22,9 +21,9 @@ def to_html(card: ScoreCard) -> bytes:
     """Headline, a row a case, and the layers of each case that is not exact."""
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
-        f"<title>{_text(card.subject)}: {card.grade.label}</title><style>{_STYLE}</style>",
-        f"<h1>Conformance of {_text(card.subject)}</h1>",
-        f"<p class=g{card.grade.value}><b>{_text(card.headline)}</b></p>",
+        f"<title>{markup_text(card.subject)}: {card.grade.label}</title><style>{_STYLE}</style>",
+        f"<h1>Conformance of {markup_text(card.subject)}</h1>",
+        f"<p class=g{card.grade.value}><b>{markup_text(card.headline)}</b></p>",
         _table(
             ("case", "grade", "faces", "boxes within", "scores within", "tensors", "reason"),
             map(_case, card.cases),
@@ -32,8 +31,8 @@ def to_html(card: ScoreCard) -> bytes:
     ]
     for case in card.cases:
         if case.layers and case.grade is not Grade.EXACT:
-            parts.append(f"<h2>{_text(case.case)}</h2>" + _layers(case))
-    parts.append(f"<p>For a README: <code>{_text(card.badge)}</code></p>")
+            parts.append(f"<h2>{markup_text(case.case)}</h2>" + _layers(case))
+    parts.append(f"<p>For a README: <code>{markup_text(card.badge)}</code></p>")
     return "\n".join([*parts, ""]).encode()
 
 
@@ -43,17 +42,17 @@ def _case(case: CaseGrade) -> list[str]:
     if faces:
         figures = [f"{faces.found} of {faces.expected}", f"{faces.box:.2g} px", f"{faces.score:.2g}"]
     reason = "; ".join(filter(None, (case.reason, *case.notes)))
-    return [_text(case.case), _grade(case.grade), *figures, str(case.tensors), _text(reason)]
+    return [markup_text(case.case), _grade(case.grade), *figures, str(case.tensors), markup_text(reason)]
 
 
 def _layers(case: CaseGrade) -> str:
     rows = (
         [
-            _text(layer.layer),
+            markup_text(layer.layer),
             _grade(layer.grade),
             str(layer.tensors),
             "–" if layer.share is None else f"{layer.share:.2g}",
-            _text(layer.reason),
+            markup_text(layer.reason),
         ]
         for layer in case.layers
     )
@@ -68,7 +67,3 @@ def _table(heads: Iterable[str], rows: Iterable[list[str]]) -> str:
 
 def _grade(grade: Grade) -> str:
     return f"<span class=g{grade.value}>{grade.label}</span>"
-
-
-def _text(text: str) -> str:
-    return escape(shown(text))

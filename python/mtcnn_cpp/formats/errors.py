@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from ..escape import printable
+
 LONGEST = 2000  # characters of an error; what a file holds can be longer
 
 
@@ -15,8 +17,7 @@ def shown(text: object, longest: int = LONGEST) -> str:
     """Text that may come from a file, fit for a terminal: what cannot be printed is escaped, what is too long
     is cut."""
     whole = str(text)
-    parts = [sign if sign.isprintable() else ascii(sign)[1:-1] for sign in whole[:longest]]
-    return "".join(parts) + ("…" if len(whole) > longest else "")
+    return printable(whole[:longest]) + ("…" if len(whole) > longest else "")
 
 
 class PortError(ValueError):

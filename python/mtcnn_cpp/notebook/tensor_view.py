@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..escape import markup_text
 from .map_grid import finite_range, input_picture, map_grid
 
 ROWS, COLUMNS = 20, 16  # of a table
@@ -43,7 +43,7 @@ class TensorView:
         return words + (f", {lost:,} of {array.size:,} not finite (magenta)" if lost else "")
 
     def _repr_html_(self) -> str:
-        title = f"<b>{html.escape(self.name)}</b>: {html.escape(self._figures())}"
+        title = f"<b>{markup_text(self.name)}</b>: {markup_text(self._figures())}"
         return f"<div>{title}{self._body()}</div>"
 
     def _body(self) -> str:
@@ -58,7 +58,7 @@ class TensorView:
                 return _image(input_picture(maps))
             png, beside, step = map_grid(maps)
         except ImportError as error:
-            return f"<br>{html.escape(str(error))}"
+            return f"<br>{markup_text(error)}"
         words = "dark is least, yellow is most"
         words += f"; channels 0 to {len(maps) - 1}, {beside} in a row" if len(maps) > 1 else ""
         words += f"; one of {step} rows and columns" if step > 1 else ""

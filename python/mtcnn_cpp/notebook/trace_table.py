@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+from ..escape import markup_text
 
 MOST = 200  # rows
 
@@ -32,7 +33,7 @@ def trace_table(title: str, entries: Mapping[str, Described], template: Callable
     )
     more = f"… and {len(groups) - MOST:,} more rows" if len(groups) > MOST else ""
     head = "".join(f"<th>{word}</th>" for word in ("tensor", "how many", "shape", "dtype", "axes", "kB"))
-    return f"<div>{html.escape(title)}<table><tr>{head}</tr>{rows}</table>{more}</div>"
+    return f"<div>{markup_text(title)}<table><tr>{head}</tr>{rows}</table>{more}</div>"
 
 
 def _row(name: str, entries: Sequence[Described]) -> str:
@@ -45,4 +46,4 @@ def _row(name: str, entries: Sequence[Described]) -> str:
         entries[0].layout,
         f"{sum(entry.nbytes for entry in entries) / 1000:,.1f}",
     )
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{markup_text(cell)}</td>" for cell in cells) + "</tr>"

@@ -44,15 +44,15 @@ class Terminal:
             self._print()
 
     def _print(self) -> None:
-        from rich.console import Console
+        from ..console import SafeConsole
 
-        console = Console(file=self._stream)
+        console = SafeConsole(self._stream)
         table = self._table(self._waiting)
         room = console.options.update(width=10 * LONGEST)
         needed = console.measure(table, options=room).maximum
         numbers = console.measure(self._table(self._waiting, titled=True), options=room).maximum
         width = max(console.width, numbers) if console.is_terminal else needed
-        console = Console(file=self._stream, width=width)
+        console = SafeConsole(self._stream, width)
         if width >= min(needed, numbers + LEAST):
             console.print(table)
         else:

@@ -8,8 +8,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
 
+from ...escape import github_message, github_property, markup_text
 from ...reference.plan import STAGES
 from ..judge.report import Report, Row
 
@@ -54,29 +54,19 @@ def junit(cases: Sequence[Case], suite: str) -> str:
     failed, skipped = sum(not case.ok for case in cases), sum(case.skipped for case in cases)
     counts = f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {counts}>"]
-    lines.append(f"<testsuite name={_attribute(suite)} {counts}>")
+    lines.append(f'<testsuite name="{markup_text(suite)}" {counts}>')
     lines += [_testcase(case) for case in cases]
     return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
 
 
 def _testcase(case: Case) -> str:
-    head = f"<testcase classname={_attribute(case.group)} name={_attribute(case.name)}"
+    head = f'<testcase classname="{markup_text(case.group)}" name="{markup_text(case.name)}"'
+    words = markup_text(case.words)
     if case.skipped:
-        return f"{head}><skipped message={_attribute(case.words)}/></testcase>"
+        return f'{head}><skipped message="{words}"/></testcase>'
     if case.ok:
         return f"{head}/>"
-    return (
-        f"{head}><failure message={_attribute(case.words)}>{escape(_text(case.words))}</failure></testcase>"
-    )
-
-
-def _attribute(text: str) -> str:
-    return quoteattr(_text(text))
-
-
-def _text(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    return f'{head}><failure message="{words}">{words}</failure></testcase>'
 
 
 def github(cases: Iterable[Case], headline: str) -> Iterator[str]:
@@ -84,19 +74,11 @@ def github(cases: Iterable[Case], headline: str) -> Iterator[str]:
     where all passed."""
     failed = [case for case in cases if not case.ok]
     if not failed:
-        yield f"::notice title=mtcnn-cpp::{_message(headline)}"
+        yield f"::notice title=mtcnn-cpp::{github_message(headline)}"
         return
-    yield f"::error title=mtcnn-cpp::{_message(headline)}"
+    yield f"::error title=mtcnn-cpp::{github_message(headline)}"
     for case in failed[: ANNOTATIONS - 1]:
-        yield f"::error title={_property(case.name)}::{_message(case.words)}"
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+        yield f"::error title={github_property(case.name)}::{github_message(case.words)}"
 
 
 def model_explorer(cases: Iterable[Case]) -> str:

@@ -9,6 +9,7 @@ import math
 import os
 from pathlib import Path
 
+from ...escape import printable
 from ...files import write_whole
 from ..errors import TraceError
 from ..judge.next_step import next_steps
@@ -46,7 +47,11 @@ def render(report: Report) -> str:
     from .sections import links, sections
 
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not the page's own text
     )
     environment.filters |= {"number": number, "percent": lambda share: f"{100 * share:.4g} %"}
     template = environment.from_string((HERE / "report.html.j2").read_text("utf-8"))
