@@ -34,16 +34,12 @@ def validate(
 
     Exit code 0: reproduced; 1: something differs; 2: it could not be run.
     """
-    from ..reference.options import Options
     from ..rerun import validate as run_again
-    from ..trace import Trace, TraceError
+    from ..trace import Trace
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         captured = Trace.load(trace)
-        if not captured.manifest.options:
-            raise TraceError(f"{trace} does not say with which options it was made; it cannot be run again")
-        options = Options(**captured.manifest.options)
-        detector = make_detector(model, options, threads=threads, backend=backend)
+        detector = make_detector(model, captured.options, threads=threads, backend=backend)
         report = run_again(
             captured, detector.engine, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
         )

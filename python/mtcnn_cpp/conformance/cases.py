@@ -41,7 +41,7 @@ class Case:
 
     @property
     def options(self) -> Options:
-        return Options(**self.expected.manifest.options)
+        return self.expected.options
 
     @property
     def pixels(self) -> Pixels:

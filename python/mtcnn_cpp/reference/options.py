@@ -46,4 +46,7 @@ class Options:
 def number(name: str, value: object) -> float:
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:  # a whole number beyond 1e308
+        raise ValueError(f"{name} must be a finite number, got one above 1e308") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...formats.errors import shown
 from ..errors import TraceError
+from .npz import is_shape
 from .statistics import Statistics
 
 FORMAT = "mtcnn_cpp trace"
@@ -142,11 +143,12 @@ def _from_fields(fields: dict[str, Any]) -> Manifest:
 
 def _entry(fields: dict[str, Any]) -> Entry:
     statistics = fields.get("statistics")
+    dtype = _get(fields, "dtype", _is_dtype)
     try:
         return Entry(
             name=_get(fields, "name", _is_text),
-            shape=tuple(_get(fields, "shape", _is_shape)),
-            dtype=_get(fields, "dtype", _is_dtype),
+            shape=tuple(_get(fields, "shape", _is_shape_of(dtype))),
+            dtype=dtype,
             layout=_get(fields, "layout", _is_text),
             sha256=_get(fields, "sha256", _is_digest) if "sha256" in fields else None,
             statistics=None if statistics is None else Statistics.from_json(statistics),
@@ -157,10 +159,11 @@ def _entry(fields: dict[str, Any]) -> Entry:
 
 def _picture(fields: Any) -> Picture:
     if not isinstance(fields, dict):
-        raise TraceError(f"picture is {fields!r}")
+        raise TraceError(f"picture is {repr(fields)[:80]}")
+    dtype = _get(fields, "dtype", _is_dtype)
     return Picture(
-        tuple(_get(fields, "shape", _is_shape)),
-        _get(fields, "dtype", _is_dtype),
+        tuple(_get(fields, "shape", _is_shape_of(dtype))),
+        dtype,
         _get(fields, "sha256", _is_digest),
         _get(fields, "color", _is_text),
     )
@@ -191,8 +194,8 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+def _is_shape_of(dtype: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and is_shape(value, np.dtype(dtype).itemsize)
 
 
 def _is_dtype(value: Any) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from ..errors import TraceError
 
 _CHUNK = 1 << 22  # bytes copied at a time when an array is not contiguous
 SMALL, RATIO = 64 << 20, 100  # bytes that any entry may have; beyond, at most so many to one
+AXES = 32  # that an array may have, in every version of NumPy
 _TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal content gives equal files
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 
@@ -178,4 +180,17 @@ def read_header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype
         raise TraceError(
             f"{where} is {dtype} (Fortran order: {fortran_order}), expected plain numbers in C order"
         )
+    if not is_shape(shape, dtype.itemsize):
+        raise TraceError(
+            f"{where}: its header says shape {shown(shape, 100)}, which no array can have; the file is damaged"
+        )
     return shape, dtype
+
+
+def is_shape(sizes: Sequence[object], itemsize: int) -> bool:
+    """Whether an array can have these sizes: whole numbers from 0, for at most 32 axes and fewer than 2^63 bytes.
+
+    NumPy refuses some sizes even where another one is 0, and takes True for 1.
+    """
+    numbers = [size for size in sizes if type(size) is int and size >= 0]
+    return len(numbers) == len(sizes) <= AXES and math.prod(size or 1 for size in numbers) * itemsize < 1 << 63

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...formats.errors import shown
 from ...image import Pixels, to_pixels
 from ...notebook import TensorView, trace_table
+from ...reference.options import Options
 from ...types import Color, ImageLike
 from ..errors import TraceError, UnknownName
 from ..names import chosen, hint, is_pattern, template
@@ -118,6 +120,20 @@ class Trace(Mapping[str, NDArray[Any]]):
             entries[name] = describe_tensor(name, values[name], "full")
         manifest = dataclasses.replace(self.manifest, tensors=tuple(entries.values()))
         return Trace(manifest, values, self.source)
+
+    @property
+    def options(self) -> Options:
+        """The options of the detection. TraceError where the manifest states none, or some that no detection
+        can have."""
+        given = self.manifest.options
+        if not given:
+            raise TraceError(f"{self.source} does not state the options of the detection; make it with dump")
+        try:
+            return Options(**given)
+        except (TypeError, ValueError) as error:
+            raise TraceError(
+                f"{self.source}: manifest: options: {shown(error, 300)}; the file was changed or damaged"
+            ) from error
 
     @property
     def picture(self) -> NDArray[Any]:
