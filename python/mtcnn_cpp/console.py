@@ -13,15 +13,13 @@ from .escape import EscapedStream, printable
 
 
 class SafeConsole(Console):
-    """Prints text as it is, without markup, emoji or highlighting; only Rich's own styles reach a terminal."""
+    """Prints text without markup, emoji or highlighting; only Rich's own styles reach a terminal."""
 
     def __init__(self, stream: IO[str] | Any, width: int | None = None) -> None:
         file = stream.raw if isinstance(stream, EscapedStream) else stream
         super().__init__(file=file, width=width, markup=False, emoji=False, highlight=False)
 
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else printable(segment.text, "\n")
             yield segment if text == segment.text else Segment(text, segment.style)

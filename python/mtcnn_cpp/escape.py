@@ -1,8 +1,8 @@
 """Text from files, made safe where it leaves for a terminal, a page, an XML file or a log of GitHub.
 
-File names, names of tensors, fields of manifests and messages of libraries can hold control sequences (which can
-fill the clipboard, or change what is on the screen), characters that reorder a line, and line breaks that
-begin a command of their own. Inside the package text stays as it is; it is escaped on output.
+File names, names of tensors, fields of manifests and messages of libraries can hold control sequences, which
+fill the clipboard or change the screen, characters that reorder a line, and line breaks that begin a command
+of their own. Inside the package text stays as it is; it is escaped on output.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def printable(text: object, keep: str = "") -> str:
 
 
 def markup_text(text: object) -> str:
-    """Text for HTML or XML, in an element or in a quoted attribute; all characters are ones that XML allows."""
+    """Text for HTML or XML, in an element or in a quoted attribute, of characters that XML allows."""
     return html.escape(printable(text))
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from few_cases import some_of
 from mtcnn_cpp import Detector
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.conformance import Grade, ScoreCard, grade, load_cases, results_in
@@ -40,7 +41,7 @@ def test_cards() -> None:
     assert card.grade is Grade.DIFFERENT
     assert card.badge == (
         "![OpenFace MTCNN: different in 1 of 3 cases]"
-        "(https://img.shields.io/badge/OpenFace%20MTCNN%20v1-different%20in%201%20of%203%20cases-red)"
+        "(https://img.shields.io/badge/OpenFace%20MTCNN%20v2-different%20in%201%20of%203%20cases-red)"
     )
     assert "-ulp--close%20in%201%20cases-green)" in card_of(Grade.ULP_CLOSE).badge
     suite = ElementTree.fromstring(to_junit(card, Grade.CLOSE))
@@ -53,7 +54,14 @@ def test_cards() -> None:
     assert "a &lt;b&gt;" in page
     assert "why &amp; &lt;how&gt;" in page
     assert "<b>a <b>" not in page
-    assert [g.label for g in Grade] == ["exact", "ulp-close", "close", "same faces", "different"]
+    assert [g.label for g in Grade] == [
+        "exact",
+        "exact in part",
+        "ulp-close",
+        "close",
+        "same faces",
+        "different",
+    ]
     assert all(grade_named(g.label) is g for g in Grade)
     with pytest.raises(ConformanceError, match="nothing to grade"):
         grade([], lambda case: "")
@@ -63,22 +71,15 @@ def run(*arguments: object) -> Ran:
     return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
 
 
-def some_of(folder: Path, few: Path, *names: str) -> Path:
-    """Another folder with some of the cases."""
-    few.mkdir()
-    index = json.loads((folder / "conformance.json").read_text())
-    (few / "conformance.json").write_text(json.dumps(index | {"cases": names}))
-    for name in names:
-        shutil.copytree(folder / name, few / name)
-    return few
-
-
 def test_the_command(folder: Path, tmp_path: Path) -> None:
     few = some_of(folder, tmp_path / "few", "portrait", "tiny")
     files = "--html", tmp_path / "card.html", "--junit", tmp_path / "card.xml"
     done = run("conformance", "--backend", "core", "--cases", few, *files)
     assert done.exit_code == 0, done.output
-    assert "core: exact (every bit is equal); 2 cases, 1 faces, 207 tensors" in done.stdout
+    assert "core: exact in part (every bit that was compared is equal, but not everything" in done.stdout
+    assert "compared: 2 of 12 cases, 1 faces, 260 of 260 tensors" in done.stdout
+    assert "exact in part in 2 of 12 cases" in done.stdout
+    assert "note: cases of the package that were not graded: whole, strict" in done.stdout
     assert ElementTree.parse(tmp_path / "card.xml").getroot().get("failures") == "0"
     assert "exact" in (tmp_path / "card.html").read_text()
     results = tmp_path / "results"
@@ -88,7 +89,9 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert done.exit_code == 1
     found = json.loads(done.stdout)
     assert found["grade"] == "different"
-    assert [case["grade"] for case in found["cases"]] == ["different", "exact"]
+    assert [case["grade"] for case in found["cases"]] == ["different", "exact in part"]
+    assert found["cases"][1]["notes"][1].startswith("not given: 16 of 16 tensors: pnet/boxes, pnet/scores")
+    assert found["missing_cases"][0] == "whole"
     shutil.copy(folder / "portrait" / "case.json", results / "portrait.json")
     done = run("conformance", "--results", results, "--cases", few, "--format", "badge")
     assert done.exit_code == 1  # its layers are no hashes
@@ -96,10 +99,21 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     text["layers"] = {name: entry["sha256"] for name, entry in text["layers"].items()}
     (results / "portrait.json").write_text(json.dumps(text))
     done = run(
-        "conformance", "--results", results, "--cases", few, "--format", "junit", "--at-least", "exact"
+        "conformance",
+        "--results",
+        results,
+        "--cases",
+        few,
+        "--format",
+        "junit",
+        "--at-least",
+        "exact in part",
     )
     assert done.exit_code == 0
-    assert ElementTree.fromstring(done.stdout).get("failures") == "0"
+    suite = ElementTree.fromstring(done.stdout)
+    assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == ("0", "10", "12")
+    done = run("conformance", "--results", results, "--cases", few, "--at-least", "exact")
+    assert done.exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +123,7 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
         (["--backend", "core", "--write", "x"], "give one of"),
         (["--backend", "gpu"], "backend must be one of"),
         (["--results", "/no/such"], "expected a folder with results"),
-        (["--backend", "core", "--at-least", "perfect"], "expected one of exact, ulp-close"),
+        (["--backend", "core", "--at-least", "perfect"], "expected one of exact, exact in part, ulp-close"),
         (["--backend", "core", "--cases", "/no/such"], "conformance.json: expected a file"),
     ],
 )
@@ -135,8 +149,8 @@ def test_the_python_example(folder: Path, tmp_path: Path) -> None:
     results.mkdir()
     scope["take_the_test"](find_faces, few, results)
     card = grade(load_cases(few), results_in(results))
-    assert card.grade is Grade.EXACT
-    assert card.headline.endswith("3 cases, 2 faces, 582 tensors of layers compared")
+    assert [case.grade for case in card.cases] == [Grade.EXACT] * 3
+    assert card.headline.endswith("compared: 3 of 12 cases, 2 faces, 694 of 694 tensors")
 
 
 @pytest.mark.skipif(not INDEX.exists(), reason="needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX")
@@ -152,5 +166,5 @@ def test_the_foreign_program(folder: Path, tmp_path: Path) -> None:
     subprocess.run(["g++", "-std=c++17", *headers, source, "-o", program, *libraries], check=True)
     subprocess.run([program, INDEX, folder, results], check=True, capture_output=True)
     card = grade(load_cases(folder), results_in(results))
-    assert card.grade is Grade.EXACT, card.headline
-    assert "13 faces, 0 tensors" in card.headline
+    assert card.grade is Grade.EXACT_IN_PART, card.headline
+    assert "12 of 12 cases, 13 faces, 0 of 3796 tensors" in card.headline

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import gold_figures
 import numpy as np
 import pytest
+from few_cases import some_of
 from mtcnn_cpp import Detector
-from mtcnn_cpp.conformance import Grade, load_cases, results_in, write_cases
+from mtcnn_cpp.cli import app
+from mtcnn_cpp.conformance import Grade, grade, load_cases, results_in, write_cases
 from mtcnn_cpp.conformance.card import grade_case
 from mtcnn_cpp.conformance.cases import EXPECTED, Case, ConformanceError, built_in_cases
 from mtcnn_cpp.conformance.pictures import CASES, picture_of
@@ -19,6 +23,7 @@ from mtcnn_cpp.trace import Trace
 from mtcnn_cpp.trace.judge.faces import faces_of
 from pictures import BACKENDS
 from ports import transposed
+from typer.testing import CliRunner
 
 pytestmark = pytest.mark.skipif(BACKENDS[0] != "core", reason="the cases are made by the core")
 
@@ -78,16 +83,20 @@ def test_bad_folders_of_cases(folder: Path, tmp_path: Path) -> None:
     good = json.loads((folder / "conformance.json").read_text())
     for change, message in (
         ({"format": "x"}, "is it a folder of cases"),
-        ({"version": 2}, "version 2, this package knows 1"),
+        ({"version": 1}, "version 1, this package knows 2"),
         ({"cases": []}, "expected a list of names"),
         ({"cases": ["../portrait"]}, "expected a list of names"),
-        ({"cases": ["gone"]}, "no such file"),
+        ({"cases": ["tiny"]}, "no such file"),
+        ({"cases": ["gone", "tiny"]}, "conformance.json: cases that this package does not have: gone"),
+        ({"cases": ["tiny"] * 12}, "conformance.json: cases that stand there more than once: tiny"),
+        ({"model": {}}, "other networks"),
     ):
         (tmp_path / "conformance.json").write_text(json.dumps(good | change))
         with pytest.raises(ValueError, match=message):
             list(load_cases(tmp_path))
     (tmp_path / "conformance.json").write_text(json.dumps(good | {"cases": ["tiny"]}))
     shutil.copytree(folder / "tiny", tmp_path / "tiny")
+    shutil.copy(folder / "cases.txt", tmp_path)
     assert len(list(load_cases(tmp_path))) == 1
     shutil.copy(EXPECTED / "tiny.npz", tmp_path / "tiny" / "expected.npz")
     with pytest.raises(ValueError, match="expected a complete trace with values"):
@@ -120,6 +129,91 @@ def test_what_is_written(
     write_cases(tmp_path)
     for file in ("case.json", "expected.npz", "picture.ppm"):
         assert (tmp_path / "odd" / file).read_bytes() == (folder / "odd" / file).read_bytes()
+
+
+def changed_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def changed_pixel(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def other_values(path: Path, name: str = "rnet/scores") -> None:
+    """A trace that is whole, with other values for one tensor."""
+    trace = Trace.load(path)
+    trace.replace({name: np.zeros_like(trace[name])}).save(path)
+
+
+def other_options(path: Path) -> None:
+    trace = Trace.load(path)
+    about = trace.manifest.about()
+    options = about["options"] | {"min_face": 61.0}
+    given = {"options": options, "model": about["model"], "made_by": about["made_by"]}
+    Trace.from_arrays(dict(trace), picture=trace.picture, **given).save(path)
+
+
+CHANGES: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a pixel": ("odd/picture.ppm: it was changed", changed_pixel),
+    "the picture cut off": ("odd/picture.ppm: it was changed", lambda path: path.write_bytes(b"P6")),
+    "an option": ("odd/case.json: it was changed", partial(changed_json, min_face=60.0)),
+    "the faces": ("odd/case.json: it was changed", partial(changed_json, boxes=[], scores=[])),
+    "no JSON": ("odd/case.json: expected JSON", lambda path: path.write_text("[" * 100_000)),
+    "a tensor": (r"odd/expected.npz: not the case .* first at rnet/scores", other_values),
+    "the options of the detection": (r"odd/expected.npz: not the case .* first at options", other_options),
+    "another case": (
+        r"odd/expected.npz: not the case .* first at picture",
+        lambda path: shutil.copy(path.parents[1] / "tiny" / "expected.npz", path),
+    ),
+    "a row": (
+        "cases.txt: it was changed",
+        lambda path: path.write_text(path.read_text().replace("odd 183", "odd 184")),
+    ),
+    "a row twice": (
+        "cases.txt: it was changed",
+        lambda path: path.write_text(path.read_text() + "odd 9 9 60 0.6 0.7 0.7 0.709"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", CHANGES)
+def test_a_changed_case_is_refused(folder: Path, tmp_path: Path, title: str) -> None:
+    """Cases are held against the package's record before anything is graded by them."""
+    few = some_of(folder, tmp_path / "few", "odd", "tiny")
+    words, change = CHANGES[title]
+    change(few / words.partition(":")[0])
+    with pytest.raises(ValueError, match=words) as refused:
+        list(load_cases(few))
+    assert str(few) in str(refused.value)
+    done = CliRunner().invoke(app, ["conformance", "--backend", "core", "--cases", str(few)])
+    assert done.exit_code == 2
+
+
+def test_results_of_more_and_of_other_cases(folder: Path, tmp_path: Path) -> None:
+    few = some_of(folder, tmp_path / "few", "odd", "tiny")
+    results = tmp_path / "results"
+    results.mkdir()
+    for name in ("odd", "tiny"):
+        case = json.loads((few / name / "case.json").read_text())
+        found = {key: case[key] for key in ("version", "boxes", "scores", "landmarks")}
+        found["layers"] = {key: entry["sha256"] for key, entry in case["layers"].items()}
+        (results / f"{name}.json").write_text(json.dumps(found))
+    (results / "whole.json").write_text("{}")  # a case of the package, which this folder lacks
+    card = grade(load_cases(few), results_in(results))
+    assert [case.grade for case in card.cases] == [Grade.EXACT, Grade.EXACT]
+    assert len(card.notes) == 1
+    (results / "x\x1b[31m.npz").write_bytes(b"")
+    card = grade(load_cases(few), results_in(results))
+    assert card.notes[1] == r"files of results that belong to no case: x\x1b[31m.npz"
+    changed_json(results / "odd.json", version=1)
+    shutil.copy(results / "odd.json", results / "tiny.json")
+    card = grade(load_cases(few), results_in(results))
+    assert "states version 1 of the cases, these are of version 2" in card.cases[0].notes[0]
+    assert card.cases[1].grade is Grade.DIFFERENT
+    changed_json(results / "odd.json", version="2")
+    assert "version: expected a whole number" in grade(load_cases(few), results_in(results)).cases[0].reason
 
 
 def test_the_record_is_the_originals(cases: dict[str, Case]) -> None:

@@ -16,7 +16,7 @@ from .reports import console, grid, print_json, say
 
 if TYPE_CHECKING:
     from ..backends.engine import Engine
-    from ..conformance import Case, ScoreCard
+    from ..conformance import Case, Grade, ScoreCard
     from ..conformance.card import CaseGrade
 
 
@@ -43,7 +43,7 @@ def conformance(
         Path | None, typer.Option(help="A folder of cases.", show_default="the built-in cases")
     ] = None,
     at_least: Annotated[
-        str, typer.Option(help="Exit with 1 below: exact, ulp-close, close, same faces.")
+        str, typer.Option(help="Exit with 1 below: exact, exact in part, ulp-close, close, same faces.")
     ] = "close",
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.table,
     html: Annotated[Path | None, typer.Option(help="Write the score card to this page too.")] = None,
@@ -109,7 +109,8 @@ def _shown(cases: Iterator[Case]) -> Iterator[Case]:
         for case in cases:
             if status:
                 status.update(f"grading {case.name}")
-            yield case
+            with case.expected:
+                yield case
 
 
 def _print(card: ScoreCard) -> None:
@@ -117,14 +118,25 @@ def _print(card: ScoreCard) -> None:
 
     table = grid("case", "grade", right=("faces", "boxes within", "scores within", "tensors"))
     for case in card.cases:
-        style = "green" if case.grade <= 2 else "dark_orange" if case.grade == 3 else "red"
-        table.add_row(plain_text(case.case), plain_text(case.grade.label, style), *_figures(case), str(case.tensors))
+        style = _style(case.grade)
+        table.add_row(
+            plain_text(case.case),
+            plain_text(case.grade.label, style),
+            *_figures(case),
+            f"{case.tensors} of {case.defined}",
+        )
     console().print(table)
     for case in card.cases:
         for words in filter(None, (case.reason, *case.notes)):
             say(f"{case.case}: {words}")
-    say(card.headline, "bold green" if card.grade <= 2 else "bold red")
+    for note in card.notes:
+        say(f"note: {note}")
+    say(card.headline, f"bold {_style(card.grade)}")
     say(card.badge)
+
+
+def _style(grade: Grade) -> str:
+    return "green" if grade <= grade.CLOSE else "dark_orange" if grade is grade.SAME_FACES else "red"
 
 
 def _figures(case: CaseGrade) -> list[str]:

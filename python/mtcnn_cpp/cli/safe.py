@@ -41,7 +41,9 @@ class SafeCommand(TyperCommand):
                 if _is_usage_error(error):
                     raise
                 traceback.print_exc(file=sys.stderr)
-                typer.echo("error: this is a fault of mtcnn_cpp; please report it with the lines above", err=True)
+                typer.echo(
+                    "error: this is a fault of mtcnn_cpp; please report it with the lines above", err=True
+                )
                 raise typer.Exit(FAILED) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..detector import Detector
 from ..files import write_whole
 from ..formats.errors import shown
 from ..image import Pixels, to_pixels
-from ..model import Model
+from ..model import Model, read_file
 from ..reference.options import Options
 from ..trace.errors import TraceError
 from ..trace.file.trace import Trace
@@ -24,7 +25,8 @@ from ..trace.judge.faces import faces_of
 from ..trace.record.capture import record
 from . import files, pictures
 
-FORMAT, VERSION = "mtcnn_cpp conformance", 1
+FORMAT = "mtcnn_cpp conformance"
+VERSION = 2  # of the cases and of what is expected of them; results of another version are told apart by it
 EXPECTED = Path(__file__).parent / "expected"
 
 
@@ -52,17 +54,27 @@ def built_in_cases() -> Iterator[Case]:
     """All cases, computed by the core and held against the hashes that are on record. ConformanceError where
     one differs."""
     for name in pictures.CASES:
-        recorded = Trace.load(EXPECTED / f"{name}.npz")
         engine = engine_for(pictures.CASES[name][1])
         made = record(engine, to_pixels(pictures.picture_of(name)), limit=None)
-        differ = [tensor for tensor in recorded if recorded.entry(tensor).sha256 != _sha256(made, tensor)]
-        if differ or recorded.names != made.names or recorded.manifest.picture != made.manifest.picture:
-            where = differ[0] if differ else "the names of the tensors"
+        where = first_difference(name, made)
+        if where:
             raise ConformanceError(
                 f"case {name}: this build does not give what is on record, first at {where}; "
                 "install mtcnn_cpp again, or report it"
             )
         yield Case(name, made)
+
+
+def first_difference(name: str, found: Trace) -> str:
+    """Where a case is not the one that the package has on record: picture, options, networks, a tensor's
+    name, shape, dtype or SHA-256. Empty if it is the same."""
+    with Trace.load(EXPECTED / f"{name}.npz") as recorded:
+        first, second = recorded.manifest, found.manifest
+    pairs = {what: (getattr(first, what), getattr(second, what)) for what in ("picture", "options")}
+    pairs |= {a.name: (a, b) for a, b in zip(first.tensors, second.tensors, strict=False)}
+    pairs |= {"number of tensors": (len(first.tensors), len(second.tensors))}
+    pairs |= {what: (getattr(first, what), getattr(second, what)) for what in ("model", "only")}
+    return next((what for what, (a, b) in pairs.items() if a != b), "")
 
 
 def engine_for(options: Options) -> Engine:
@@ -102,6 +114,7 @@ def describe(case: Case) -> dict[str, Any]:
     assert faces is not None
     height, width, _ = case.expected.picture.shape
     return {
+        "version": VERSION,
         "name": case.name,
         "picture": files.PICTURE,
         "width": width,
@@ -129,22 +142,61 @@ def load_cases(folder: str | Path) -> Iterator[Case]:
     if index.get("version") != VERSION:
         raise ConformanceError(
             f"{folder / files.INDEX}: version {shown(str(index.get('version')), 20)}, this package knows "
-            f"{VERSION}; write the cases anew (--write), or update mtcnn_cpp"
+            f"{VERSION}; write the cases again (--write), or update mtcnn_cpp"
         )
     names = index.get("cases")
     if not isinstance(names, list) or not names or not all(map(files.is_name, names)):
-        raise ConformanceError(f"{folder / files.INDEX}: expected a list of names of cases; write them anew")
-    for name in names:
-        expected = Trace.load(folder / name / files.EXPECTED)
-        if expected.manifest.capture != "full" or faces_of(expected) is None:
-            raise TraceError(
-                f"{expected.source}: expected a complete trace with values; write the cases anew"
+        raise ConformanceError(f"{folder / files.INDEX}: expected a list of names of cases; write them again")
+    for title, wrong in (
+        ("cases that stand there more than once", [name for name, n in Counter(names).items() if n > 1]),
+        ("cases that this package does not have", [name for name in names if name not in pictures.CASES]),
+    ):
+        if wrong:
+            listed = shown(", ".join(wrong), 300)
+            raise ConformanceError(
+                f"{folder / files.INDEX}: {title}: {listed}; write the cases again (--write)"
             )
-        yield Case(name, expected)
+    if index.get("model") != Model.default().hashes():
+        raise ConformanceError(f"{folder / files.INDEX}: other networks; write the cases again (--write)")
+    for name in names:
+        yield _load(folder, name)
 
 
-def _sha256(trace: Trace, name: str) -> str | None:
-    return trace.entry(name).sha256 if name in trace else None
+def _load(folder: Path, name: str) -> Case:
+    case = Case(name, Trace.load(folder / name / files.EXPECTED))
+    try:
+        _verify(folder, case)
+    except BaseException:
+        case.expected.close()
+        raise
+    return case
+
+
+def _verify(folder: Path, case: Case) -> None:
+    """Raise ConformanceError, which names the file, where a case is not the one that the package has on
+    record."""
+    source, place = case.expected.source, folder / case.name
+    if case.expected.manifest.capture != "full":
+        raise TraceError(f"{source}: expected a complete trace with values; write the cases again (--write)")
+    where = first_difference(case.name, case.expected)
+    if where:
+        raise ConformanceError(
+            f"{source}: not the case that this package has on record, first at {where}; write the cases "
+            "again (--write)"
+        )
+    row = files.table_row(case.name, case.expected.picture.shape, case.options)
+    lines = read_file(folder / files.TABLE).decode(errors="replace").splitlines()
+    same = {
+        place / files.PICTURE: read_file(place / files.PICTURE) == files.to_ppm(case.expected.picture),
+        place / files.CASE: files.read_json(place / files.CASE) == json.loads(files.to_json(describe(case))),
+        folder / files.TABLE: [line for line in lines if line.split(" ")[0] == case.name] == [row],
+    }
+    for path, unchanged in same.items():
+        if not unchanged:
+            raise ConformanceError(
+                f"{path}: it was changed, and is not what this package wrote for case {case.name}; write the "
+                "cases again (--write)"
+            )
 
 
 def _decimals(values: np.ndarray[Any, Any]) -> Any:

@@ -11,17 +11,18 @@ IOU = 0.5  # what the boxes of one face overlap by at least
 
 
 class Grade(enum.IntEnum):
-    """How near a result is to what is expected; a smaller one is better."""
+    """How near a result is to the expected one; a smaller grade is better."""
 
     EXACT = 0
-    ULP_CLOSE = 1
-    CLOSE = 2
-    SAME_FACES = 3
-    DIFFERENT = 4
+    EXACT_IN_PART = 1
+    ULP_CLOSE = 2
+    CLOSE = 3
+    SAME_FACES = 4
+    DIFFERENT = 5
 
     @property
     def label(self) -> str:
-        """As it is written: "exact", "ulp-close", "close", "same faces", "different"."""
+        """As it is written, such as "exact in part" and "ulp-close"."""
         return self.name.lower().replace("p_c", "p-c").replace("_", " ")
 
     @property
@@ -30,10 +31,11 @@ class Grade(enum.IntEnum):
 
 
 _MEANINGS = {
-    Grade.EXACT: "every bit is equal",
-    Grade.ULP_CLOSE: f"every number within {ULPS:g} steps of float32",
+    Grade.EXACT: "every bit of every case is equal: faces, landmarks and all tensors",
+    Grade.EXACT_IN_PART: "every bit that was compared is equal, but not everything was compared",
+    Grade.ULP_CLOSE: f"every number that was compared is within {ULPS:g} steps of float32",
     Grade.CLOSE: f"boxes within {BOX:g} px, scores within {SCORE:g}, layers within {SHARE:g} of their "
-    "greatest magnitude",
+    "greatest magnitude, where they were compared",
     Grade.SAME_FACES: f"the same faces, their boxes overlapping by {IOU:g} or more",
     Grade.DIFFERENT: "other faces, or no result",
 }

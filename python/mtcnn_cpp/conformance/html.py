@@ -12,7 +12,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .7rem; text-align: left }
 tr { border-bottom: 1px solid #ddd; vertical-align: top } td.n { text-align: right }
-.g0 { color: #067a2f } .g1, .g2 { color: #4f7a06 } .g3 { color: #a66a00 } .g4 { color: #b3001b }
+.g0 { color: #067a2f } .g1, .g2, .g3 { color: #4f7a06 } .g4 { color: #a66a00 } .g5 { color: #b3001b }
 b { font-weight: 600 } code { background: #f3f3f3; padding: .1rem .3rem; overflow-wrap: anywhere }
 """
 
@@ -28,6 +28,7 @@ def to_html(card: ScoreCard) -> bytes:
             ("case", "grade", "faces", "boxes within", "scores within", "tensors", "reason"),
             map(_case, card.cases),
         ),
+        *(f"<p>{markup_text(note)}</p>" for note in card.notes),
     ]
     for case in card.cases:
         if case.layers and case.grade is not Grade.EXACT:
@@ -42,7 +43,13 @@ def _case(case: CaseGrade) -> list[str]:
     if faces:
         figures = [f"{faces.found} of {faces.expected}", f"{faces.box:.2g} px", f"{faces.score:.2g}"]
     reason = "; ".join(filter(None, (case.reason, *case.notes)))
-    return [markup_text(case.case), _grade(case.grade), *figures, str(case.tensors), markup_text(reason)]
+    return [
+        markup_text(case.case),
+        _grade(case.grade),
+        *figures,
+        f"{case.tensors} of {case.defined}",
+        markup_text(reason),
+    ]
 
 
 def _layers(case: CaseGrade) -> str:

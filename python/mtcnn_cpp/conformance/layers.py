@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,19 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats.errors import shown
 from ..trace.errors import TraceError
 from ..trace.file.trace import Trace
 from ..trace.judge.magnitudes import Magnitudes
 from ..trace.judge.ulp import ulp_distance
-from ..trace.names import hint, layer_inputs, template
-from .grades import SHARE, ULPS, Grade
+from ..trace.names import hint, template
+from .grades import BOX, SCORE, SHARE, ULPS, Grade
 from .results import Result
+
+LISTED = 6  # kinds of missing tensors that a note names
+PIXELS = ("boxes", "boxes_in", "boxes_out", "landmarks")
+PROBABILITIES = ("scores", "heat_map")
 
 
 @dataclass(frozen=True)
 class LayerGrade:
-    """One layer over all levels or crops, such as pnet/level*/conv1. tensors: how many were compared. share:
-    the largest difference, as a share of the layer's greatest magnitude (None: only hashes were given)."""
+    """One layer or list over all levels or crops, such as pnet/level*/conv1. tensors: how many were compared.
+    share: the largest difference, as a share of the greatest magnitude (None: only hashes were given)."""
 
     layer: str
     grade: Grade
@@ -31,27 +37,29 @@ class LayerGrade:
     reason: str
 
 
-def grade_layers(expected: Trace, found: Result) -> tuple[list[LayerGrade], list[str]]:
-    """Grades of the layers that the result has, in execution order, and notes on what was not compared.
+def grade_layers(expected: Trace, found: Result) -> tuple[list[LayerGrade], int, list[str]]:
+    """Grades of the tensors that the result has, in execution order; how many the case has; and notes on what
+    was not compared, none if everything was.
 
-    A crop whose input is another one (a box moved by a pixel) is not held against the expected crop; where
-    all crops of a network are other ones, the input itself is graded different.
+    The faces (final/…) are graded from the result's own boxes, scores and landmarks; here only if they are
+    given as tensors too.
     """
-    inputs = layer_inputs(expected.names)
-    wanted = [name for name in expected.names if name in inputs or name.endswith("/input")]
-    given = [name for name in wanted if name in found.layers or name in found.hashes]
-    notes = list(_unknown(expected, found))
-    if not given:
-        return [], notes
+    given = list(filter(found.has, expected))
+    missing = [name for name in expected if not found.has(name) and not name.startswith("final/")]
     magnitudes = Magnitudes(expected)
     judged = {name: _tensor(expected, found, name, magnitudes) for name in given}
-    others = _other_crops(judged)
-    if others:
-        notes.append(f"{len(others)} crops are other ones than expected (first {others[0]}): not compared")
-    kept = {name: verdict for name, verdict in judged.items() if name.rpartition("/")[0] not in others}
-    if len(given) < len(wanted):
-        notes.append(f"{len(given)} of {len(wanted)} tensors were given")
-    return list(_by_layer(kept)), notes
+    notes = [*_missing(missing, len(given)), *_unknown(expected, found)]
+    return list(_by_layer(judged)), len(given) + len(missing), notes
+
+
+def _missing(missing: list[str], given: int) -> Iterator[str]:
+    """A note on tensors that were not given, by kind."""
+    if missing:
+        kinds = Counter(map(template, missing))
+        listed = [f"{kind} ({count})" if "*" in kind else kind for kind, count in kinds.items()]
+        more = f" and {len(listed) - LISTED} kinds more" if len(listed) > LISTED else ""
+        total = given + len(missing)
+        yield f"not given: {len(missing)} of {total} tensors: {', '.join(listed[:LISTED])}{more}"
 
 
 def _by_layer(judged: Mapping[str, tuple[Grade, float | None, str]]) -> Iterator[LayerGrade]:
@@ -69,10 +77,12 @@ def _tensor(
     expected: Trace, found: Result, name: str, magnitudes: Magnitudes
 ) -> tuple[Grade, float | None, str]:
     """Grade, share and reason of one tensor."""
+    if found.hashes.get(name, expected.entry(name).sha256) != expected.entry(name).sha256:
+        if name not in found.layers:
+            return Grade.SAME_FACES, None, "its SHA-256 differs; how far it is off needs its values (NPZ)"
+        return Grade.DIFFERENT, None, "its SHA-256 differs, whatever its values are"
     if name not in found.layers:
-        if found.hashes[name] == expected.entry(name).sha256:
-            return Grade.EXACT, None, ""
-        return Grade.SAME_FACES, None, "its SHA-256 differs; how far it is off needs its values (NPZ)"
+        return Grade.EXACT, None, ""
     try:
         b = found.layers[name]
     except TraceError as error:
@@ -83,10 +93,15 @@ def _tensor(
         return Grade.DIFFERENT, math.inf, reason
     if a.tobytes() == b.tobytes():
         return Grade.EXACT, 0.0, ""
-    return _values(a, b, magnitudes[name])
+    return _values(a, b, name.rpartition("/")[2], magnitudes[name])
 
 
-def _values(a: NDArray[Any], b: NDArray[Any], magnitude: float) -> tuple[Grade, float | None, str]:
+def _values(
+    a: NDArray[Any], b: NDArray[Any], tensor: str, magnitude: float
+) -> tuple[Grade, float | None, str]:
+    """Of values that differ."""
+    if a.dtype.kind != "f":
+        return Grade.DIFFERENT, None, f"{np.count_nonzero(a != b)} of {a.size} indices differ"
     if not np.isfinite(b).all():
         return Grade.DIFFERENT, math.inf, f"{np.count_nonzero(~np.isfinite(b))} values are NaN or infinite"
     apart = np.abs(a.astype(np.float64) - b)
@@ -96,7 +111,13 @@ def _values(a: NDArray[Any], b: NDArray[Any], magnitude: float) -> tuple[Grade, 
     )
     if float(ulp_distance(a, b).max()) <= ULPS:
         return Grade.ULP_CLOSE, share, words
-    return (Grade.CLOSE if share <= SHARE else Grade.DIFFERENT), share, words + _guess(a, b)
+    allowed = SHARE * magnitude
+    if tensor in PIXELS:
+        allowed = BOX
+    elif tensor in PROBABILITIES:
+        allowed = SCORE
+    close = float(apart.max()) <= allowed
+    return (Grade.CLOSE if close else Grade.DIFFERENT), share, words + _guess(a, b)
 
 
 def _guess(a: NDArray[Any], b: NDArray[Any]) -> str:
@@ -108,23 +129,9 @@ def _guess(a: NDArray[Any], b: NDArray[Any]) -> str:
     return ""
 
 
-def _other_crops(judged: Mapping[str, tuple[Grade, float | None, str]]) -> list[str]:
-    """Crops with another input, but not where all of a network's are."""
-    others: list[str] = []
-    for stage in ("rnet", "onet"):
-        crops = {
-            name.rpartition("/")[0]: verdict[0]
-            for name, verdict in judged.items()
-            if name.startswith(f"{stage}/crop") and name.endswith("/input")
-        }
-        wrong = [crop for crop, grade in crops.items() if grade is Grade.DIFFERENT]
-        if len(wrong) < len(crops):
-            others += wrong
-    return others
-
-
 def _unknown(expected: Trace, found: Result) -> Iterator[str]:
     """A note on names that are not expected."""
-    unknown = [name for name in (*found.layers, *found.hashes) if name not in expected]
+    unknown = [name for name in dict.fromkeys([*found.layers, *found.hashes]) if name not in expected]
     if unknown:
-        yield f"{len(unknown)} names are not expected, first {unknown[0]!r}{hint(unknown[0], expected)}"
+        first = f"{shown(unknown[0], 200)!r}{hint(unknown[0], expected)}"
+        yield f"not compared: {len(unknown)} tensors that the case does not have, first {first}"

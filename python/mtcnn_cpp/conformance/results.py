@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,13 +26,24 @@ FACES_AT_MOST = 100_000
 @dataclass(frozen=True, eq=False)
 class Result:
     """boxes (N, 4), scores (N,), and landmarks (N, 5, 2) where they were given, float32. layers: arrays by
-    the tensor's name; hashes: SHA-256 of others."""
+    the tensor's name; hashes: SHA-256 by the tensor's name. version: of the cases that the program was run
+    on, as the result states it, None if it does not."""
 
     boxes: FloatArray
     scores: FloatArray
     landmarks: FloatArray | None = None
     layers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+
+    def has(self, tensor: str) -> bool:
+        """Whether its values or its SHA-256 were given."""
+        return tensor in self.layers or tensor in self.hashes
+
+    def close(self) -> None:
+        """Close the file of the layers."""
+        if isinstance(self.layers, Layers):
+            self.layers.close()
 
 
 # Gives the result of a case, or the error in words.
@@ -53,25 +64,35 @@ def results_of(engine: Engine) -> Results:
     return run
 
 
-def results_in(folder: str | Path) -> Results:
-    """Reads `NAME.json`, and `NAME.npz` where there is one. What cannot be read becomes the case's error.
-    FileNotFoundError where there is no such folder."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: expected a folder with results (NAME.json), found none")
+def results_in(folder: str | Path) -> FolderResults:
+    """Reads `NAME.json`, and `NAME.npz` where there is one. A file that cannot be read becomes the case's
+    error. FileNotFoundError where there is no such folder."""
+    return FolderResults(Path(folder))
 
-    def read(case: Case) -> Result | str:
+
+class FolderResults:
+    """The results in a folder, read when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: expected a folder with results (NAME.json), found none")
+        self.folder = folder
+
+    def __call__(self, case: Case) -> Result | str:
         try:
-            return _read(folder, case.name)
+            return _read(self.folder, case.name)
         except (OSError, ValueError) as error:
             return shown(error, 500)
 
-    return read
+    def others(self, names: Iterable[str]) -> list[str]:
+        """The files of results that belong to none of these cases."""
+        known = set(names)
+        files = (path for path in self.folder.iterdir() if path.suffix in (".json", ".npz"))
+        return sorted(path.name for path in files if path.stem not in known)
 
 
 def _read(folder: Path, name: str) -> Result:
     path, archive = folder / f"{name}.json", folder / f"{name}.npz"
-    layers: Mapping[str, NDArray[Any]] = Layers(archive) if archive.exists() else {}
     found = files.read_json(path)
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected an object with boxes and scores, found {type(found).__name__}")
@@ -88,7 +109,12 @@ def _read(folder: Path, name: str) -> Result:
     hashes = found.get("layers", {})
     if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
         raise ValueError(f"{path}: layers: expected an object of SHA-256 by name")
-    return Result(boxes, scores, landmarks, layers, {name: value.lower() for name, value in hashes.items()})
+    version = found.get("version")
+    if version is not None and type(version) is not int:
+        raise ValueError(f"{path}: version: expected a whole number, found {type(version).__name__}")
+    hashes = {name: value.lower() for name, value in hashes.items()}
+    layers: Mapping[str, NDArray[Any]] = Layers(archive) if archive.exists() else {}
+    return Result(boxes, scores, landmarks, layers, hashes, version)
 
 
 def _numbers(path: Path, found: dict[str, Any], key: str, row: tuple[int, ...]) -> FloatArray:
@@ -119,7 +145,8 @@ class Layers(Mapping[str, NDArray[Any]]):
 
     def __init__(self, path: Path) -> None:
         self._reader = NpzReader(path)
-        self._names = [name for name in self._reader.names if name not in (MANIFEST, PICTURE)]
+        self._names = dict.fromkeys(name for name in self._reader.names if name not in (MANIFEST, PICTURE))
+        self.close = self._reader.close
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """KeyError for a name that is not there, TraceError for an entry that cannot be read."""

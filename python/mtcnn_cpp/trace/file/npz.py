@@ -115,13 +115,26 @@ class NpzReader:
             ) from error
         self.names = tuple(entry.removesuffix(".npy") for entry in self._zip.namelist())
         if len(set(self.names)) != len(self.names):
+            self.close()
             raise TraceError(f"{self.path}: two entries have the same name; the file is damaged")
+
+    def close(self) -> None:
+        """Close the file; what is read after that is a TraceError."""
+        self._zip.close()
+
+    def __enter__(self) -> NpzReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def read(
         self, name: str, *, shape: tuple[int, ...] | None = None, dtype: str | None = None
     ) -> NDArray[Any]:
         """One entry, read-only; TraceError if it is pickled, damaged or not of this `shape` and `dtype`."""
         where = f"{self.path}: entry {name!r}"
+        if self._zip.fp is None:
+            raise TraceError(f"{self.path} was closed; load it again to read {name!r}")
         try:
             self._check_size(name)
             with self._zip.open(name + ".npy") as entry:
@@ -182,15 +195,17 @@ def read_header(entry: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype
         )
     if not is_shape(shape, dtype.itemsize):
         raise TraceError(
-            f"{where}: its header says shape {shown(shape, 100)}, which no array can have; the file is damaged"
+            f"{where}: its header states shape {shown(shape, 100)}, which no array has; the file is damaged"
         )
     return shape, dtype
 
 
 def is_shape(sizes: Sequence[object], itemsize: int) -> bool:
-    """Whether an array can have these sizes: whole numbers from 0, for at most 32 axes and fewer than 2^63 bytes.
+    """Whether an array can have these sizes: whole numbers from 0, at most 32 axes, fewer than 2^63 bytes.
 
     NumPy refuses some sizes even where another one is 0, and takes True for 1.
     """
     numbers = [size for size in sizes if type(size) is int and size >= 0]
-    return len(numbers) == len(sizes) <= AXES and math.prod(size or 1 for size in numbers) * itemsize < 1 << 63
+    return (
+        len(numbers) == len(sizes) <= AXES and math.prod(size or 1 for size in numbers) * itemsize < 1 << 63
+    )

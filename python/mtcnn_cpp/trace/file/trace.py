@@ -35,8 +35,8 @@ class Trace(Mapping[str, NDArray[Any]]):
     """What a detection computed inside: a read-only mapping from names to arrays, in execution order.
 
     `trace["pnet/level02/conv1"]` is one tensor, `trace.select("rnet/*/conv2")` a trace of some. A trace from
-    a file reads each tensor when it is asked for, and checks its SHA-256 then. `compare` compares two traces;
-    `==` only asks whether they are the same object.
+    a file reads each tensor when it is asked for, and checks its SHA-256 then; `close`, or the end of a
+    `with` block, closes the file. `compare` compares two traces; `==` asks whether they are the same object.
     """
 
     def __init__(self, manifest: Manifest, values: Values, source: str = "trace") -> None:
@@ -44,6 +44,18 @@ class Trace(Mapping[str, NDArray[Any]]):
         self.source = source
         self._values = values
         self._entries = {entry.name: entry for entry in manifest.tensors}
+
+    def close(self) -> None:
+        """Close the trace's file, and with it those that `select` made of this trace: their values cannot be
+        read any more. A trace in memory stays as it is."""
+        if isinstance(self._values, _Stored):
+            self._values.reader.close()
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -159,7 +171,15 @@ class Trace(Mapping[str, NDArray[Any]]):
         source: what reports call the trace; None for the path.
         """
         reader = NpzReader(path)
-        source = str(path) if source is None else source
+        try:
+            return cls._of(reader, str(path) if source is None else source)
+        except BaseException:
+            reader.close()
+            raise
+
+    @classmethod
+    def _of(cls, reader: NpzReader, source: str) -> Trace:
+        """The trace in an open file."""
         if MANIFEST not in reader.names:
             raise TraceError(
                 f"{source} is not a trace: it has no manifest "
@@ -230,18 +250,18 @@ class _Stored:
     """The arrays of a trace file, each read and checked when it is asked for."""
 
     def __init__(self, reader: NpzReader, manifest: Manifest) -> None:
-        self._reader = reader
+        self.reader = reader
         self._entries: dict[str, Entry | Picture] = {entry.name: entry for entry in manifest.tensors}
         if manifest.picture is not None:
             self._entries[PICTURE] = manifest.picture
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         entry = self._entries[name]
-        array = self._reader.read(name, shape=entry.shape, dtype=entry.dtype)
+        array = self.reader.read(name, shape=entry.shape, dtype=entry.dtype)
         found = digest(array)
         if found != entry.sha256:
             raise TraceError(
-                f"{self._reader.path}: the values of {name!r} have SHA-256 {found[:16]}…, the manifest says "
+                f"{self.reader.path}: the values of {name!r} have SHA-256 {found[:16]}…, the manifest says "
                 f"{str(entry.sha256)[:16]}…; the file was changed or damaged"
             )
         return array
