@@ -96,11 +96,11 @@ class Detections(_Named):
     width) of the picture.
 
     A sequence of `Detection`; a slice, a mask or an index array selects faces. `xyxy` are the boxes by their
-    corners; `left_eye` and the other landmarks by name are (N, 2). Equal if boxes, scores and
-    landmarks are equal in every bit. A notebook shows the faces drawn into the picture: `picture` is its
-    path or a weak reference to it, so that results keep no picture alive. For one that is gone, `preview` is
-    a copy of at most 320 pixels a side, (h, w, 3) uint8, B, G, R, which only notebooks make. Neither is
-    pickled.
+    corners; `left_eye` and the other landmarks by name are (N, 2). Equal if boxes, scores and landmarks are
+    equal in every bit and the images have the same size. A notebook shows the faces drawn into the picture:
+    `picture` is its path or a weak reference to it, so that results keep no picture alive. For one that is
+    gone, `preview` is a copy of at most 320 pixels a side, (h, w, 3) uint8, B, G, R, which only notebooks
+    make. Neither is pickled.
     """
 
     boxes: FloatArray
@@ -188,14 +188,14 @@ class Detections(_Named):
         return crops.chips(image, self.landmarks, size=size, color=color)
 
     def __eq__(self, other: object) -> bool:
-        """Equal in every bit."""
+        """Equal in every bit, of images of the same size."""
         return isinstance(other, Detections) and self._bits() == other._bits()
 
     def __hash__(self) -> int:
         return hash(self._bits())
 
-    def _bits(self) -> tuple[bytes, ...]:
-        return self.boxes.tobytes(), self.scores.tobytes(), self.landmarks.tobytes()
+    def _bits(self) -> tuple[Any, ...]:
+        return tuple(self.image_size), self.boxes.tobytes(), self.scores.tobytes(), self.landmarks.tobytes()
 
     def __repr__(self) -> str:
         height, width = self.image_size

@@ -34,7 +34,8 @@ def markup_text(text: object) -> str:
 
 def github_message(text: object) -> str:
     """The message of a workflow command of GitHub, `::error title=…::MESSAGE`."""
-    return printable(text).replace("%", "%25")
+    escaped = printable(text, "\r\n").replace("%", "%25")
+    return escaped.replace("\r", "%0D").replace("\n", "%0A")
 
 
 def github_property(text: object) -> str:

@@ -43,7 +43,7 @@ def test_junit() -> None:
     suite = ElementTree.fromstring(text.encode()).find("testsuite")
     assert suite is not None
     assert suite.attrib == {
-        "name": "<mine> & \ufffd",
+        "name": "<mine> & \\x1b",
         "tests": str(len(gold())),
         "failures": "3",
         "errors": "0",

@@ -241,8 +241,8 @@ def test_notes_on_what_the_sides_do_not_share() -> None:
     a = trace(options={"min_face": 60.0}, model={"pnet": "1" * 64})
     b = trace(options={"min_face": 40.0}, model={"pnet": "2" * 64})
     assert compare(a, b).notes == (
-        "different options: min_face is 60.0 in a, 40.0 in b",
-        "different model: pnet is 111111111111… in a, 222222222222… in b",
+        "different options: min_face is 60.0 in a, 40.0 in b, as their manifests say",
+        "different model: pnet is 111111111111… in a, 222222222222… in b, as their manifests say",
     )
     unknown = Trace.from_arrays(TENSORS)
     assert compare(a, unknown).notes == (

@@ -47,7 +47,7 @@ def test_validate_reproduces(backend: str, tmp_path: Path) -> None:
 def test_validate_finds_other_options(tmp_path: Path) -> None:
     report = validate(small("reference"), Detector(backend="reference", min_face=50).engine, tmp_path)
     assert not report.ok
-    assert "different options: min_face is 60.0 in a, 50.0 in b" in report.notes
+    assert "different options: min_face is 60.0 in a, 50.0 in b, as their manifests say" in report.notes
     assert report.first_divergence is not None
     assert report.first_divergence.name == "pnet/level00/input"
 

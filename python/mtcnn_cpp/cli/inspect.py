@@ -53,6 +53,7 @@ def _list(trace: Trace, listed: Sequence[Entry], format: Format) -> None:
         print_json(manifest.about() | {"tensors": [entry_to_json(entry) for entry in listed]})
         return
     say(f"{trace.source}: {len(trace)} tensors, capture level {manifest.capture}", "bold")
+    say("what its manifest says:")
     for key, value in manifest.about().items():
         if value and key != "capture":
             say(f"  {key}: {value}")

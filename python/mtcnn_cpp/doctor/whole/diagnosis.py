@@ -112,13 +112,19 @@ def make_setting(theirs: Trace, gold: Trace, model: Model) -> Setting:
         raise TraceError(f"{theirs.source} and {gold.source} are of different pictures")
     hashes = model.hashes()
     if any(gold.manifest.model.get(stage, digest) != digest for stage, digest in hashes.items()):
-        raise TraceError(f"{gold.source} was made with other networks than those here; give its --model")
+        raise TraceError(
+            f"the manifest of {gold.source} says that it was made with other networks than those here; "
+            "give its --model"
+        )
     given = dict(gold.manifest.options) | dict(theirs.manifest.options)
+    picture = np.ascontiguousarray(gold.picture[..., ::-1])
     try:
         options = Options(**{name: given[name] for name in vars(Options()) if name in given})
+        return Setting(model, options, picture)
     except (TypeError, ValueError) as error:
-        raise TraceError(f"{theirs.source}: its options cannot be used ({error})") from error
-    return Setting(model, options, np.ascontiguousarray(gold.picture[..., ::-1]))
+        raise TraceError(
+            f"{theirs.source}, against {gold.source}: its options cannot be used ({error})"
+        ) from error
 
 
 def crops(theirs: Mapping[str, Array], gold: Mapping[str, Array], stage: StageName) -> int:

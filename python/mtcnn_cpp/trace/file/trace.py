@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -203,13 +203,16 @@ class Trace(Mapping[str, NDArray[Any]]):
         color: Color = "bgr",
         capture: Capture = "full",
         source: str = "trace",
-        **about: Any,
+        options: Mapping[str, Any] | None = None,
+        model: Mapping[str, str] | None = None,
+        made_by: Mapping[str, str] | None = None,
+        only: Sequence[str] = (),
     ) -> Trace:
         """A trace of arrays from anywhere, such as another runtime; names and order as this package has them.
 
         picture and color: as for `Detector.detect`, with the same errors. capture: the level of
-        `Detector.trace`. source: what reports call the trace. about: the manifest's `options`, `model`
-        (name -> SHA-256), `made_by` and `only`.
+        `Detector.trace`. source: what reports call the trace. options, model (name -> SHA-256), made_by and
+        only: what the manifest states.
         """
         values: dict[str, NDArray[Any]] = {}
         recorder = Recorder(capture, values.__setitem__)
@@ -219,7 +222,15 @@ class Trace(Mapping[str, NDArray[Any]]):
         if picture is not None:
             values[PICTURE] = frozen(to_bgr(to_pixels(picture, color)))
             described = describe(values[PICTURE])
-        manifest = Manifest(capture, tuple(recorder.entries), picture=described, **about)
+        manifest = Manifest(
+            capture,
+            tuple(recorder.entries),
+            tuple(only),
+            described,
+            dict(options or {}),
+            dict(model or {}),
+            dict(made_by or {}),
+        )
         return cls(manifest, values, source)
 
 

@@ -183,10 +183,15 @@ def _notes(a: Trace, b: Trace, only: Sequence[str]) -> Iterator[str]:
             for key in first:
                 if first[key] != second.get(key):
                     one, other = _short(first[key]), _short(second.get(key))
-                    yield f"different {what}: {key} is {one} in a, {other} in b"
+                    yield f"different {what}: {key} is {one} in a, {other} in b, as their manifests say"
     for side, trace in (("a", a), ("b", b)):
         if original := trace.manifest.made_by.get("openface"):
-            yield f"{side} is the original, its inputs and stage lists by mtcnn_cpp's cascade: {original}"
+            yield (
+                f"the manifest of {side} says that OpenFace computed its layers, in mtcnn_cpp's cascade (not "
+                f"checked): {original}"
+            )
+        if trace.manifest.capture != "full":
+            yield f"{side} holds no values: its shapes and SHA-256 are what its manifest says"
     if only:
         yield f"only {', '.join(only)}"
     common = [name for name in a.names if name in b]

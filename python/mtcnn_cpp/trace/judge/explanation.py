@@ -114,7 +114,8 @@ def _network(trace: Trace, stage: StageName, model: Model | None) -> Network:
         made_with = trace.manifest.model.get(stage)
         if made_with is not None and made_with != model.hashes()[stage]:
             raise TraceError(
-                f"{trace.source} was made with other networks than the built-in ones; give the model"
+                f"the manifest of {trace.source} says that it was made with other networks than the built-in "
+                "ones; give the model"
             )
     return model.networks[stage]
 

@@ -61,7 +61,8 @@ def explain_both(
         notes.append(f"b lacks {first.input_name}: its sum is of a's")
     if model_b is None and b.manifest.model and b.manifest.model != a.manifest.model:
         notes.append(
-            "b was made with other networks: its sum is shown with a's weights (--model-b gives its own)"
+            "b was made with other networks, as its manifest says: its sum is shown with a's weights "
+            "(--model-b gives its own)"
         )
     pair = Trace.from_arrays({first.input_name: as_float(values), name: as_float(b[name])}, source=b.source)
     second = explain(pair, name, at, model_b or model or Model.default())

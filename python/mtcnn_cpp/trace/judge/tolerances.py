@@ -37,7 +37,7 @@ class Tolerance:
         return ", ".join(given) or "exact"
 
 
-TolerancesLike: TypeAlias = "float | Tolerance | Mapping[str, Any] | os.PathLike[str]"
+TolerancesLike: TypeAlias = "float | Tolerance | Mapping[str, Any] | str | os.PathLike[str]"
 
 
 class Tolerances:
@@ -57,11 +57,11 @@ class Tolerances:
     @classmethod
     def of(cls, given: TolerancesLike | None) -> Tolerances:
         """From None (exact), a number t (atol = rtol = t), a Tolerance, a dict pattern -> number | dict, or
-        the path of a TOML file that says the same (``"pnet/*" = 1e-5``, or ``["pnet/*"]``, then ``ulp = 2``).
-        """
+        the path of a TOML file, as text too, that says the same (``"pnet/*" = 1e-5``, or ``["pnet/*"]``, then
+        ``ulp = 2``)."""
         if given is None:
             return cls({})
-        if isinstance(given, os.PathLike):
+        if isinstance(given, (str, os.PathLike)):
             return cls.of(_read_toml(Path(given)))
         if isinstance(given, Mapping):
             return cls({pattern: _tolerance(value, pattern) for pattern, value in given.items()})
