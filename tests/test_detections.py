@@ -174,3 +174,12 @@ def test_by_name() -> None:
         assert np.array_equal(getattr(faces[0], name), faces.landmarks[0, index])
     assert faces[:0].xyxy.shape == (0, 4)
     assert faces[:0].nose.shape == (0, 2)
+
+
+def test_detections_of_images_of_other_sizes_are_not_equal() -> None:
+    empty = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+    small, large = Detections(*empty, (10, 20)), Detections(*empty, (20, 10))
+    assert small != large
+    assert small == Detections(*empty, (10, 20))
+    assert hash(small) == hash(Detections(*empty, (np.int64(10), np.int64(20))))  # type: ignore[arg-type]
+    assert len({small, large}) == 2

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp.trace import Trace, TraceError, compare
+from mtcnn_cpp.trace import Judge, Tolerance, Trace, TraceError, compare
+from mtcnn_cpp.trace.judge.tolerances import Tolerances
 
 RNG = np.random.default_rng(6)
 CONV1 = "pnet/level00/conv1"
@@ -111,3 +112,11 @@ def test_python_3_10_says_what_toml_needs(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(TraceError, match=r"t.toml: reading TOML needs Python 3.11 or `pip install tomli`"):
         compare(trace(), trace(), tolerances=tmp_path / "t.toml")
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text('"*" = 1e-5')
+    rules = Tolerances.of(str(tmp_path / "t.toml"))
+    assert rules["x"] == Tolerances.of(tmp_path / "t.toml")["x"] == Tolerance(atol=1e-5, rtol=1e-5)
+    with pytest.raises(TraceError, match=r"no\.toml: cannot read the tolerances"):
+        Judge(str(tmp_path / "no.toml"))

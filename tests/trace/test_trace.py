@@ -126,3 +126,15 @@ def test_a_trace_is_called_what_it_was_loaded_as(tmp_path: Path) -> None:
     make().save(tmp_path / "a.npz")
     assert Trace.load(tmp_path / "a.npz").source == str(tmp_path / "a.npz")
     assert Trace.load(tmp_path / "a.npz", source="mine").source == "mine"
+
+
+def test_from_arrays_refuses_other_arguments_by_its_own_name() -> None:
+    with pytest.raises(TypeError, match=r"from_arrays\(\) got an unexpected keyword argument 'wrong'"):
+        Trace.from_arrays(TENSORS, wrong=1)  # type: ignore[call-arg]
+    made = Trace.from_arrays(
+        TENSORS, options={"min_face": 60}, model={"pnet": "x"}, made_by={"a": "b"}, only=["*"]
+    )
+    about = made.manifest.about()
+    assert (about["options"], about["model"], about["made_by"], about["only"]) == (
+        {"min_face": 60}, {"pnet": "x"}, {"a": "b"}, ["*"],
+    )  # fmt: skip

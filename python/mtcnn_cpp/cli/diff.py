@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import errors_reported
+from .errors import errors_reported, file_named
 from .groups import grouped
 from .reports import JudgeOptions, ReportOptions, show
 
@@ -28,6 +28,5 @@ def diff(
     """
     from ..trace import Trace
 
-    with errors_reported():
-        report = judging.judge().compare(Trace.load(a), Trace.load(b))
-        show(report, output)
+    with errors_reported(), file_named(a, b), Trace.load(a) as first, Trace.load(b) as second:
+        show(judging.judge().compare(first, second), output)

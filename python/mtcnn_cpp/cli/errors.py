@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -36,6 +37,17 @@ def errors_reported() -> Iterator[None]:
     except KeyboardInterrupt as error:
         report("interrupted; files that were not complete were not written")
         raise typer.Exit(INTERRUPTED) from error
+
+
+@contextlib.contextmanager
+def file_named(*paths: Path | str) -> Iterator[None]:
+    """Let an error in the block begin with the files, if it names none of them."""
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, LookupError, MemoryError) as error:
+        if any(str(path) in str(error) or printable(path) in str(error) for path in paths):
+            raise
+        raise ValueError(f"{', '.join(map(str, paths))}: {error or type(error).__name__}") from error
 
 
 def end_in_order() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import INCOMPLETE, errors_reported
+from .errors import INCOMPLETE, errors_reported, file_named
 from .inputs import parse_index
 from .options import ModelPath
 from .reports import AnyFormat, Format, console, grid, print_json, say
@@ -49,20 +50,21 @@ def explain(
     from ..trace import Trace, explain_both
     from ..trace import explain as work_out
 
-    with errors_reported():
+    with errors_reported(), file_named(trace, *names[:-1]), contextlib.ExitStack() as files:
         index, networks = parse_index(at), Model.load(model) if model else None
         if len(names) > 2:
             raise ValueError(f"expected one or two traces and one name, found {len(names) + 1} words")
         if len(names) == 2:
             other = Model.load(model_b) if model_b else None
-            pair = explain_both(Trace.load(trace), Trace.load(names[0]), names[1], index, networks, other)
+            first, second = (files.enter_context(Trace.load(path)) for path in (trace, names[0]))
+            pair = explain_both(first, second, names[1], index, networks, other)
             if format is Format.json:
                 print_json(plain_pair(pair))
             else:
                 print_pair(pair)
             ok = pair.ok
         else:
-            found = work_out(Trace.load(trace), names[0], index, networks)
+            found = work_out(files.enter_context(Trace.load(trace)), names[0], index, networks)
             if format is Format.json:
                 print_json(_plain(found))
             else:

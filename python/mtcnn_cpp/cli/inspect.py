@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import errors_reported
+from .errors import errors_reported, file_named
 from .inputs import parse_index
 from .reports import AnyFormat, Format, console, grid, number, print_json, say
 
@@ -34,8 +34,7 @@ def inspect(
     from ..trace import Trace
     from ..trace.names import is_pattern
 
-    with errors_reported():
-        opened = Trace.load(trace)
+    with errors_reported(), file_named(trace), Trace.load(trace) as opened:
         if name is not None and name in opened:
             _one(opened, opened.entry(name), at, format)
             return

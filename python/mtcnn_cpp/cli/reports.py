@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import sys
@@ -80,7 +81,15 @@ class ReportOptions(CiOptions):
 
 
 def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = None) -> None:
-    """Print the report, write the HTML file, and exit with 1 if a tensor failed. `extra`: more for JSON."""
+    """Print the report, write the HTML file, close the traces, and exit with 1 if a tensor failed. `extra`:
+    more for JSON."""
+    with contextlib.closing(report):
+        _show(report, options, extra or {})
+    if not report.ok:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _show(report: Report, options: ReportOptions, extra: dict[str, Any]) -> None:
     if options.html is not None:
         from ..trace import save_html
 
@@ -89,13 +98,11 @@ def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = 
 
     give(report_cases(report), report.headline, f"{report.b.source} against {report.a.source}", options)
     if options.format is Format.json:
-        print_json(report.to_dict() | (extra or {}))
+        print_json(report.to_dict() | extra)
     else:
         _print(report, options.rows)
         if options.html is not None:
             typer.echo(f"report written to {options.html}", err=True)
-    if not report.ok:
-        raise typer.Exit(INCOMPLETE)
 
 
 def console() -> Console:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..trace.judge.plain import plain
+from .errors import file_named
 from .reports import Format, console, print_json, say
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ def examine_trace(file: Path | None, gold: Path, names: Path | None, model: Path
 
     if file is None:
         raise ValueError("--against is for a trace: an .npz, or a folder of .npy files; name it first")
-    return diagnose_trace(
-        read_theirs(file, names), Trace.load(gold), None if model is None else Model.load(model)
-    )
+    networks = None if model is None else Model.load(model)
+    with file_named(file, gold), read_theirs(file, names) as theirs, Trace.load(gold) as right:
+        return diagnose_trace(theirs, right, networks)
 
 
 def show_trace(found: TraceDiagnosis, format: Format) -> None:

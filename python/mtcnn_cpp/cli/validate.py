@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import errors_reported
+from .errors import errors_reported, file_named
 from .groups import grouped
 from .options import Backend, ModelPath, Threads, make_detector
 from .reports import Isolated, JudgeOptions, ReportOptions, show
@@ -37,8 +37,12 @@ def validate(
     from ..rerun import validate as run_again
     from ..trace import Trace
 
-    with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        captured = Trace.load(trace)
+    with (
+        errors_reported(),
+        file_named(trace),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        Trace.load(trace) as captured,
+    ):
         detector = make_detector(model, captured.options, threads=threads, backend=backend)
         report = run_again(
             captured, detector.engine, Path(folder), image=picture, isolated=isolated, judge=judging.judge()

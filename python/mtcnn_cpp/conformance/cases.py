@@ -17,7 +17,7 @@ from ..detector import Detector
 from ..files import write_whole
 from ..formats.errors import shown
 from ..image import Pixels, to_pixels
-from ..model import Model, read_file
+from ..model import Model
 from ..reference.options import Options
 from ..trace.errors import TraceError
 from ..trace.file.trace import Trace
@@ -185,11 +185,10 @@ def _verify(folder: Path, case: Case) -> None:
             "again (--write)"
         )
     row = files.table_row(case.name, case.expected.picture.shape, case.options)
-    lines = read_file(folder / files.TABLE).decode(errors="replace").splitlines()
     same = {
-        place / files.PICTURE: read_file(place / files.PICTURE) == files.to_ppm(case.expected.picture),
+        place / files.PICTURE: files.holds(place / files.PICTURE, files.to_ppm(case.expected.picture)),
         place / files.CASE: files.read_json(place / files.CASE) == json.loads(files.to_json(describe(case))),
-        folder / files.TABLE: [line for line in lines if line.split(" ")[0] == case.name] == [row],
+        folder / files.TABLE: files.rows_of(case.name, folder / files.TABLE) == [row],
     }
     for path, unchanged in same.items():
         if not unchanged:

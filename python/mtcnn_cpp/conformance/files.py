@@ -49,6 +49,17 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: expected JSON ({shown(error, 200)})") from error
 
 
+def holds(path: Path, data: bytes) -> bool:
+    """Whether a file has these bytes."""
+    return read_file(path) == data
+
+
+def rows_of(name: str, path: Path) -> list[str]:
+    """The rows of a case in the table of all cases."""
+    lines = read_file(path).decode(errors="replace").splitlines()
+    return [line for line in lines if line.split(" ")[0] == name]
+
+
 def table_row(name: str, shape: tuple[int, ...], options: Options) -> str:
     numbers = (shape[1], shape[0], options.min_face, *options.thresholds, options.scale_factor)
     return " ".join([name, *(f"{number:g}" for number in numbers)])

@@ -58,9 +58,12 @@ def opened(
     """
     if not 1 <= len(paths) <= 2:
         raise TraceError(f"expected one or two, each a picture or a trace file, found {len(paths)}")
-    with tempfile.TemporaryDirectory(prefix="mtcnn-cpp-explore-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="mtcnn-cpp-explore-") as folder,
+        contextlib.ExitStack() as files,
+    ):
         sides = [
-            _open(path, detector, model, Path(folder) / f"{number}.npz")
+            _open(path, detector, model, Path(folder) / f"{number}.npz", files)
             for number, (path, model) in enumerate(zip(paths, models, strict=False))
         ]
         if len(sides) == 2:
@@ -70,7 +73,10 @@ def opened(
         yield Source(*sides)
 
 
-def _open(path: Path, detector: Detector, model: Model | None, temporary: Path) -> Side:
+def _open(
+    path: Path, detector: Detector, model: Model | None, temporary: Path, files: contextlib.ExitStack
+) -> Side:
+    """files: what closes the trace's file at the end."""
     if _is_picture(path):
         try:
             pixels = to_pixels(read_image(path))
@@ -83,6 +89,7 @@ def _open(path: Path, detector: Detector, model: Model | None, temporary: Path) 
         trace, model = Trace.load(temporary, source=str(path)), detector.model
     else:
         trace = Trace.load(path)
+    files.enter_context(trace)
     if not len(trace):
         raise TraceError(f"{path} is a trace without tensors: there is nothing to show")
     kept, passing = guarded(trace)

@@ -30,11 +30,14 @@ def read_theirs(path: str | Path, names: str | Path | None = None) -> Trace:
     if path.is_dir():
         arrays: Mapping[str, Array] = read_folder(path)
     else:
-        reader = NpzReader(path)
-        trace = Trace.load(path) if MANIFEST in reader.names else None
-        if names is None and trace is not None:
-            return trace
-        arrays = trace or {name: reader.read(name) for name in reader.names}
+        with NpzReader(path) as reader:
+            is_trace = MANIFEST in reader.names
+            arrays = {} if is_trace else {name: reader.read(name) for name in reader.names}
+        if is_trace and names is None:
+            return Trace.load(path)
+        if is_trace:
+            with Trace.load(path) as trace:
+                arrays = dict(trace)
     mapping = None if names is None else read_names(Path(names))
     return Trace.from_arrays(named(arrays, mapping, str(path)), source=str(path))
 

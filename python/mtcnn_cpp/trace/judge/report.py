@@ -47,6 +47,11 @@ class Report:
     notes: tuple[str, ...] = ()
     mode: str = "end to end"
 
+    def close(self) -> None:
+        """Close the files of both traces; pictures and sums of the report cannot be made any more."""
+        self.a.close()
+        self.b.close()
+
     @property
     def ok(self) -> bool:
         """Whether every tensor passed."""
