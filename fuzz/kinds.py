@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import cases
+import commands
 import numpy as np
 from graphs import changed_graph
 from mutate import changed_archive, changed_header, changed_json, changed_pickle, damaged
 from seeds import SEEDS
 
-ENDINGS = {"trace": "npz", "manifest": "json"}
+ENDINGS = {"trace": "npz", "manifest": "json", "commands": "npz", "cases": "json"}
 
 
 @cache
@@ -24,6 +26,8 @@ def seeds_of(kind: str) -> list[bytes]:
 
 def make_input(kind: str, seed: int, number: int) -> bytes:
     """Input `number` of a run: the same bytes whenever kind, seed and number are the same."""
+    if kind == "cases":
+        return cases.make(f"{seed} {number}")
     rng = random.Random(f"{kind} {seed} {number}")
     seeds = seeds_of(kind)
     data = rng.choice(seeds)
@@ -33,7 +37,7 @@ def make_input(kind: str, seed: int, number: int) -> bytes:
 
 def changed_inside(kind: str, data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
     """Changed where the format has fields."""
-    if kind in ("trace", "npz") or (kind == "pt" and data.startswith(b"PK")):
+    if kind in ("trace", "npz", "commands") or (kind == "pt" and data.startswith(b"PK")):
         return changed_archive(data, seeds, rng)
     if kind == "manifest":
         return changed_json(data, rng)
@@ -56,6 +60,10 @@ def read(kind: str, path: Path) -> None:
         read_trace(path)
     elif kind == "manifest":
         read_manifest(path)
+    elif kind == "commands":
+        commands.read(path)
+    elif kind == "cases":
+        cases.read(path)
     else:
         if kind == "dat":
             compare_twins(path)

@@ -116,10 +116,22 @@ def of_file(write: Callable[[Path], Any], name: str) -> bytes:
         return (Path(folder) / name).read_bytes()
 
 
+def commands() -> list[bytes]:
+    from commands import seeds
+
+    return seeds()
+
+
+def cases() -> list[bytes]:
+    return [b"[]"]  # no change
+
+
 SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "dat": dat,
     "trace": trace,
     "manifest": manifest,
+    "commands": commands,
+    "cases": cases,
     "npz": npz,
     "npy": npy,
     "joblib": joblib,
