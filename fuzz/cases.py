@@ -1,4 +1,4 @@
-"""Changed results and folders of cases for the conformance test. An input is a list of changes (JSON).
+"""Changed results and folders of cases for the conformance test. An input is a JSON list of changes.
 
 What is graded exact is compared again by code of its own: no result that differs, or lacks something, is
 exact; no folder is graded whose cases were changed; results that are right are exact.
