@@ -250,6 +250,17 @@ def test_notes_on_what_the_sides_do_not_share() -> None:
     )
 
 
+def test_what_a_manifest_says_is_reported_as_its_claim() -> None:
+    """Nothing in a file proves which program made it."""
+    notes = compare(trace(), trace(made_by={"openface": "/opt/OpenFace"})).notes
+    assert notes == (
+        "the manifest of b says that OpenFace computed its layers, in mtcnn_cpp's cascade (not checked): "
+        "/opt/OpenFace",
+    )
+    notes = compare(trace(), trace(capture="hash")).notes
+    assert notes == ("b holds no values: its shapes and SHA-256 are what its manifest says",)
+
+
 @pytest.mark.parametrize("capture", ["hash", "stats"])
 def test_hashes_tell_equal_from_different(capture: Any) -> None:
     assert compare(trace(), trace(capture=capture)).counts == {"identical": 6}

@@ -10,6 +10,7 @@ import typer
 
 from .errors import errors_reported
 from .groups import grouped
+from .lines import print_line
 from .options import CascadeOptions, ModelPath
 from .reports import console
 
@@ -75,7 +76,7 @@ def bench(
             pythons=[str(path) for path in peer_python or []],
             options=cascade.checked(),
             model=Model.load(model) if model else Model.default(),
-            progress=lambda words: typer.echo(words, err=True),
+            progress=lambda words: print_line(words, err=True),
         )
         for part in tables.tables(results):
             console().print(part)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .lines import print_line
+
 if TYPE_CHECKING:
     from ..trace.show.cases import Case
 
@@ -39,4 +41,4 @@ def give(cases: list[Case], headline: str, suite: str, options: CiOptions) -> No
         write_whole(options.model_explorer, model_explorer(cases).encode())
     if options.github:
         for line in github(cases, headline):
-            typer.echo(line, err=True)
+            print_line(line, err=True)

@@ -11,6 +11,7 @@ import typer
 from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Sample, read_picture
+from .lines import print_line
 from .options import BACKENDS, CascadeOptions, ModelPath, Threads, make_detector
 from .reports import Format, Isolated, JudgeOptions, ReportOptions, console, grid, number, show
 
@@ -78,7 +79,7 @@ def draw(
     from ..trace.show.faces import draw_both
 
     write_drawing(path, draw_both(pixels, *found), inputs=inputs, overwrite=overwrite)
-    typer.echo(f"both detections drawn into {path}", err=True)
+    print_line(f"both detections drawn into {path}", err=True)
 
 
 def pairs_of(a: Detections, b: Detections) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import INCOMPLETE, errors_reported
+from .lines import print_line
 from .options import BACKENDS
 from .reports import console, grid, print_json, say
 
@@ -66,7 +67,7 @@ def conformance(
         least = grade_named(at_least)
         if write is not None:
             names = write_cases(write)
-            typer.echo(f"{write}: {len(names)} cases: {', '.join(names)}")
+            print_line(f"{write}: {len(names)} cases: {', '.join(names)}")
             return
         found = load_cases(cases) if cases else built_in_cases()
         if results is not None:
@@ -82,7 +83,7 @@ def conformance(
         elif format is Format.junit:
             typer.echo(to_junit(card, least).decode())
         elif format is Format.badge:
-            typer.echo(card.badge)
+            print_line(card.badge)
         else:
             _print(card)
         if card.grade > least:

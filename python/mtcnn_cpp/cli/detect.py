@@ -14,6 +14,7 @@ import typer
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
+from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 from .progress import Progress
 
@@ -72,9 +73,9 @@ def detect(
             overwrite=save.overwrite,
         )
         for words in plan.passed_over:
-            typer.echo(words, err=True)
+            print_line(words, err=True)
         for note in getattr(detector.engine.backend, "notes", ()):
-            typer.echo(f"note: {note}", err=True)
+            print_line(f"note: {note}", err=True)
         ray.check(table, save, plan.sources)
         saver = Saver(settings, plan.sources) if settings.saves else None
         if ray.address is not None:
@@ -84,7 +85,7 @@ def detect(
             with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
                 summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
-            typer.echo(_told(summary, table, save, saver), err=True)
+            print_line(_told(summary, table, save, saver), err=True)
     if summary.failed:
         raise typer.Exit(INCOMPLETE)
 
@@ -137,7 +138,7 @@ def _run_on_ray(
                     cpus=cpus,
                     watch=lambda tally: progress.count(tally.results, tally.faces, tally.failed),
                     fail=progress.fail,
-                    tell=lambda words: typer.echo(f"note: {words}", err=True),
+                    tell=lambda words: print_line(f"note: {words}", err=True),
                 )
 
 
@@ -156,7 +157,7 @@ def _watched(plan: Plan, table: TableOptions, todo: list[Any], settings: Setting
     rows_there = not table.output and sys.stdout.isatty()
     shown = sys.stderr.isatty() and not table.quiet and not rows_there
     if shown or (table.output and not table.quiet):
-        typer.echo(f"to look at: {plan}", err=True)
+        print_line(f"to look at: {plan}", err=True)
     total = expected_frames(todo, settings.sampling) if shown else None
     with Progress(total, shown=shown) as progress:
         yield progress

@@ -10,6 +10,7 @@ import typer
 
 from ..trace.judge.plain import plain
 from .errors import INCOMPLETE, errors_reported
+from .lines import print_line
 from .options import MinFace, ModelPath
 from .reports import AnyFormat, Format, console
 from .trace_doctor import examine_trace, show_trace
@@ -90,7 +91,7 @@ def doctor(
             write_fix(found, fix)
         show(found, format)
         if fix is not None and format is Format.table:
-            typer.echo(f"the corrected network is in {fix}", err=True)
+            print_line(f"the corrected network is in {fix}", err=True)
         if not all(one.exact for one in found):
             raise typer.Exit(INCOMPLETE)
 

@@ -11,6 +11,7 @@ import typer
 from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Only, Sample, read_picture
+from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def dump(
             announce(engine, pixels, limit)
         manifest = write_trace(engine, pixels, output, only=only or (), capture=capture.value, limit=limit)
         size = output.stat().st_size / 1e6
-        typer.echo(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")
+        print_line(f"{output}: {len(manifest.tensors)} tensors, {size:.2f} MB, capture level {capture.value}")
 
 
 def announce(engine: Engine, pixels: Pixels, limit: int | None) -> None:
@@ -68,7 +69,7 @@ def announce(engine: Engine, pixels: Pixels, limit: int | None) -> None:
 
     height, width = pixels.array.shape[:2]
     guess = estimate(engine, height, width, pixels.array.itemsize)
-    typer.echo(f"about {guess}", err=True)
+    print_line(f"about {guess}", err=True)
     if limit is not None and guess.pnet > limit:
         raise ValueError(
             "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"

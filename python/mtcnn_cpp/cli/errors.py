@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from ..escape import printable
+from .lines import print_line
 
 INCOMPLETE = 1  # done, but not everything was as it should be
 FAILED = 2  # could not start or had to stop; also what wrong usage gives
@@ -21,7 +22,7 @@ INTERRUPTED = 130  # ended by Ctrl-C; 143 by SIGTERM
 
 def report(error: BaseException | str) -> None:
     """A line on stderr; an exception without words is told by its name."""
-    typer.echo(printable(f"error: {str(error).strip() or type(error).__name__}"), err=True)
+    print_line(f"error: {str(error).strip() or type(error).__name__}", err=True)
 
 
 @contextlib.contextmanager

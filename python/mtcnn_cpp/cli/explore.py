@@ -13,6 +13,7 @@ import typer
 from .errors import INTERRUPTED, errors_reported
 from .groups import grouped
 from .inputs import Sample
+from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 from .reports import JudgeOptions
 
@@ -67,15 +68,15 @@ def explore(
         paths = [path for path in (SAMPLE if sample else None, file, other) if path is not None]
 
         def ready(address: str) -> None:
-            typer.echo(address)
+            print_line(address)
             if not no_browser and not (has_screen() and webbrowser.open(address)):
-                typer.echo("no browser was found here; open the address above", err=True)
+                print_line("no browser was found here; open the address above", err=True)
 
         try:
             with listening, opened(paths, detector, (networks, other_networks)) as source:
                 serve(source, judge, listening, ready)
         except KeyboardInterrupt as error:
-            typer.echo("the explorer has ended", err=True)
+            print_line("the explorer has ended", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 

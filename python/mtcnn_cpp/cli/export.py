@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import INCOMPLETE, errors_reported
+from .lines import print_line
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -54,7 +55,7 @@ def export(
             raise ValueError(f"--check is for onnx and torch, found {kind.value}")
         networks = read_model(model)
         for path in write(kind, networks, out, all_layers):
-            typer.echo(path)
+            print_line(path)
         if check and not checked(networks, out):
             raise typer.Exit(INCOMPLETE)
 

@@ -16,6 +16,7 @@ import typer
 from .ci import CiOptions, give
 from .errors import INCOMPLETE
 from .inputs import Only, parse_tolerances
+from .lines import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,7 +103,7 @@ def _show(report: Report, options: ReportOptions, extra: dict[str, Any]) -> None
     else:
         _print(report, options.rows)
         if options.html is not None:
-            typer.echo(f"report written to {options.html}", err=True)
+            print_line(f"report written to {options.html}", err=True)
 
 
 def console() -> Console:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .errors import errors_reported
+from .lines import print_line
 
 
 def register(app: typer.Typer) -> None:
@@ -33,4 +34,4 @@ def sample(
             write_sample_clip(path)
         else:
             write_whole(path, SAMPLE.read_bytes())
-    typer.echo(path)
+    print_line(path)

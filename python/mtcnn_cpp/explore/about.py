@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..escape import printable
 from ..image import Pixels, to_bgr8
 from ..trace.file.manifest import Entry
 from ..trace.judge.faces import faces_of, pair_up
@@ -36,7 +37,16 @@ def about(source: Source) -> dict[str, Any]:
 
 def _side(side: Side) -> dict[str, Any]:
     fields = side.trace.manifest.about()
-    return {"label": side.label, "tensors": len(side.trace), **plain(fields)}
+    return {"label": printable(side.label), "tensors": len(side.trace), **_printable(plain(fields))}
+
+
+def _printable(value: Any) -> Any:
+    """Plain values with their text escaped: it comes from the file."""
+    if isinstance(value, dict):
+        return {printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def entry_of(source: Source, name: str) -> Entry:

@@ -31,7 +31,7 @@ export function about() {
       only: side.only.join(" "),
       options: listed(side.options),
       model: Object.entries(side.model).map(([key, value]) => `${key} ${String(value).slice(0, 12)}…`).join(", "),
-      "made by": listed(side.made_by),
+      "made by, as the file says": listed(side.made_by),
     }),
   ]).concat(session.notes.map((note) => h("p", { class: "quiet" }, `note: ${note}`))));
 }
