@@ -60,7 +60,7 @@ def test_planted_faults(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "dat" / "signal-0-2.dat").read_bytes() == b"2"
 
 
-@pytest.mark.parametrize("kind", ["dat", "trace", "manifest", "npz", "npy"])
+@pytest.mark.parametrize("kind", ["dat", "trace", "manifest", "npz", "npy", "commands", "cases"])
 def test_a_short_run(kind: str, tmp_path: Path) -> None:
     done = readers(ROOT / "fuzz", kind, "--executions", 60, "--keep", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
