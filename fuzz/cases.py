@@ -18,6 +18,9 @@ from typing import Any
 
 import numpy as np
 from mtcnn_cpp.conformance import Grade, grade, load_cases, results_in, write_cases
+from mtcnn_cpp.conformance.cases import Case, describe
+from mtcnn_cpp.conformance.files import to_json
+from mtcnn_cpp.trace import Trace
 from mutate import changed_json, damaged
 
 NAMES = ("tiny", "edge", "nothing")
@@ -192,11 +195,7 @@ def change_cases(folder: Path, what: str, name: str, rng: random.Random) -> None
     elif what == "copy":
         shutil.copy(honest() / "cases" / rng.choice(NAMES) / kind, place / kind)
     elif what == "values":
-        from mtcnn_cpp.trace import Trace
-
-        with Trace.load(honest() / "cases" / name / "expected.npz") as trace:
-            one = rng.choice(trace.names)
-            trace.replace({one: noise(trace[one], rng)}).save(place / "expected.npz")
+        change_values(place, name, rng)
     else:
         more = {"twice": name, "unknown": "gone", "absolute": str(place)}[what]
         try:
@@ -204,6 +203,15 @@ def change_cases(folder: Path, what: str, name: str, rng: random.Random) -> None
             index.write_text(json.dumps(found | {"cases": [*found["cases"], more]}))
         except (ValueError, TypeError, KeyError):
             return
+
+
+def change_values(place: Path, name: str, rng: random.Random) -> None:
+    """Other values of one tensor, in all files of the case that state them."""
+    with Trace.load(honest() / "cases" / name / "expected.npz") as trace:
+        one = rng.choice([key for key in trace.names if trace[key].size])
+        changed = trace.replace({one: noise(trace[one], rng)})
+        changed.save(place / "expected.npz")
+        (place / "case.json").write_bytes(to_json(describe(Case(name, changed))))
 
 
 def cases_unchanged(folder: Path) -> bool:
