@@ -17,8 +17,8 @@ set(MTCNN_LIBRARY_OF_SYMBOL
 # One sentence that names what is missing with an example each, or nothing if the linker missed nothing.
 function(mtcnn_missing_symbols log result)
   string(REPLACE ";" "," log "${log}")
-  string(REGEX MATCHALL "undefined (reference to|symbol:?) [`'\"]?[^\n'\"]+" lines "${log}")
-  list(TRANSFORM lines REPLACE "undefined (reference to|symbol:?) [`'\"]?" "")
+  string(REGEX MATCHALL "undefined (reference to symbol|reference to|symbol:?) [`'\"]?[^\n'\"]+" lines "${log}")
+  list(TRANSFORM lines REPLACE "undefined (reference to symbol|reference to|symbol:?) [`'\"]?" "")
   list(REMOVE_DUPLICATES lines)
   set(found)
   foreach(symbol IN LISTS lines)

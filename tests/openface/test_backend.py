@@ -21,9 +21,7 @@ from pictures import portrait
 from stand_in import BOUND, IS_SOURCE, NEEDS_EXACT, NEEDS_OPENFACE, NEEDS_STUB, WHERE
 from typer.testing import CliRunner, Result
 
-NOISE = [
-    *("--tolerance", "1e-5share", "--tolerance", "final/boxes=1e-3", "--tolerance", "final/landmarks=1e-3"),
-]
+NOISE = ["--tolerance", "1e-5share"]
 
 
 def run(*arguments: object) -> Result:

@@ -182,7 +182,7 @@ def test_a_changed_file(checkout: Path, tmp_path: Path, line: str, message: str)
 
 @NEEDS_ORDERED_SOURCE
 def test_another_opencv_that_was_there_first() -> None:
-    """With another module's BLAS behind OpenCV's products, the binding says so instead of giving other bits."""
+    """With another module's BLAS behind OpenCV's products, the import fails instead of giving other bits."""
     code = """
 import ctypes, sys
 ctypes.CDLL(sys.argv[1])

@@ -202,7 +202,7 @@ def check_options(options: Options) -> None:
 
 
 def to_original(image: Array, red_first: bool, given: str = "") -> Array:
-    """Return (H, W, 3) uint8 BGR. ValueError for pixels of another type; `given`: the image's own, if known."""
+    """Return (H, W, 3) uint8 BGR. ValueError for pixels of another type; `given`: the image's, if known."""
     if image.dtype != np.uint8:
         depth = "16 bits per channel (uint16)" if given == "uint16" else f"{given or image.dtype} pixels"
         raise ValueError(
