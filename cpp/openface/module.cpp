@@ -205,7 +205,8 @@ PYBIND11_MODULE(_openface, m) {
             PyErr_SetString(PyExc_FileNotFoundError, error.what());
         }
     });
-    m.def("build_info", openface::build_info, "Library or source, its SHA-256 at build time, OpenCV, BLAS, order of sums, model.");
+    m.def("build_info", openface::build_info,
+          "Library or source, its SHA-256 at build time, OpenCV, BLAS, order of sums, model.");
     py::class_<Network>(m, "CNN", "One network: a .dat file's bytes, or its path.")
         .def(py::init([](const py::bytes& data, const std::string& source) {
                  return std::make_unique<Network>(std::string_view(data), source);

@@ -62,10 +62,10 @@ extern "C" void openblas_set_num_threads(int) {}
 
 // Where OpenCV was built with LAPACK, it hands large products to the function of this name. This one is exported, and
 // the loader finds it first: products and sums in double, in order, rounded once. 101: row after row; 111: as it is.
-extern "C" __attribute__((visibility("default"))) void cblas_sgemm(int order, int transpose_a, int transpose_b, int rows,
-                                                                   int columns, int inner, float alpha, const float* a,
-                                                                   int stride_a, const float* b, int stride_b,
-                                                                   float beta, float* c, int stride_c) {
+extern "C" __attribute__((visibility("default"))) void cblas_sgemm(int order, int transpose_a, int transpose_b,
+                                                                   int rows, int columns, int inner, float alpha,
+                                                                   const float* a, int stride_a, const float* b,
+                                                                   int stride_b, float beta, float* c, int stride_c) {
     const bool by_rows = order == 101;
     const auto step = [&](int stride, bool along_rows) { return along_rows == by_rows ? stride : 1; };
     const std::ptrdiff_t a_row = step(stride_a, transpose_a == 111), a_inner = step(stride_a, transpose_a != 111);

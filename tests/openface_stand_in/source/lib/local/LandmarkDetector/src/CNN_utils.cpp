@@ -8,7 +8,9 @@
 namespace LandmarkDetector {
 namespace {
 
-int pooled(int size, int kernel, int stride) { return static_cast<int>(std::round(double(size - kernel) / stride)) + 1; }
+int pooled(int size, int kernel, int stride) {
+    return static_cast<int>(std::round(double(size - kernel) / stride)) + 1;
+}
 
 }  // namespace
 
@@ -63,7 +65,8 @@ Maps dense(const Maps& maps, const cv::Mat_<float>& weights, const cv::Mat_<floa
 Maps pool(const Maps& maps, cv::Size kernel, cv::Size stride) {
     Maps result;
     for (const auto& map : maps) {
-        cv::Mat_<float> most(pooled(map.rows, kernel.height, stride.height), pooled(map.cols, kernel.width, stride.width));
+        cv::Mat_<float> most(pooled(map.rows, kernel.height, stride.height),
+                             pooled(map.cols, kernel.width, stride.width));
         for (int y = 0; y < most.rows; ++y)
             for (int x = 0; x < most.cols; ++x) {
                 const cv::Rect window = cv::Rect(cv::Point(x * stride.width, y * stride.height), kernel) &
