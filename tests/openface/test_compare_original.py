@@ -9,10 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from mtcnn_cpp import png, sample_image
+from mtcnn_cpp import Model, png, sample_image
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.compare_original.cases import Case, make_cases
 from mtcnn_cpp.compare_original.result import CaseResult, Comparison, Count, Spread
+from mtcnn_cpp.compare_original.run import model_of
 from mtcnn_cpp.reference.options import Options
 from pictures import portrait
 from stand_in import BOUND, NEEDS_EXACT, NEEDS_OPENFACE, NEEDS_STUB
@@ -115,6 +116,17 @@ def test_random_cases() -> None:
         part = images[case.image][row : row + height, column : column + width]
         assert (part == case.pixels).all()
         assert case.pixels.flags.c_contiguous
+
+
+def test_the_networks_of_the_checkout(tmp_path: Path) -> None:
+    """They are used if they are there; else those of this package."""
+    arrays = dict(Model.default().arrays())
+    arrays["onet/fc2/bias"] = arrays["onet/fc2/bias"] + np.float32(0.125)
+    model = Model.from_arrays(arrays)
+    model.save(tmp_path)
+    assert model_of({"model": str(tmp_path / "MTCNN_detector.txt")}).hashes() == model.hashes()
+    assert model_of({"model": ""}).hashes() == Model.default().hashes()
+    assert model_of({"model": str(tmp_path / "gone.txt")}).hashes() == Model.default().hashes()
 
 
 @pytest.mark.skipif(not BOUND, reason="this build is bound to an OpenFace")

@@ -64,7 +64,7 @@ def compare_original(
     options = options or Options()
     check_options(options)
     found = describe()
-    model = model or _model_of(found)
+    model = model or model_of(found)
     original = OpenFaceBackend(model)
     heat_map = OpenFaceRunner(_with_probability(model.pnet))
     core = make_backend("core", model)
@@ -78,7 +78,8 @@ def compare_original(
     )
 
 
-def _model_of(found: Mapping[str, str]) -> Model:
+def model_of(found: Mapping[str, str]) -> Model:
+    """Return the networks beside the original (see `backends.openface.describe`), or the built-in ones."""
     index = Path(found["model"]) if found["model"] else None
     return Model.load(index) if index and index.is_file() else Model.default()
 
