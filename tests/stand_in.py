@@ -19,14 +19,12 @@ from mtcnn_cpp.backends.openface import describe, import_openface
 
 WHERE = os.environ.get("MTCNN_TEST_OPENFACE", "")
 PREFIX = Path(WHERE or "/nowhere")
-_FAULTS = (
-    "lib/local/LandmarkDetector/include/StubFaults.h",
-    "include/StubFaults.h",
-)  # only our stubs have it
-IS_SOURCE = any(
-    (PREFIX / part / "src/FaceDetectorMTCNN.cpp").exists() for part in ("", "lib/local/LandmarkDetector")
+_DETECTORS = [PREFIX / "lib/local/LandmarkDetector", PREFIX]
+IS_SOURCE = any((folder / "src/FaceDetectorMTCNN.cpp").exists() for folder in _DETECTORS)
+# Files that only our stubs have.
+IS_STUB = any(
+    (folder / file).exists() for folder in _DETECTORS for file in ("include/StubFaults.h", "bin/end")
 )
-IS_STUB = any((PREFIX / file).exists() for file in _FAULTS) or (PREFIX / "bin/end").exists()
 INDEX = PREFIX / "etc/OpenFace/model/mtcnn_detector/MTCNN_detector.txt"
 
 try:
@@ -40,10 +38,10 @@ else:
 
         INDEX = Path(describe()["model"] or Path(mtcnn_cpp.__file__).parent / "weights/MTCNN_detector.txt")
 
-# The stub of the source has OpenCV's exp, which is another one outside these versions (docs/exactness.md).
-ON_PLATFORM = (
-    not IS_SOURCE or not BOUND and (3, 4) <= tuple(map(int, describe()["opencv"].split(".")[:2])) < (4, 11)
-)
+IS_EXACT = IS_STUB
+if IS_SOURCE and openface:  # outside these versions OpenCV's exp is another one (docs/exactness.md)
+    version = tuple(map(int, describe()["opencv"].split(".")[:2]))
+    IS_EXACT = SUMS == "ordered" and (3, 4) <= version < (4, 11)
 
 _GIVEN = "" if WHERE else "which original this is: MTCNN_TEST_OPENFACE=PREFIX or SOURCE"
 
@@ -55,10 +53,7 @@ def _needs(what: str, fulfilled: bool) -> pytest.MarkDecorator:
 
 # Any original; one that must equal this package in every bit; our stubs, which have faults to plant.
 NEEDS_OPENFACE = _needs("", True)
-NEEDS_EXACT = _needs(
-    "an original whose sums are ordered, and OpenCV 3.4 to 4.10",
-    ON_PLATFORM and (SUMS == "ordered" or IS_STUB and not IS_SOURCE),
-)
+NEEDS_EXACT = _needs("an original whose sums are ordered, and OpenCV 3.4 to 4.10", IS_EXACT)
 NEEDS_STUB = _needs("the stub, whose faults can be planted", IS_STUB)
 NEEDS_INSTALLED_STUB = _needs("the installed stub: MTCNN_TEST_OPENFACE=PREFIX", IS_STUB and not IS_SOURCE)
 NEEDS_ORDERED_SOURCE = _needs("a build from source with ordered sums", IS_SOURCE and SUMS == "ordered")

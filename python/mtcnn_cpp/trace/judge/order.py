@@ -130,7 +130,8 @@ class BoxOrder:
             second = _inverse(order)[second]
         if not np.array_equal(np.sort(first), np.sort(second)):
             return None
-        picked: Indices = np.argsort(second, kind="stable")[np.argsort(np.argsort(first, kind="stable"))]
+        ranks = np.argsort(np.argsort(first, kind="stable"))
+        picked: Indices = np.argsort(second, kind="stable")[ranks].astype(np.int32)
         return picked if _is_nearly_sorted(self._a[f"{stage}/scores"][first], picked) else None
 
 
@@ -160,14 +161,15 @@ def _match_rows(a: NDArray[Any], b: NDArray[Any]) -> Indices | None:
     if a.shape != b.shape:
         return None
     order = np.arange(len(a), dtype=np.int32)
-    left = np.flatnonzero(~(np.abs(a.astype(np.float64) - b) <= SAME_BOX).all(axis=1))
-    free = list(left)
+    left = np.flatnonzero(~_are_same(a, b))
+    free = left.tolist()
     for row in left:
-        found = next(
-            (other for other in free if (np.abs(a[row].astype(np.float64) - b[other]) <= SAME_BOX).all()), -1
-        )
-        if found < 0:
+        found = np.flatnonzero(_are_same(a[row], b[free]))
+        if not found.size:
             return None
-        free.remove(found)
-        order[row] = found
+        order[row] = free.pop(int(found[0]))
     return order
+
+
+def _are_same(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray((np.abs(a.astype(np.float64) - b) <= SAME_BOX).all(axis=-1))
