@@ -1,9 +1,12 @@
-"""The stand-in for an installed OpenFace, for the tests that need one.
+"""The original that this build is bound to, for the tests that need one: our stubs, or OpenFace itself.
 
 cmake -S tests/openface_stand_in -B BUILD -DCMAKE_INSTALL_PREFIX=PREFIX
 cmake --build BUILD && cmake --install BUILD
 pip install . -C cmake.define.MTCNN_CPP_OPENFACE=PREFIX
-MTCNN_TEST_STAND_IN=PREFIX pytest tests/openface
+MTCNN_TEST_OPENFACE=PREFIX pytest tests/openface
+
+pip install . -C cmake.define.MTCNN_CPP_OPENFACE_SOURCE=$PWD/tests/openface_stand_in/source
+MTCNN_TEST_OPENFACE=$PWD/tests/openface_stand_in/source pytest tests/openface
 """
 
 from __future__ import annotations
@@ -12,19 +15,45 @@ import os
 from pathlib import Path
 
 import pytest
-from mtcnn_cpp.backends.openface import import_openface
+from mtcnn_cpp.backends.openface import describe, import_openface
 
-PREFIX = Path(os.environ.get("MTCNN_TEST_STAND_IN", "/nowhere"))
+WHERE = os.environ.get("MTCNN_TEST_OPENFACE", "")
+PREFIX = Path(WHERE or "/nowhere")
+_DETECTORS = [PREFIX / "lib/local/LandmarkDetector", PREFIX]
+IS_SOURCE = any((folder / "src/FaceDetectorMTCNN.cpp").exists() for folder in _DETECTORS)
+# Files that only our stubs have.
+IS_STUB = any(
+    (folder / file).exists() for folder in _DETECTORS for file in ("include/StubFaults.h", "bin/end")
+)
 INDEX = PREFIX / "etc/OpenFace/model/mtcnn_detector/MTCNN_detector.txt"
 
 try:
     openface = import_openface()
 except ImportError as error:
-    openface, BOUND = None, str(error)
+    openface, BOUND, SUMS = None, str(error), ""
 else:
-    BOUND = ""
+    BOUND, SUMS = "", describe()["sums"]
+    if IS_SOURCE or not INDEX.exists():
+        import mtcnn_cpp
 
-NEEDS_OPENFACE = pytest.mark.skipif(bool(BOUND), reason=BOUND)
-NEEDS_STAND_IN = pytest.mark.skipif(
-    bool(BOUND) or not INDEX.exists(), reason=BOUND or "needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX"
-)
+        INDEX = Path(describe()["model"] or Path(mtcnn_cpp.__file__).parent / "weights/MTCNN_detector.txt")
+
+IS_EXACT = IS_STUB
+if IS_SOURCE and openface:  # outside these versions OpenCV's exp is another one (docs/exactness.md)
+    version = tuple(map(int, describe()["opencv"].split(".")[:2]))
+    IS_EXACT = SUMS == "ordered" and (3, 4) <= version < (4, 11)
+
+_GIVEN = "" if WHERE else "which original this is: MTCNN_TEST_OPENFACE=PREFIX or SOURCE"
+
+
+def _needs(what: str, fulfilled: bool) -> pytest.MarkDecorator:
+    missing = BOUND or _GIVEN or ("" if fulfilled else what)
+    return pytest.mark.skipif(bool(missing), reason=missing if BOUND else f"needs {missing}")
+
+
+# Any original; one that must equal this package in every bit; our stubs, which have faults to plant.
+NEEDS_OPENFACE = _needs("", True)
+NEEDS_EXACT = _needs("an original whose sums are ordered, and OpenCV 3.4 to 4.10", IS_EXACT)
+NEEDS_STUB = _needs("the stub, whose faults can be planted", IS_STUB)
+NEEDS_INSTALLED_STUB = _needs("the installed stub: MTCNN_TEST_OPENFACE=PREFIX", IS_STUB and not IS_SOURCE)
+NEEDS_ORDERED_SOURCE = _needs("a build from source with ordered sums", IS_SOURCE and SUMS == "ordered")

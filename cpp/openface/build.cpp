@@ -39,6 +39,7 @@ std::string loaded_library() {
 }
 
 std::string blas() {
+    if (std::string(OPENFACE_SUMS) == "ordered") return "none: products in order, built in";
     std::string found;
     if (openblas_get_config != nullptr) found = openblas_get_config();
     if (sgemm_ != nullptr) {
@@ -62,7 +63,8 @@ void check_opencv() {
 py::dict build_info() {
     return py::dict(py::arg("library") = loaded_library(), py::arg("kind") = OPENFACE_KIND,
                     py::arg("sha256_at_build") = OPENFACE_SHA256, py::arg("version") = OPENFACE_VERSION,
-                    py::arg("opencv") = cv::getVersionString(), py::arg("blas") = blas());
+                    py::arg("opencv") = cv::getVersionString(), py::arg("blas") = blas(),
+                    py::arg("sums") = OPENFACE_SUMS, py::arg("model") = OPENFACE_MODEL);
 }
 
 }  // namespace openface

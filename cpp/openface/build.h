@@ -1,4 +1,4 @@
-// What was bound: the library, OpenCV, BLAS.
+// What was bound: the library or the source, OpenCV, BLAS.
 #pragma once
 
 #include <pybind11/pybind11.h>

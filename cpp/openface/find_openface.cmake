@@ -1,11 +1,9 @@
 # The installed OpenFace: by its CMake package, or its header and library below a prefix.
 
-# Makes the target openface_original and sets OPENFACE_LIBRARY_FILE, OPENFACE_KIND and OPENFACE_VERSION_FOUND; stops
-# with a message that says what was looked for and what to do.
+# Makes the target openface_original and sets OPENFACE_LIBRARY_FILE, OPENFACE_KIND, OPENFACE_SHA256,
+# OPENFACE_VERSION_FOUND, OPENFACE_SUMS and OPENFACE_MODEL (empty if none is installed); stops with a message that says
+# what was looked for and what to do.
 function(mtcnn_find_openface where)
-  if(WIN32)
-    message(FATAL_ERROR "MTCNN_CPP_OPENFACE: the binding to OpenFace has not been tried on Windows; leave it out")
-  endif()
   set(places)
   if(where STREQUAL "auto")
     set(said "the places that CMake looks in (MTCNN_CPP_OPENFACE=auto)")
@@ -53,7 +51,10 @@ function(mtcnn_find_openface where)
     set(library ${OPENFACE_LIBRARY})
     set(links ${library})
     set(version "")
-    foreach(name boost_filesystem boost_system openblas tbb)  # what a static library may want after it
+    # What a static library may want after it. Which of these it does want is seen by linking; a library that nothing
+    # asks for adds nothing.
+    foreach(name opencv_objdetect opencv_calib3d opencv_highgui opencv_imgcodecs dlib boost_filesystem boost_system
+            openblas tbb)
       find_library(OPENFACE_NEEDS_${name} ${name})
       if(OPENFACE_NEEDS_${name})
         list(APPEND links ${OPENFACE_NEEDS_${name}})
@@ -82,10 +83,16 @@ function(mtcnn_find_openface where)
     CXX_STANDARD 17
     OUTPUT_VARIABLE log)
   if(NOT works)
+    mtcnn_missing_symbols("${log}" missing)
+    if(NOT missing)
+      set(missing
+        "Is the library of this machine's architecture (${CMAKE_SYSTEM_PROCESSOR}), and was it built with OpenCV "
+        "${MTCNN_OPENCV_VERSION}, which was found here? ")
+      string(CONCAT missing ${missing})
+    endif()
     message(FATAL_ERROR
-      "OpenFace: a program of two lines cannot be built with ${OPENFACE_HEADERS} and ${library}. Is the library of this "
-      "machine's architecture (${CMAKE_SYSTEM_PROCESSOR}), and was it built with OpenCV ${MTCNN_OPENCV_VERSION}, which "
-      "was found here? Are the libraries that it needs installed? What the compiler said:\n${log}")
+      "OpenFace: a small program cannot be built with ${OPENFACE_HEADERS} and ${library}. ${missing}"
+      "What the compiler printed:\n${log}")
   endif()
   if(library MATCHES "\\.(so|dylib)[.0-9]*$")
     set(kind shared)
@@ -96,6 +103,16 @@ function(mtcnn_find_openface where)
   set(OPENFACE_LIBRARY_FILE ${library} PARENT_SCOPE)
   set(OPENFACE_KIND ${kind} PARENT_SCOPE)
   set(OPENFACE_VERSION_FOUND "${version}" PARENT_SCOPE)
+  file(SHA256 ${library} hash)
+  set(OPENFACE_SHA256 ${hash} PARENT_SCOPE)
+  set(OPENFACE_SUMS blas PARENT_SCOPE)
+  cmake_path(GET OPENFACE_HEADERS PARENT_PATH prefix)  # of PREFIX/include/OpenFace
+  cmake_path(GET prefix PARENT_PATH prefix)
+  set(model ${prefix}/etc/OpenFace/model/mtcnn_detector/MTCNN_detector.txt)
+  if(NOT EXISTS ${model})
+    set(model "")
+  endif()
+  set(OPENFACE_MODEL "${model}" PARENT_SCOPE)
 endfunction()
 
 # A shared library names the OpenCV that it was built with.

@@ -6,17 +6,22 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "build.h"
 #include "guards.h"
 #include "mtcnn/error.h"
 #include "mtcnn/model.h"
 #include "printed.h"
+#include "sums.h"
 
-#include <FaceDetectorMTCNN.h>  // last: it brings all of std into the global namespace
+#include <FaceDetectorMTCNN.h>  // last: it uses std::map unincluded, and brings all of std into the global namespace
 
 namespace openface {
 namespace {
@@ -189,8 +194,9 @@ std::string bytes_of_file(const std::string& path) {
 PYBIND11_MODULE(_openface, m) {
     using openface::Detector;
     using openface::Network;
-    m.doc() = "The OpenFace that was installed when this was built. What would end its program is an error here.";
+    m.doc() = "The OpenFace that this was built with. What would end its program is an error here.";
     openface::check_opencv();
+    openface::check_sums();
     py::register_exception<openface::Failed>(m, "OpenFaceError", PyExc_RuntimeError);
     py::register_exception_translator([](std::exception_ptr pointer) {  // NOLINT(performance-unnecessary-value-param)
         try {
@@ -199,7 +205,8 @@ PYBIND11_MODULE(_openface, m) {
             PyErr_SetString(PyExc_FileNotFoundError, error.what());
         }
     });
-    m.def("build_info", openface::build_info, "Library, its SHA-256 at build time, OpenCV, BLAS.");
+    m.def("build_info", openface::build_info,
+          "Library or source, its SHA-256 at build time, OpenCV, BLAS, order of sums, model.");
     py::class_<Network>(m, "CNN", "One network: a .dat file's bytes, or its path.")
         .def(py::init([](const py::bytes& data, const std::string& source) {
                  return std::make_unique<Network>(std::string_view(data), source);

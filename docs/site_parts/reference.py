@@ -34,6 +34,7 @@ MODULES = {
     "mtcnn_cpp.verify": "Is an export right?",
     "mtcnn_cpp.doctor": "What is wrong with a port?",
     "mtcnn_cpp.conformance": "Cases, grades and score cards for any implementation.",
+    "mtcnn_cpp.compare_original": "OpenFace's own detector and this package side by side, compared in bits.",
     "mtcnn_cpp.reference": "The specification that runs, in NumPy.",
     "mtcnn_cpp.notebook": "What a notebook shows.",
 }
@@ -59,10 +60,16 @@ MET = {
         "conformance.faces.FaceGrade",
         "conformance.layers.LayerGrade",
     ],
+    "mtcnn_cpp.compare_original": [
+        "compare_original.result.CaseResult",
+        "compare_original.result.Count",
+        "compare_original.cases.Case",
+    ],
 }
 # What stands in annotations and is nobody's business: no links. Any other name without a page is a warning.
 INNER = {
     "backends.runner.Runner",
+    "compare_original.result.Spread",
     "conformance.results.Result",
     "drawing.Drawable",
     "drawn_video.DrawnVideo",

@@ -21,7 +21,7 @@ from mtcnn_cpp.conformance.grades import grade_named
 from mtcnn_cpp.conformance.html import to_html
 from mtcnn_cpp.conformance.junit import to_junit
 from pictures import BACKENDS
-from stand_in import INDEX, PREFIX
+from stand_in import INDEX, NEEDS_INSTALLED_STUB, PREFIX
 from typer.testing import CliRunner
 from typer.testing import Result as Ran
 
@@ -153,10 +153,10 @@ def test_the_python_example(folder: Path, tmp_path: Path) -> None:
     assert card.headline.endswith("compared: 3 of 12 cases, 2 faces, 694 of 694 tensors")
 
 
-@pytest.mark.skipif(not INDEX.exists(), reason="needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX")
+@NEEDS_INSTALLED_STUB
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
 def test_the_foreign_program(folder: Path, tmp_path: Path) -> None:
-    """As docs/conformance.md has it, built against the stand-in."""
+    """As docs/conformance.md has it, built against the stub."""
     code = re.findall(r"```cpp\n(.*?)```", PAGE, flags=re.S)[0]
     source, program, results = tmp_path / "foreign.cpp", tmp_path / "foreign", tmp_path / "results"
     source.write_text(code)

@@ -1,4 +1,4 @@
-"""The adapter by itself: what would end the original's program is an error, what it prints is caught."""
+"""The adapter alone, on any original: what would end its program is an error, what it prints is caught."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.reference.dat import write_network
-from stand_in import INDEX, NEEDS_STAND_IN, PREFIX, openface
+from stand_in import INDEX, NEEDS_EXACT, NEEDS_INSTALLED_STUB, NEEDS_OPENFACE, NEEDS_STUB, PREFIX, openface
 
-pytestmark = NEEDS_STAND_IN
+pytestmark = NEEDS_OPENFACE
 
 IMAGE = sample_image()
 INPUT = np.zeros((48, 48, 3), np.float32)
@@ -40,8 +40,9 @@ def onet() -> Any:
     return openface.CNN(write_network(Model.default().onet))
 
 
+@NEEDS_INSTALLED_STUB
 @pytest.mark.parametrize("kind", [*PICTURES, "nan", "tiny", "missing"])
-def test_the_stand_in_ends_the_program(kind: str) -> None:
+def test_the_stub_ends_the_program(kind: str) -> None:
     """What the adapter guards against does happen when nobody does."""
     for word, signal in (("nothing", 0), (kind, 6)):
         done = subprocess.run([PREFIX / "bin" / "end", word, INDEX], capture_output=True)
@@ -127,13 +128,14 @@ def test_damaged_models(tmp_path: Path) -> None:
     assert len(detector.detect_faces(IMAGE)[0]) == 1  # what it had before it was told to read
 
 
+@NEEDS_STUB
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("throw", "threw cv::Exception: .*asked to throw"),
-        ("throw-std", "OpenFace threw: stand-in: asked to throw"),
+        ("throw-std", "OpenFace threw: stub: asked to throw"),
         ("throw-int", "no std::exception"),
-        ("print,throw", "OpenFace printed: stand-in: said on std::cout"),
+        ("print,throw", "OpenFace printed: stub: printed on std::cout"),
     ],
 )
 def test_what_the_original_throws(
@@ -148,6 +150,7 @@ def test_what_the_original_throws(
     assert len(detector.detect_faces(IMAGE)[0]) == 1
 
 
+@NEEDS_STUB
 def test_a_result_of_another_shape(onet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTCNN_STAND_IN", "extra-map")
     with pytest.raises(openface.OpenFaceError, match="gave 2 matrices of 1 x 16, expected 16 values"):
@@ -180,6 +183,7 @@ sys.exit(7)
     assert done.returncode == 7
 
 
+@NEEDS_EXACT
 def test_pixels_are_copied(detector: Any) -> None:
     """Any strides, and gray; the array stays as it was."""
     expected = Detector().detect(IMAGE).boxes

@@ -1,4 +1,4 @@
-"""How CMake looks for OpenFace: what it finds, and what it says of what it cannot use."""
+"""How CMake looks for an installed OpenFace: what it finds, and how it reports what it cannot use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pictures import ROOT
-from stand_in import INDEX, PREFIX
+from stand_in import IS_SOURCE, IS_STUB, PREFIX, WHERE
 
 NEEDS = [name for name in ("cmake", "g++", "ar", "objdump") if not shutil.which(name)]
 try:
@@ -18,9 +18,11 @@ except ImportError:
     NEEDS.append("pybind11")
 pytestmark = [
     pytest.mark.skipif(bool(NEEDS), reason=f"needs {', '.join(NEEDS)}"),
-    pytest.mark.skipif(not INDEX.exists(), reason="needs the stand-in: MTCNN_TEST_STAND_IN=PREFIX"),
+    pytest.mark.skipif(not WHERE or IS_SOURCE, reason="needs an installation: MTCNN_TEST_OPENFACE=PREFIX"),
     pytest.mark.skipif(sys.platform != "linux", reason="builds libraries as Linux has them"),
 ]
+# A copy of an installation can be damaged if it is small and may be moved, as the stub's.
+NEEDS_STUB = pytest.mark.skipif(not IS_STUB, reason="needs the installed stub, which can be copied")
 HEADER, LIBRARY = "include/OpenFace/FaceDetectorMTCNN.h", "lib/libLandmarkDetector.a"
 PACKAGE = "lib/cmake/OpenFace"
 
@@ -44,12 +46,21 @@ def configure(where: object, build: Path, *options: str) -> tuple[bool, str]:
     return done.returncode == 0, " ".join((done.stdout + done.stderr).split())
 
 
+def test_the_given_installation(tmp_path: Path) -> None:
+    """Any OpenFace, where it is installed."""
+    fine, said = configure(PREFIX, tmp_path)
+    assert fine, said
+    assert f"OpenFace: {PREFIX}" in said
+
+
+@NEEDS_STUB
 def test_a_package(prefix: Path, tmp_path: Path) -> None:
     fine, said = configure(prefix, tmp_path)
     assert fine, said
     assert f"OpenFace: {prefix}/{LIBRARY} (static), OpenCV" in said
 
 
+@NEEDS_STUB
 def test_a_prefix_without_a_package(prefix: Path, tmp_path: Path) -> None:
     shutil.rmtree(prefix / PACKAGE)
     fine, said = configure(prefix, tmp_path)
@@ -57,6 +68,7 @@ def test_a_prefix_without_a_package(prefix: Path, tmp_path: Path) -> None:
     assert f"OpenFace: {prefix}/{LIBRARY} (static)" in said
 
 
+@NEEDS_STUB
 def test_auto(prefix: Path, tmp_path: Path) -> None:
     fine, said = configure("auto", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
     assert fine, said
@@ -82,6 +94,7 @@ def test_no_folder(tmp_path: Path, where: str) -> None:
     )
 
 
+@NEEDS_STUB
 def test_a_header_without_a_library(prefix: Path, tmp_path: Path) -> None:
     shutil.rmtree(prefix / PACKAGE)
     (prefix / LIBRARY).unlink()
@@ -91,6 +104,7 @@ def test_a_header_without_a_library(prefix: Path, tmp_path: Path) -> None:
     assert f"found its header {prefix}/include/OpenFace/FaceDetectorMTCNN.h alone" in said
 
 
+@NEEDS_STUB
 def test_an_older_openface(prefix: Path, tmp_path: Path) -> None:
     (prefix / PACKAGE / "OpenFaceConfigVersion.cmake").write_text(
         'set(PACKAGE_VERSION "1.0.1")\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n'
@@ -100,6 +114,7 @@ def test_an_older_openface(prefix: Path, tmp_path: Path) -> None:
     assert "expected version 2 or later, which has the detector MTCNN, found 1.0.1 in" in said
 
 
+@NEEDS_STUB
 @pytest.mark.parametrize("package", [True, False])
 def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package: bool) -> None:
     """An object of the right names whose header says another machine."""
@@ -107,7 +122,7 @@ def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package
         shutil.rmtree(prefix / PACKAGE)
     source = tmp_path / "a.cpp"
     source.write_text(
-        "#include <FaceDetectorMTCNN.h>\nbool LandmarkDetector::FaceDetectorMTCNN::empty() { return true; }\n"
+        "#include <map>\n#include <FaceDetectorMTCNN.h>\nLandmarkDetector::CNN::CNN(const CNN&) {}\n"
     )
     flags = f"-I{prefix}/include/OpenFace -I/usr/include/opencv4".split()
     subprocess.run(["g++", "-std=c++20", "-c", *flags, "-o", tmp_path / "a.o", source], check=True)
@@ -121,6 +136,55 @@ def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package
     assert "Is the library of this machine's architecture" in said
 
 
+@NEEDS_STUB
+@pytest.mark.parametrize(
+    ("package", "calls", "expected"),
+    [
+        (
+            package,
+            "cv::Rodrigues(1); cv::CascadeClassifier().load(1); dlib::open(1)",
+            (
+                "OpenCV's calib3d (Debian: libopencv-calib3d-dev), for cv::Rodrigues(int)",
+                "OpenCV's objdetect (Debian: libopencv-objdetect-dev), for cv::CascadeClassifier::load(int)",
+                "dlib (Debian: libdlib-dev), for dlib::open(int)",
+                "a part of OpenFace itself, for LandmarkDetector::CNN::Inference(",
+            ),
+        )
+        for package in (True, False)
+    ]
+    # A library that another one brings along, but that is not linked itself.
+    + [(True, "sgemm_(1)", ("OpenBLAS (Debian: libopenblas-dev), for sgemm_",))],
+)
+def test_a_library_that_lacks_what_it_needs(
+    prefix: Path, tmp_path: Path, package: bool, calls: str, expected: tuple[str, ...]
+) -> None:
+    """The symbols are named, each with the library that would have it."""
+    if not package:
+        shutil.rmtree(prefix / PACKAGE)
+    source = tmp_path / "a.cpp"
+    source.write_text(
+        "#include <map>\n#include <FaceDetectorMTCNN.h>\n"
+        "namespace cv { void Rodrigues(int); struct CascadeClassifier { void load(int); }; }\n"
+        "namespace dlib { void open(int); }\n"
+        'extern "C" void sgemm_(int);\n'
+        f"void LandmarkDetector::FaceDetectorMTCNN::Read(const std::string&) {{ {calls}; }}\n"
+        "using Boxes = std::vector<cv::Rect_<float>>;\n"
+        "bool LandmarkDetector::FaceDetectorMTCNN::DetectFaces(\n"
+        "  Boxes&, const cv::Mat&, std::vector<float>&, int, float, float, float) { return true; }\n"
+        "void LandmarkDetector::CNN::Read(const std::string&) {}\n"
+    )
+    flags = f"-I{prefix}/include/OpenFace -I/usr/include/opencv4".split()
+    subprocess.run(["g++", "-std=c++20", "-c", *flags, "-o", tmp_path / "a.o", source], check=True)
+    (prefix / LIBRARY).unlink()
+    subprocess.run(["ar", "rc", prefix / LIBRARY, tmp_path / "a.o"], check=True, capture_output=True)
+    fine, said = configure(prefix, tmp_path)
+    assert not fine
+    assert "Missing when it was linked:" in said
+    for words in expected:
+        assert words in said, said
+
+
+@NEEDS_STUB
 def test_a_library_of_another_opencv(prefix: Path, tmp_path: Path) -> None:
     """A shared library that asks for an OpenCV 4.5 by name."""
     empty = tmp_path / "empty.cpp"
@@ -140,6 +204,7 @@ def test_a_library_of_another_opencv(prefix: Path, tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "build")
 
 
+@NEEDS_STUB
 def test_opencv_by_its_package(prefix: Path, tmp_path: Path) -> None:
     """As libopencv-dev has it; and one that is too old."""
     folder = tmp_path / "opencv"

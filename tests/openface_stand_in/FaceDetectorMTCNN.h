@@ -1,45 +1,45 @@
 // The public names of an installed OpenFace's MTCNN, for tests: written from a description of its interface, not from
-// its header. What is behind them is this package's own core; see stand_in.cpp.
+// its header. As unhelpful as that one: it uses std::map, std::string and std::vector without including them, and all
+// that a small program may use is inline. Behind it is this package's own core; see stand_in.cpp.
 #pragma once
 
-#include <cstddef>
-#include <memory>
-#include <opencv2/core.hpp>
-#include <string>
-#include <vector>
+#include <opencv2/core/core.hpp>
 
-using namespace std;  // as the original's header does to whoever includes it
+using namespace std;
 
 namespace LandmarkDetector {
 
 class CNN {
 public:
-    CNN() = default;
-    CNN(const CNN&) = default;
+    CNN() {}
+    CNN(const CNN& other);
     void Read(const std::string& location);
     std::vector<cv::Mat_<float>> Inference(const cv::Mat& input_img, bool direct = true, bool thread_safe = false);
-    std::size_t NumberOfLayers();
-    void ClearPrecomp() {}
+    size_t NumberOfLayers() { return names.size(); }
+    void ClearPrecomp() { kept.clear(); }
 
 private:
     friend class FaceDetectorMTCNN;
     struct Network;
+    std::vector<std::string> names;
+    std::map<std::string, cv::Mat_<float>> kept;
     std::shared_ptr<const Network> network_;
 };
 
 class FaceDetectorMTCNN {
 public:
-    FaceDetectorMTCNN() = default;
-    explicit FaceDetectorMTCNN(const std::string& location) { Read(location); }
-    FaceDetectorMTCNN(const FaceDetectorMTCNN&) = default;
+    FaceDetectorMTCNN() {}
+    ~FaceDetectorMTCNN() {}
+    FaceDetectorMTCNN(const std::string& location);
+    FaceDetectorMTCNN(const FaceDetectorMTCNN& other);
     void Read(const std::string& location);
-    bool empty();
+    bool empty() { return !cascade_; }
     bool DetectFaces(std::vector<cv::Rect_<float>>& regions, const cv::Mat& image, std::vector<float>& confidences,
-                     int min_face = 60, float t1 = 0.6F, float t2 = 0.7F, float t3 = 0.7F);
+                     int min_face = 60, float t1 = 0.6, float t2 = 0.7, float t3 = 0.7);
 
 private:
     struct Cascade;
-    CNN pnet_, rnet_, onet_;
+    std::map<std::string, CNN> networks_;
     std::shared_ptr<const Cascade> cascade_;
 };
 

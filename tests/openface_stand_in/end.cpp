@@ -1,6 +1,9 @@
-// Calls the stand-in as no adapter should: each kind of input ends the program.
+// Calls the stub as no adapter should: each kind of input ends the program.
 #include <limits>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "FaceDetectorMTCNN.h"
 

@@ -1,26 +1,20 @@
-// A stand-in for an installed OpenFace: its public names on this package's core, so that the adapter, the backend and
-// the search for the library are tested where no OpenFace is.
-//
-// Where the original ends the program, this ends it too (abort), so that a test sees a guard that is missing.
-// MTCNN_STAND_IN, words with commas between them, makes it misbehave:
-//   noise          the kernels' last bits are off, as if a BLAS had summed in another order
-//   transpose=OxI  the kernels of the convolution of O maps from I are transposed
-//   print          inference and detection print too (reading always does)
-//   throw, throw-std, throw-int   inference and detection throw cv::Exception, std::logic_error, an int
-//   extra-map      inference gives a map too many
-#include "FaceDetectorMTCNN.h"
-
+// A stub of an installed OpenFace: its public names on this package's core, so that the adapter, the backend and the
+// search for the library are tested where no OpenFace is. The faults of StubFaults.h can be planted; where the
+// original ends the program, this ends it too (abort), so that a test sees a guard that is missing.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <optional>
+#include <map>
+#include <memory>
 #include <span>
-#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
 
+#include "FaceDetectorMTCNN.h"
+#include "StubFaults.h"
 #include "mtcnn/cascade.h"
 #include "mtcnn/crop_network.h"
 #include "mtcnn/kernels/dispatch.h"
@@ -30,50 +24,11 @@
 namespace LandmarkDetector {
 namespace {
 
-// The value of a word of MTCNN_STAND_IN, "" where it has none; nothing where it is not there.
-std::optional<std::string> wish(const std::string& name) {
-    const char* given = std::getenv("MTCNN_STAND_IN");
-    std::istringstream words(given == nullptr ? "" : given);
-    for (std::string word; std::getline(words, word, ',');) {
-        if (word == name) return "";
-        if (word.rfind(name + "=", 0) == 0) return word.substr(name.size() + 1);
-    }
-    return std::nullopt;
-}
-
-void misbehave() {
-    if (wish("print")) {
-        std::cout << "stand-in: said on std::cout" << std::endl;
-    }
-    if (wish("throw")) CV_Error(cv::Error::StsAssert, "stand-in: asked to throw");
-    if (wish("throw-std")) throw std::logic_error("stand-in: asked to throw");
-    if (wish("throw-int")) throw 7;
-}
-
-void transpose(mtcnn::Conv2d& conv) {
-    std::vector<float> turned = conv.kernel;
-    const auto k = static_cast<std::size_t>(conv.kernel_y);
-    for (std::size_t pair = 0; pair < conv.kernel.size() / (k * k); ++pair) {
-        for (std::size_t y = 0; y < k; ++y) {
-            for (std::size_t x = 0; x < k; ++x) turned[(pair * k + y) * k + x] = conv.kernel[(pair * k + x) * k + y];
-        }
-    }
-    conv.kernel = turned;
-}
-
 void plant_faults(mtcnn::Network& network) {
-    const bool noise = wish("noise").has_value();
-    const std::string turned = wish("transpose").value_or("");
-    std::uint32_t drawn = 1;
+    stub::KernelFaults faults;
     for (mtcnn::Layer& layer : network.layers) {
         auto* conv = std::get_if<mtcnn::Conv2d>(&layer);
-        if (conv == nullptr) continue;
-        if (turned == std::to_string(conv->out_maps) + "x" + std::to_string(conv->in_maps)) transpose(*conv);
-        if (!noise) continue;
-        for (float& weight : conv->kernel) {
-            drawn = drawn * 1664525U + 1013904223U;
-            if ((drawn >> 16 & 3U) == 0) weight = std::nextafter(weight, (drawn >> 20 & 1U) != 0 ? 9.0F : -9.0F);
-        }
+        if (conv != nullptr) faults.plant(conv->kernel, conv->out_maps, conv->in_maps, conv->kernel_y);
     }
 }
 
@@ -137,26 +92,27 @@ struct FaceDetectorMTCNN::Cascade {
     mtcnn::Detector detector;
 };
 
+CNN::CNN(const CNN& other) = default;
+
 void CNN::Read(const std::string& location) {
-    std::cout << "stand-in: reading " << location << std::endl;
+    std::cout << "stub: reading " << location << std::endl;
     std::ifstream file(location, std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
     try {
         auto read = std::make_shared<Network>();
         read->layers = mtcnn::read_network(std::as_bytes(std::span(bytes)), location);
         plant_faults(read->layers);
+        names = read->layers.names();
         network_ = read;
     } catch (const std::exception&) {
-        std::cout << "stand-in: could not read " << location << std::endl;  // and goes on, as the original does
+        std::cout << "stub: could not read " << location << std::endl;  // and goes on, as the original does
     }
 }
-
-std::size_t CNN::NumberOfLayers() { return network_ ? network_->layers.layers.size() : 0; }
 
 std::vector<cv::Mat_<float>> CNN::Inference(const cv::Mat& input_img, bool, bool) {
     const bool usable = network_ && !input_img.empty() && input_img.type() == CV_32FC3 && cv::checkRange(input_img);
     if (!usable || !mtcnn::map_size(network_->layers, input_img.rows, input_img.cols)) std::abort();
-    misbehave();
+    stub::misbehave();
     const mtcnn::TensorView output = run(network_->layers, input_img);
     std::vector<cv::Mat_<float>> maps;
     if (output.shape.size() == 1) {  // a row after a dense layer, a column after what follows one
@@ -174,24 +130,29 @@ std::vector<cv::Mat_<float>> CNN::Inference(const cv::Mat& input_img, bool, bool
             maps.push_back(map);
         }
     }
-    if (wish("extra-map")) maps.push_back(maps.back());
+    if (stub::fault("extra-map")) maps.push_back(maps.back());
     return maps;
 }
 
+FaceDetectorMTCNN::FaceDetectorMTCNN(const std::string& location) { Read(location); }
+
+FaceDetectorMTCNN::FaceDetectorMTCNN(const FaceDetectorMTCNN& other) = default;
+
 void FaceDetectorMTCNN::Read(const std::string& location) {
-    std::cout << "stand-in: reading " << location << std::endl;
+    std::cout << "stub: reading " << location << std::endl;
     std::ifstream index(location);
     const std::string folder = location.substr(0, location.find_last_of('/') + 1);
-    for (std::string name, file; index >> name >> file;) {
-        (name == "PNet" ? pnet_ : name == "RNet" ? rnet_ : onet_).Read(folder + file);
-    }
+    networks_.clear();
     cascade_.reset();
-    if (!pnet_.network_ || !rnet_.network_ || !onet_.network_) return;
-    cascade_ =
-        std::make_shared<Cascade>(mtcnn::Model{pnet_.network_->layers, rnet_.network_->layers, onet_.network_->layers});
+    for (std::string name, file; index >> name >> file;) networks_[name].Read(folder + file);
+    mtcnn::Model model;
+    for (const auto& [name, network] :
+         {std::pair("PNet", &model.pnet), std::pair("RNet", &model.rnet), std::pair("ONet", &model.onet)}) {
+        if (!networks_[name].network_) return;
+        *network = networks_[name].network_->layers;
+    }
+    cascade_ = std::make_shared<Cascade>(std::move(model));
 }
-
-bool FaceDetectorMTCNN::empty() { return !cascade_; }
 
 bool FaceDetectorMTCNN::DetectFaces(std::vector<cv::Rect_<float>>& regions, const cv::Mat& image,
                                     std::vector<float>& confidences, int min_face, float t1, float t2, float t3) {
@@ -200,7 +161,7 @@ bool FaceDetectorMTCNN::DetectFaces(std::vector<cv::Rect_<float>>& regions, cons
     if (std::floor(std::log(double(min_face) / std::min(image.rows, image.cols)) / std::log(0.709)) + 1 < 0) {
         std::abort();  // a vector of so many levels
     }
-    misbehave();
+    stub::misbehave();
     cv::Mat pixels(image.rows, image.cols, CV_8UC3);
     for (int y = 0; y < image.rows; ++y) {
         for (int x = 0; x < image.cols; ++x) {

@@ -31,6 +31,8 @@ class Engine:
     ) -> Faces:
         """One detection; `tap` sees every tensor. `threads`: for this one, instead of the engine's. Raises
         `Stopped` soon after `stop`, which the backend's `make_stop` made, is set."""
+        if check_image := getattr(self.backend, "check_image", None):
+            check_image(pixels)
         return self.backend.detect(
             pixels.array,
             red_first=pixels.red_first,

@@ -1,4 +1,4 @@
-"""The original: the OpenFace that this package was bound to when it was built.
+"""The original: the OpenFace that this package was built with, from its source or from an installation.
 
 Boxes and scores are what its own `DetectFaces` gives. Every layer is computed by it too: a `.dat` file with
 the first k layers of a network is a network, whose output is that of layer k. Levels, crops and stage lists
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..image import Pixels
 from ..model import INDEX, Model, Network
 from ..reference.dat import write_network
 from ..reference.options import Options
@@ -25,7 +26,10 @@ from ..types import Faces, FloatArray, Stop, Stopped, Tap
 from .protocol import Settings
 from .runner import INPUT, Array, RunnerBackend, split_run
 
-HOW = "pip install . -C cmake.define.MTCNN_CPP_OPENFACE=PREFIX, the folder that OpenFace is installed in"
+HOW = (
+    "pip install . -C cmake.define.MTCNN_CPP_OPENFACE_SOURCE=FOLDER, a checkout of OpenFace, or "
+    "-C cmake.define.MTCNN_CPP_OPENFACE=PREFIX, the folder that OpenFace is installed in"
+)
 LANDMARKS = "OpenFace's ONet on the boxes of mtcnn_cpp's cascade (OpenFace itself gives none)"
 NEAR = 0.1  # of a box's width: how far a box of the cascade may be from the original's to lend it landmarks
 
@@ -40,6 +44,8 @@ def import_openface() -> Any:
             raise
         raise ImportError(f"this build has no OpenFace; install with {HOW}") from None
     except ImportError as error:
+        if str(error).startswith("mtcnn_cpp was"):  # the module's own words
+            raise
         raise ImportError(
             f"this build is bound to OpenFace, but the binding cannot be loaded: {error}. "
             f"Is what it was built with still installed? If not, install again with {HOW}"
@@ -47,7 +53,11 @@ def import_openface() -> Any:
 
 
 def describe() -> dict[str, str]:
-    """What was bound: library, kind (static or shared), sha256, version ("" if not known), opencv, blas.
+    """Return what was bound.
+
+    library: the file, or the folder of the source. kind: static, shared or source. sha256: of the library, or
+    of both source files. version: "" if not known. opencv, blas: what is loaded. sums: "ordered" (products of
+    matrices sum in order, built in) or "blas". model: OpenFace's own MTCNN_detector.txt, "" if there is none.
 
     Raises as `import_openface`.
     """
@@ -106,11 +116,13 @@ class OpenFaceBackend(RunnerBackend):
         self._original()  # errors are raised here, not at the first picture
         found = describe()
         self.notes = (f"landmarks: {LANDMARKS}",)
+        what = "source" if found["kind"] == "source" else f"{found['kind']} library"
         self.made_by = {
-            "openface": f"{found['kind']} library {found['library']}, SHA-256 {found['sha256']}"
+            "openface": f"{what} {found['library']}, SHA-256 {found['sha256']}"
             + (f", version {found['version']}" if found["version"] else ""),
             "opencv": found["opencv"],
             "blas": found["blas"],
+            "sums": found["sums"],
             "layers": "OpenFace, through networks of the first k layers",
             "inputs and stage lists": "mtcnn_cpp's cascade on OpenFace's outputs",
             "final boxes and scores": "OpenFace's DetectFaces",
@@ -134,9 +146,7 @@ class OpenFaceBackend(RunnerBackend):
         pixels = to_original(image, red_first)
         if stop and stop.is_set():
             raise Stopped("the detection was asked to stop")
-        boxes, scores = self._original().detect_faces(
-            pixels, int(options.min_face), *options.thresholds, memory_limit
-        )
+        boxes, scores = self.detect_faces(pixels, options, memory_limit)
         watch = None if tap is None else _all_but_final(tap)
         cascade = super().detect(
             image, red_first=red_first, options=options, threads=threads, tap=watch, stop=stop
@@ -147,6 +157,20 @@ class OpenFaceBackend(RunnerBackend):
             if tap:
                 tap(f"final/{name}", array)
         return faces
+
+    def check_image(self, pixels: Pixels) -> None:
+        """ValueError for pixels that the original does not take, with the type that the image had."""
+        to_original(pixels.array[:1, :1], pixels.red_first, pixels.given)
+
+    def detect_faces(
+        self, pixels: Array, options: Options, memory_limit: int = 0
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return boxes and scores of OpenFace's `DetectFaces`. Pixels as from `to_original`, options as for
+        `check_options`."""
+        boxes, scores = self._original().detect_faces(
+            pixels, int(options.min_face), *options.thresholds, memory_limit
+        )
+        return boxes, scores
 
     def _original(self) -> Any:
         """The original's detector of this process (after a fork, another one)."""
@@ -177,12 +201,13 @@ def check_options(options: Options) -> None:
         )
 
 
-def to_original(image: Array, red_first: bool) -> Array:
-    """(H, W, 3) uint8, blue first. ValueError for pixels of another type."""
+def to_original(image: Array, red_first: bool, given: str = "") -> Array:
+    """Return (H, W, 3) uint8 BGR. ValueError for pixels of another type; `given`: the image's, if known."""
     if image.dtype != np.uint8:
+        depth = "16 bits per channel (uint16)" if given == "uint16" else f"{given or image.dtype} pixels"
         raise ValueError(
-            f"image: OpenFace takes pictures of 8 bits a channel, got {image.dtype} pixels; "
-            "convert the picture to 8 bits, or use another backend"
+            f"image: OpenFace takes images of 8 bits per channel, got {depth}; "
+            "convert the image to 8 bits, or use another backend"
         )
     return np.ascontiguousarray(image[..., 2::-1] if red_first else image[..., :3])
 

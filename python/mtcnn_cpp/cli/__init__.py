@@ -10,6 +10,7 @@ import typer
 from . import (
     bench,
     compare,
+    compare_original,
     conformance,
     detect,
     diff,
@@ -62,7 +63,7 @@ def main(
 
 
 for command in (
-    *(detect, dump, diff, inspect, validate, compare, explain, explore, export, verify),
+    *(detect, dump, diff, inspect, validate, compare, compare_original, explain, explore, export, verify),
     *(doctor, conformance, bench, sample, info),
 ):
     command.register(app)

@@ -79,4 +79,5 @@ def _openface_words(found: dict[str, str]) -> str:
         return found["state"]
     version = f" {found['version']}" if found["version"] else ""
     library = f"{found['library']} ({found['kind']})"
-    return f"bound{version}: {library}, OpenCV {found['opencv']}, BLAS {found['blas']}"
+    sums = f"sums by its BLAS ({found['blas']})" if found["sums"] == "blas" else "ordered sums"
+    return f"bound{version}: {library}, {sums}, OpenCV {found['opencv']}"

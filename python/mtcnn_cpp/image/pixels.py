@@ -18,10 +18,12 @@ Color: TypeAlias = Literal["bgr", "rgb"]
 
 class Pixels(NamedTuple):
     """What every backend accepts: (H, W, 3 or 4) uint8 or (H, W, 3) float32 in 0…255, channels next to each
-    other in memory and both other strides positive; the fourth channel is never looked at."""
+    other in memory and both other strides positive; the fourth channel is never looked at. given: dtype of
+    the image before the conversion, "" if it is not known."""
 
     array: NDArray[Any]
     red_first: bool
+    given: str = ""
 
 
 def to_pixels(image: object, color: str = "bgr") -> Pixels:
@@ -44,12 +46,13 @@ def to_pixels(image: object, color: str = "bgr") -> Pixels:
         )
     array = np.asarray(image)
     _check_shape(array)
+    given = str(array.dtype)
     if array.ndim == 2:
         array = array[..., np.newaxis]
     array = _to_computed_dtype(array[..., :3])
     if array.shape[2] == 1:
-        return Pixels(np.repeat(array, 3, axis=2), red_first=False)
-    return _with_positive_strides(array, color == "rgb")
+        return Pixels(np.repeat(array, 3, axis=2), red_first=False, given=given)
+    return _with_positive_strides(array, color == "rgb")._replace(given=given)
 
 
 def _pixels_of_file(file: Path) -> Pixels:

@@ -13,6 +13,7 @@ from ..file.trace import Trace
 from ..names import chosen, hint
 from .magnitudes import Magnitudes
 from .missing import why_missing
+from .order import ANOTHER_ORDER, BoxOrder
 from .report import Report, Row
 from .tolerances import Tolerance, Tolerances, TolerancesLike
 from .verdict import Verdict, judge
@@ -74,9 +75,9 @@ class Judge:
     def _rows(
         self, a: Trace, b: Trace, names: Sequence[str], strict: bool, each: Callable[[Row], None]
     ) -> Iterator[Row]:
-        magnitudes = Magnitudes(a)
+        magnitudes, order = Magnitudes(a), BoxOrder(a, b)
         for name in names:
-            row = compare_tensor(a, b, name, self.rules[name], magnitudes, strict)
+            row = compare_tensor(a, b, name, self.rules[name], magnitudes, strict, order)
             each(row)
             yield row
             if self.fail_fast and not row.ok:
@@ -114,17 +115,27 @@ def merged(first: Sequence[str], second: Sequence[str]) -> list[str]:
 
 
 def compare_tensor(
-    a: Trace, b: Trace, name: str, tolerance: Tolerance, magnitudes: Magnitudes, strict: bool
+    a: Trace,
+    b: Trace,
+    name: str,
+    tolerance: Tolerance,
+    magnitudes: Magnitudes,
+    strict: bool,
+    order: BoxOrder,
 ) -> Row:
     """The comparison of one tensor that one trace or both hold. `magnitudes`: of a's layers; `strict`:
-    whether one that is missing fails."""
+    whether one that is missing fails.
+
+    If it fails, and b has the same boxes in another order because of scores that are nearly equal (`order`),
+    the values are compared box by box. That passes if the tolerance allows it and is not "exact".
+    """
     if name not in b:
         return Row(name, "missing", not strict, f"{b.source} lacks it", a.entry(name), None, tolerance)
     if name not in a:
         return Row(name, "extra", not strict, f"only {b.source} has it", None, b.entry(name), tolerance)
     x, y = a.entry(name), b.entry(name)
     verdict: Verdict = "different"
-    ok, reason, measured = False, "", None
+    ok, reason, measured, reordered = False, "", None, False
     if x.dtype != y.dtype:
         reason = f"dtype {x.dtype} against {y.dtype}"
     elif x.shape != y.shape:
@@ -132,13 +143,21 @@ def compare_tensor(
     elif a.manifest.capture == b.manifest.capture == "full":
         magnitude = magnitudes[name] if tolerance.share else None
         verdict, ok, reason, measured = judge(a[name], b[name], tolerance, x.layout, magnitude)
+        if not ok and (values := order.values(name)) is not None:
+            reordered = True
+            verdict, ok, more, measured = judge(a[name], values, tolerance, x.layout, magnitude)
+            reason = f"{ANOTHER_ORDER}, {more}" if more else ANOTHER_ORDER
+            if ok and tolerance == Tolerance():
+                verdict, ok = "different", False
+            elif ok:
+                verdict = "close"
     elif x.sha256 is None or y.sha256 is None:
         verdict, reason = "unchecked", "a trace holds names only: shape and dtype agree, values unknown"
     elif x.sha256 == y.sha256:
         verdict, ok = "identical", True
     else:
         reason = "the SHA-256 differ; how far the values are apart needs two full traces"
-    return Row(name, verdict, ok, reason, x, y, tolerance, measured)
+    return Row(name, verdict, ok, reason, x, y, tolerance, measured, reordered)
 
 
 def require_common(a: Trace, b: Trace, names: Sequence[str]) -> None:

@@ -16,7 +16,10 @@ from .verdict import Verdict
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor compared. a and b are None where that trace lacks it, figures where nothing was measured."""
+    """One tensor compared. a and b are None where that trace lacks it, figures where nothing was measured.
+
+    reordered: b has the same boxes in another order, and the figures are those of the same boxes.
+    """
 
     name: str
     verdict: Verdict
@@ -26,6 +29,7 @@ class Row:
     b: Entry | None
     tolerance: Tolerance
     figures: Figures | None = None
+    reordered: bool = False
 
     @property
     def words(self) -> str:

@@ -1,0 +1,1 @@
+// Empty, in the place of a header of Boost: stdafx.h has the names.

@@ -1,0 +1,1 @@
+// Empty, in the place of a header of TBB, of which the detector uses nothing.

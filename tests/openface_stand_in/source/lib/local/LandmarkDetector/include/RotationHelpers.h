@@ -1,0 +1,2 @@
+// A stub: a build of the two source files must find another file of this name first.
+#error "the checkout's own RotationHelpers.h was included"
