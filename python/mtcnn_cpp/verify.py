@@ -18,6 +18,7 @@ from .backends.runner import Runner, RunnerBackend
 from .backends.torch import TorchRunner
 from .detector import Detector
 from .formats.errors import PortError
+from .formats.onnx.guarded import graph_limits
 from .formats.read import import_model
 from .image import to_pixels
 from .model import Model
@@ -144,8 +145,19 @@ def verify(
     Raises FileNotFoundError for a folder that is not there, PortError for files that are no such networks,
     MissingExtra, and what `Detector.detect` raises for the picture.
     """
+    with graph_limits():
+        return _verify(Path(folder), image, detector, providers, tolerance)
+
+
+def _verify(
+    folder: Path,
+    image: ImageLike,
+    detector: Detector | None,
+    providers: Sequence[str] | None,
+    tolerance: float,
+) -> Verification:
     core = (Detector() if detector is None else detector).engine
-    port = load_port(Path(folder), core, providers)
+    port = load_port(folder, core, providers)
     pixels = to_pixels(image)
     judge = Judge(Tolerance(share=tolerance))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:

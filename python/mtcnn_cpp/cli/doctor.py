@@ -10,7 +10,8 @@ import typer
 
 from ..trace.judge.plain import plain
 from .errors import INCOMPLETE, errors_reported
-from .options import MinFace, ModelPath
+from .groups import grouped
+from .options import GraphOptions, MinFace, ModelPath
 from .reports import AnyFormat, Format, console
 from .trace_doctor import examine_trace, show_trace
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(doctor)
+    app.command()(grouped(doctor))
 
 
 def doctor(
@@ -66,6 +67,7 @@ def doctor(
     ] = False,
     min_face: MinFace = 40,
     format: AnyFormat = Format.table,
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Compare a port's numbers (or its outputs on a picture, or a whole trace) with OpenFace's, and name
     what was done to them.
@@ -85,7 +87,8 @@ def doctor(
         if story:
             tell_story(picture or [], min_face)
             return
-        found = examine(file, outputs, picture or [], stage, min_face)
+        with graphs.limits():
+            found = examine(file, outputs, picture or [], stage, min_face)
         if fix is not None:
             write_fix(found, fix)
         show(found, format)

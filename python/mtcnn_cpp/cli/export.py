@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import INCOMPLETE, errors_reported
+from .groups import grouped
+from .options import GraphOptions
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -22,7 +24,7 @@ class Kind(str, enum.Enum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(export)
+    app.command()(grouped(export))
 
 
 def export(
@@ -42,12 +44,13 @@ def export(
         bool,
         typer.Option("--check", help="ONNX, torch: run what was written and compare it with the core."),
     ] = False,
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Write PNet, RNet and ONet as ONNX, as state_dicts for facenet-pytorch, as one .npz, or as .dat.
 
     Exit code 0: written (and right, with --check); 1: written, but the check failed; 2: it could not be done.
     """
-    with errors_reported():
+    with errors_reported(), graphs.limits():
         if all_layers and kind is not Kind.onnx:
             raise ValueError(f"--all-layers is for onnx, found {kind.value}")
         if check and kind not in (Kind.onnx, Kind.torch):

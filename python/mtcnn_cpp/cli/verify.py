@@ -12,7 +12,7 @@ from .ci import CiOptions, give
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
 from .inputs import Sample, read_picture
-from .options import MinFace, ModelPath
+from .options import GraphOptions, MinFace, ModelPath
 from .reports import AnyFormat, Format, console, grid, print_json, say
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def verify(
     model: ModelPath = None,
     format: AnyFormat = Format.table,
     output: CiOptions = CiOptions(),
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Run every layer of each network in ONNX Runtime (or PyTorch), alone and in a chain, and whole
     detections.
@@ -51,7 +52,8 @@ def verify(
 
         _, pixels = read_picture(image, sample or image is None)
         detector = Detector(model, min_face=min_face)
-        found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
+        with graphs.limits():
+            found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
         give(found.cases(), headline(found), f"{folder} against core", output)
         if format is Format.json:
             print_json(found.to_dict())
