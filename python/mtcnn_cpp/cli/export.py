@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,14 @@ def read_model(source: Path | None) -> Model:
     from ..formats import import_model
     from ..model import Model
 
-    return Model.default() if source is None else import_model(source)
+    if source is None:
+        return Model.default()
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        model = import_model(source)
+    for note in notes:
+        typer.echo(f"note: {note.message}", err=True)
+    return model
 
 
 def write(kind: Kind, model: Model, out: Path, all_layers: bool) -> list[Path]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
 
-from ..formats.errors import need
-from ..formats.onnx.guarded import GuardedGraph, NotRun
+from ..errors import need
+from ..onnx.guarded import GuardedGraph, NotRun
 
 if TYPE_CHECKING:
     import onnx
