@@ -37,6 +37,7 @@ class OnnxRunner:
         source: A path or a ModelProto.
         providers: Execution providers, best first. None: the CPU.
         threads: Threads of ONNX Runtime. 0: its own choice.
+        layers: The layers, in execution order. None: every tensor named like one, the last too.
 
     Raises:
         PortError: For a file that is no such network, or a graph that cannot be run.
@@ -50,6 +51,7 @@ class OnnxRunner:
         *,
         providers: Sequence[str] | None = None,
         threads: int = 0,
+        layers: Sequence[str] | None = None,
     ) -> None:
         self._runtime = need("onnxruntime", "'mtcnn-cpp[onnx]'", "running ONNX")
         need("onnx", "'mtcnn-cpp[onnx]'", "running ONNX")
@@ -57,9 +59,15 @@ class OnnxRunner:
         self._source = str(source) if isinstance(source, (str, Path)) else "graph"
         model = read_model(source) if isinstance(source, (str, Path)) else source
         made = [output for node in model.graph.node for output in node.output]
-        self.names = tuple(name for name in made if name.isalnum() and name[-1].isdigit())
+        found = tuple(name for name in made if name.isalnum() and name[-1].isdigit())
         entry = [value.name for value in model.graph.input]
-        if entry != [INPUT] or not self.names or self.names[-1] != made[-1]:
+        if layers is not None and not set(layers) <= set(made):
+            raise PortError(
+                f"{self._source}: expected layers {', '.join(layers)}, found {', '.join(found) or 'none'}"
+            )
+        self.names = found if layers is None else tuple(layers)
+        self.outputs = tuple(value.name for value in model.graph.output)
+        if entry != [INPUT] or not self.names or (layers is None and self.names[-1] != made[-1]):
             raise PortError(
                 f"{self._source}: expected one input named 'input' and layers named conv1, prelu1, …, found "
                 f"input {', '.join(entry)}; import it and export it anew: mtcnn-cpp export onnx OUT --model "
@@ -93,6 +101,13 @@ class OnnxRunner:
                 f"{reason(error)}"
             ) from error
 
+    def run_outputs(self, batch: Array) -> dict[str, Array]:
+        """The graph's own outputs by name, as a user of the file has them. Raises as `run`."""
+        try:
+            return self._graph.run({INPUT: batch}, self.outputs, part=False)
+        except Exception as error:
+            raise PortError(f"{self._source}: ONNX Runtime cannot run the graph: {reason(error)}") from error
+
 
 class OwnRunner(OnnxRunner):
     """A network that was exported a moment ago, in this process: it runs here."""
@@ -109,7 +124,7 @@ class OwnRunner(OnnxRunner):
     def used_providers(self) -> tuple[str, ...]:
         """The execution providers that ONNX Runtime really uses for the network, best first."""
         assert isinstance(self._graph, Sessions)
-        return tuple(self._graph.session([INPUT], [self.names[-1]], part=True).get_providers())
+        return tuple(self._graph.whole().get_providers())
 
 
 def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> list[str]:

@@ -81,6 +81,8 @@ def show(found: Verification) -> None:
         f"faces: core {core}, {found.port} {port}; boxes within {faces.box:.2g} px, "
         f"scores {faces.score:.2g}, landmarks {faces.landmark:.2g} px, IoU at least {faces.iou:.7f}"
     )
+    for output in found.outputs:
+        say(f"{output.stage}: {output.text}", "" if output.ok else "red")
     say(headline(found))
 
 
@@ -92,6 +94,10 @@ def headline(found: Verification) -> str:
         return f"right: every layer within {found.tolerance:g} of its greatest magnitude ({count} tensors)"
     if wrong is not None:
         return f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}"
+    for verdict, title in (("different", "wrong"), ("not compared", "not verified")):
+        for output in found.outputs:
+            if output.verdict == verdict:
+                return f"{title}: {output.stage}: {output.text}"
     if found.unreached:
         networks = ", ".join(dict.fromkeys(name.partition("/")[0] for name in found.unreached))
         return f"not verified: no input reached {networks}; give a picture with a face in it"

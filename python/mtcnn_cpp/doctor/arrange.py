@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..formats import flat
-from ..formats.agreement.outlets import Order
+from ..formats.agreement.outlets import Order as Order
 from ..types import FloatArray
 
 Turn = Callable[[FloatArray], FloatArray]

@@ -6,7 +6,7 @@ package has just made itself runs in the caller's process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy.typing as npt
 from ..errors import need
 
 Array: TypeAlias = npt.NDArray[Any]
-Run: TypeAlias = Callable[[list[str], dict[str, Array]], Sequence[Any]]
 
 INSTALL = "'mtcnn-cpp[onnx]'"
 
@@ -45,7 +44,7 @@ class Sessions:
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str], *, part: bool) -> dict[str, Array]:
         """The outputs by name. `part`: the nodes between these inputs and outputs are cut out of the graph
         and run alone; else the graph runs as a whole."""
-        session = self.session(list(inputs), list(outputs), part=part)
+        session = self._session(inputs, outputs) if part else self.whole()
         if self._runtime == "onnx":
             found = session.run(list(outputs), dict(inputs))
         else:
@@ -54,20 +53,17 @@ class Sessions:
             found = session.run(list(outputs), dict(inputs), options)
         return {name: np.asarray(values) for name, values in zip(outputs, found, strict=True)}
 
-    def session(self, inputs: Sequence[str], outputs: Sequence[str], *, part: bool) -> Any:
-        """The session for these inputs and outputs."""
-        key = (tuple(inputs), tuple(outputs)) if part else ()
-        if key not in self._made:
-            self._made[key] = self._make(self._cut_out(inputs, outputs) if part else self._data)
-        return self._made[key]
+    def whole(self) -> Any:
+        """The session for the whole graph."""
+        if () not in self._made:
+            self._made[()] = self._make(self._data)
+        return self._made[()]
 
-    def _cut_out(self, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-        onnx = need("onnx", INSTALL, "running ONNX")
-        extractor = need("onnx.utils", INSTALL, "running ONNX").Extractor(
-            onnx.load_model_from_string(self._data)
-        )
-        data: bytes = extractor.extract_model(list(inputs), list(outputs)).SerializeToString()
-        return data
+    def _session(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Any:
+        key = (tuple(inputs), tuple(outputs))
+        if key not in self._made:
+            self._made[key] = self._make(cut_out(self._data, inputs, outputs))
+        return self._made[key]
 
     def _make(self, data: bytes) -> Any:
         if self._runtime == "onnx":
@@ -79,6 +75,45 @@ class Sessions:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4  # its errors are raised; it need not print them too
         return runtime.InferenceSession(data, options, providers=self._providers)
+
+
+def cut_out(data: bytes, inputs: Mapping[str, Array], outputs: Sequence[str]) -> bytes:
+    """A graph of the nodes between some of its tensors; `inputs` are examples. ValueError if the outputs need
+    more than these inputs."""
+    onnx = need("onnx", INSTALL, "running ONNX")
+    model = onnx.load_model_from_string(data)
+    graph = model.graph
+    makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    waiting = [name for name in outputs if name not in inputs]
+    kept: set[int] = set()
+    while waiting:
+        name = waiting.pop()
+        index = makers.get(name)
+        if index is None and any(name == value.name for value in graph.input):
+            raise ValueError(
+                f"{', '.join(outputs)}: computed from {name!r} too, not from {', '.join(inputs)}"
+            )
+        if index is not None and index not in kept:
+            kept.add(index)
+            waiting += [name for name in names_in(graph.node[index]) if name and name not in inputs]
+    nodes = [graph.node[index] for index in sorted(kept)]
+    make, number = onnx.helper.make_tensor_value_info, onnx.helper.np_dtype_to_tensor_dtype
+    entries = [make(name, number(array.dtype), [None] * array.ndim) for name, array in inputs.items()]
+    results = [onnx.ValueInfoProto(name=name) for name in outputs]
+    part = onnx.ModelProto()
+    part.CopyFrom(model)
+    part.graph.CopyFrom(onnx.helper.make_graph(nodes, graph.name, entries, results, graph.initializer))
+    result: bytes = part.SerializeToString()
+    return result
+
+
+def names_in(node: Any) -> Iterator[str]:
+    """The tensors that a node takes, those taken by graphs within it too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from names_in(inner)
 
 
 def reason(error: BaseException) -> str:

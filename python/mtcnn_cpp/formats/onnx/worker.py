@@ -67,7 +67,7 @@ def answer(
         data = arrays["model"].tobytes()
         graphs[number] = Sessions(data, runtime=runtime, **fields["settings"])
         if not fields["in_parts"]:
-            graphs[number].session((), (), part=False)
+            graphs[number].whole()
         return {}
     return graphs[number].run(arrays, fields["outputs"], part=fields["part"])
 
