@@ -27,7 +27,7 @@ from .formats.read import import_model
 from .image import to_pixels
 from .model import Model
 from .reference.plan import STAGES
-from .rerun import compare_isolated, run
+from .rerun import compare_isolated, require_space, run
 from .trace.file.trace import Trace
 from .trace.judge.comparison import Judge
 from .trace.judge.faces import pair_up
@@ -36,6 +36,7 @@ from .trace.judge.plain import plain
 from .trace.judge.report import Report, Row
 from .trace.judge.tolerances import Tolerance
 from .trace.names import stage_of
+from .trace.record.capture import LIMIT
 from .trace.record.feed import GROUP
 from .trace.show.cases import Case
 from .types import Faces, ImageLike, StageName
@@ -174,18 +175,20 @@ def verify(
     detector: Detector | None = None,
     providers: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
+    limit: int | None = LIMIT,
 ) -> Verification:
     """Verify the networks exported into `folder` (.onnx, or .pt) on one picture.
 
     detector: the one that is right; None for OpenFace's networks on the core. providers: ONNX Runtime's
     execution providers, best first; None for the CPU. tolerance: what a layer may differ by, as a share of
-    its greatest magnitude, >= 0.
+    its greatest magnitude, >= 0. limit: the bytes that temporary traces may have together, in the system's
+    folder for temporary files; None for no limit.
 
     Raises FileNotFoundError for a folder that is not there, PortError for files that are no such networks,
-    MissingExtra, and what `Detector.detect` raises for the picture.
+    MissingExtra, ValueError for traces beyond the limit, and what `Detector.detect` raises for the picture.
     """
     with graph_limits():
-        return _verify(Path(folder), image, detector, providers, tolerance)
+        return _verify(Path(folder), image, detector, providers, tolerance, limit)
 
 
 def _verify(
@@ -194,6 +197,7 @@ def _verify(
     detector: Detector | None,
     providers: Sequence[str] | None,
     tolerance: float,
+    limit: int | None,
 ) -> Verification:
     core = (Detector() if detector is None else detector).engine
     port = load_port(folder, core, providers)
@@ -201,9 +205,10 @@ def _verify(
     judge = Judge(Tolerance(share=tolerance))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         work = Path(name)
-        reference = run(core, pixels, work / "core.npz", "core")
-        alone = compare_isolated(reference, port, work, judge=judge)
-        chained = compare_isolated(reference, port, work, chained=True, judge=judge)
+        require_space(core, pixels, work, limit, traces=3)
+        reference = run(core, pixels, work / "core.npz", "core", limit=limit)
+        alone = compare_isolated(reference, port, work, judge=judge, limit=limit)
+        chained = compare_isolated(reference, port, work, chained=True, judge=judge, limit=limit)
         layers = tuple(check_layers(port.model, alone, chained))
         outputs = tuple(check_outputs(reference, port, tolerance))
     faces = compare_faces(core.run(pixels), port.run(pixels))

@@ -26,6 +26,9 @@ Threads: TypeAlias = Annotated[
     int, typer.Option(help="At most so many; 0 for the CPUs this process may use, or MTCNN_CPP_THREADS.")
 ]
 Backend: TypeAlias = Annotated[str, typer.Option(help=f"Who computes: {BACKENDS}")]
+Yes: TypeAlias = Annotated[
+    bool, typer.Option("--yes", help="Allow more than 2 GiB of values in trace files, temporary ones too.")
+]
 ModelPath: TypeAlias = Annotated[
     Path | None,
     typer.Option(

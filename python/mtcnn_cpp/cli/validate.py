@@ -10,7 +10,7 @@ import typer
 
 from .errors import errors_reported
 from .groups import grouped
-from .options import Backend, ModelPath, Threads, make_detector
+from .options import Backend, ModelPath, Threads, Yes, make_detector
 from .reports import Isolated, JudgeOptions, ReportOptions, show
 
 
@@ -24,6 +24,7 @@ def validate(
         Path | None, typer.Option(help="The picture, for traces that hold no pixels.", show_default=False)
     ] = None,
     isolated: Isolated = False,
+    yes: Yes = False,
     judging: JudgeOptions = JudgeOptions(),
     output: ReportOptions = ReportOptions(),
     threads: Threads = 0,
@@ -37,6 +38,7 @@ def validate(
     from ..reference.options import Options
     from ..rerun import validate as run_again
     from ..trace import Trace, TraceError
+    from ..trace.record.capture import LIMIT
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         captured = Trace.load(trace)
@@ -45,6 +47,12 @@ def validate(
         options = Options(**captured.manifest.options)
         detector = make_detector(model, options, threads=threads, backend=backend)
         report = run_again(
-            captured, detector.engine, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
+            captured,
+            detector.engine,
+            Path(folder),
+            image=picture,
+            isolated=isolated,
+            judge=judging.judge(),
+            limit=None if yes else LIMIT,
         )
         show(report, output)

@@ -12,7 +12,7 @@ from .ci import CiOptions, give
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
 from .inputs import Sample, read_picture
-from .options import GraphOptions, MinFace, ModelPath
+from .options import GraphOptions, MinFace, ModelPath, Yes
 from .reports import AnyFormat, Format, console, grid, print_json, say
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def verify(
         list[str] | None, typer.Option(help="An execution provider of ONNX Runtime (repeatable).")
     ] = None,
     min_face: MinFace = Options.min_face,
+    yes: Yes = False,
     model: ModelPath = None,
     format: AnyFormat = Format.table,
     output: CiOptions = CiOptions(),
@@ -48,12 +49,20 @@ def verify(
     """
     with errors_reported():
         from ..detector import Detector
+        from ..trace.record.capture import LIMIT
         from ..verify import verify as run
 
         _, pixels = read_picture(image, sample or image is None)
         detector = Detector(model, min_face=min_face)
         with graphs.limits():
-            found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
+            found = run(
+                folder,
+                pixels,
+                detector=detector,
+                providers=provider,
+                tolerance=tolerance,
+                limit=None if yes else LIMIT,
+            )
         give(found.cases(), headline(found), f"{folder} against core", output)
         if format is Format.json:
             print_json(found.to_dict())
