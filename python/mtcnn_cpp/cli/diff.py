@@ -17,8 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="The reference: a trace file.")],
-    b: Annotated[Path, typer.Argument(help="The trace file to judge.")],
+    a: Annotated[
+        Path, typer.Argument(help="The reference: a trace, plain arrays (.npz), or a folder of .npy files.")
+    ],
+    b: Annotated[Path, typer.Argument(help="What to compare with it: a file or folder of the same kinds.")],
+    names: Annotated[
+        Path | None, typer.Option(help="A JSON file: names of arrays in B, to those of a trace.")
+    ] = None,
     judging: JudgeOptions = JudgeOptions(),
     output: ReportOptions = ReportOptions(),
 ) -> None:
@@ -26,8 +31,8 @@ def diff(
 
     Exit code 0: all passed; 1: something differs; 2: they cannot be compared.
     """
-    from ..trace import Trace
+    from ..doctor.whole.theirs import read_theirs
 
     with errors_reported():
-        report = judging.judge().compare(Trace.load(a), Trace.load(b))
+        report = judging.judge().compare(read_theirs(a), read_theirs(b, names))
         show(report, output)

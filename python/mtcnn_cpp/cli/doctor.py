@@ -101,9 +101,7 @@ def doctor(
 def examine(
     file: Path | None, outputs: Path | None, pictures: list[Path], stage: str, min_face: float
 ) -> list[Diagnosis]:
-    from ..doctor import diagnose_file
-
-    found = [] if file is None else diagnose_file(file)
+    found = [] if file is None else examine_file(file)
     if outputs is not None:
         if len(pictures) != 1:
             raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
@@ -111,6 +109,23 @@ def examine(
     if not found:
         raise ValueError("expected a network's file, or --outputs with --picture, or --story")
     return found
+
+
+def examine_file(file: Path) -> list[Diagnosis]:
+    from ..doctor import diagnose_file
+    from ..doctor.whole.theirs import holds_tensors
+    from ..formats.errors import PortError
+
+    try:
+        return diagnose_file(file)
+    except PortError as error:
+        if holds_tensors(file):
+            raise ValueError(
+                f"{file}: expected a network, found what a detection computed (a trace, or arrays); name the "
+                f"trace of a right detection of the same image: mtcnn-cpp doctor {file} --against gold.npz "
+                "(mtcnn-cpp dump IMAGE -o gold.npz makes it)"
+            ) from error
+        raise
 
 
 def examine_outputs(outputs: Path, picture: Path, stage: str, min_face: float) -> Diagnosis:
