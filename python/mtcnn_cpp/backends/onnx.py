@@ -30,7 +30,7 @@ class Graph(Protocol):
 class OnnxRunner:
     """One network in ONNX Runtime, its tensors named as in a trace; `export_onnx` writes such files.
 
-    The graph runs in a process of its own, with limits (`formats.onnx.guarded.graph_limits`): it may come
+    The graph runs in a process of its own, with limits (`formats.graph_limits`): it may come
     from anybody.
 
     Args:

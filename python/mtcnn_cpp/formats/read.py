@@ -38,7 +38,7 @@ def import_model(path: str | Path) -> Model:
     """All three networks of a folder or file, of any kind that `read_found` reads; `.save` writes them as
     `.dat`.
 
-    A graph is also run, in a process of its own with limits (`onnx.guarded.graph_limits`), and must compute
+    A graph is also run, in a process of its own with limits (`graph_limits`), and must compute
     what was read from it. A Softmax of the class values at its end is left out, with a warning: the detector
     applies it.
 

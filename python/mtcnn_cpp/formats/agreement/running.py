@@ -22,7 +22,7 @@ class Running:
     """A graph ready to run. `names`: its outputs, then the other tensors that were requested.
 
     Nothing in the graph is rearranged or fused. Raises NotRun if the runtime refuses it or it exceeds a limit
-    (see `formats.onnx.guarded.graph_limits`), MissingExtra if there is no runtime.
+    (`formats.graph_limits`), MissingExtra if there is no runtime.
     """
 
     def __init__(self, model: onnx.ModelProto, tensors: Iterable[str] = ()) -> None:

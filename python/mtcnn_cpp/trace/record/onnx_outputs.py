@@ -38,7 +38,7 @@ class OnnxRecorder(Batches):
     ) -> dict[str, NDArray[Any]]:
         """Run the graph on one batch. names: tensors of the graph (its inputs too) to the names of tensors.
 
-        The graph runs in a process of its own, with limits (`formats.onnx.guarded.graph_limits`).
+        The graph runs in a process of its own, with limits (`formats.graph_limits`).
 
         Returns the graph's own outputs by name. Raises TraceError for a tensor that the graph lacks, and for
         what ONNX Runtime refuses or a limit stops, MissingExtra without onnx or onnxruntime, PortError for a
