@@ -1,7 +1,8 @@
 """Running again: a trace from its own picture, two engines on one picture, layers on recorded inputs.
 
 An engine is a detector's (`Detector.engine`). New traces are written into `folder`. A report reads them, so
-the folder must stay until the report has been used.
+the folder must stay until the report has been used. `limit`: the bytes that the traces in this folder may
+have together, None for no limit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .trace.file.trace import Trace, describe, to_bgr
 from .trace.judge.comparison import Judge
 from .trace.judge.report import Report
 from .trace.names import layer_inputs, template
-from .trace.record.capture import dump
+from .trace.record.capture import LIMIT, dump
+from .trace.record.estimate import estimate, require_room
 from .trace.record.feed import feed
 from .types import ImageLike
 
@@ -31,51 +33,77 @@ def validate(
     image: ImageLike | None = None,
     isolated: bool = False,
     judge: Judge = Judge(),
+    limit: int | None = LIMIT,
 ) -> Report:
     """Does the trace reproduce itself? Run the engine on the picture in the trace and compare every tensor
     that the trace holds; with a strict judge it must hold all of them.
 
     image: the picture, for a trace that holds no pixels. isolated: as `compare_isolated`. Raises TraceError
-    for a trace of names only, and for a picture that is missing or is another one.
+    for a trace of names only, for a picture that is missing or is another one, and for values beyond the
+    limit; ValueError if it is known from the picture's size that there will be.
     """
     if trace.manifest.capture == "names":
         raise TraceError(f"{trace.source} holds names only; there is nothing to validate")
     if isolated:
-        return compare_isolated(trace, engine, folder, judge=judge)
+        return compare_isolated(trace, engine, folder, judge=judge, limit=limit)
     pixels = _pixels(trace, image)
     source = f"rerun with {engine.backend.name}"
     about = trace.manifest
-    second = run(engine, pixels, folder / "again.npz", source, about.only, about.capture)
+    if about.capture == "full" and not about.only:
+        require_space(engine, pixels, folder, limit)
+    second = run(engine, pixels, folder / "again.npz", source, about.only, about.capture, limit)
     return judge.compare(trace, second, None if judge.strict else trace.names)
 
 
 def run(
-    engine: Engine, pixels: Pixels, path: Path, source: str, only: Sequence[str] = (), capture: str = "full"
+    engine: Engine,
+    pixels: Pixels,
+    path: Path,
+    source: str,
+    only: Sequence[str] = (),
+    capture: str = "full",
+    limit: int | None = LIMIT,
 ) -> Trace:
-    """The trace of one detection, in the file `path`, however large it gets. Arguments as of `dump`; `source`
-    is what reports call the trace."""
-    dump(engine, pixels, path, only=only, capture=capture, limit=None)
+    """The trace of one detection, in the file `path`. Arguments as of `dump`, but the limit is for all files
+    of its folder together; `source` is what reports call the trace."""
+    dump(engine, pixels, path, only=only, capture=capture, limit=limit, used=_used(path.parent))
     return Trace.load(path, source=source)
 
 
 def compare_engines(
-    pixels: Pixels, a: Engine, b: Engine, folder: Path, *, isolated: bool = False, judge: Judge = Judge()
+    pixels: Pixels,
+    a: Engine,
+    b: Engine,
+    folder: Path,
+    *,
+    isolated: bool = False,
+    judge: Judge = Judge(),
+    limit: int | None = LIMIT,
 ) -> Report:
     """Run two engines on one picture and compare what they compute; a is the reference. What one lacks is a
     failure.
 
-    isolated: as `compare_isolated`, b's layers are fed a's tensors.
+    isolated: as `compare_isolated`, b's layers are fed a's tensors. Raises TraceError for values beyond the
+    limit; ValueError if it is known from the picture's size that there will be.
     """
     only = () if isolated else judge.only
-    first = run(a, pixels, folder / "a.npz", a.backend.name, only)
+    if not only:
+        require_space(a, pixels, folder, limit, traces=2)
+    first = run(a, pixels, folder / "a.npz", a.backend.name, only, limit=limit)
     if isolated:
-        return compare_isolated(first, b, folder, judge=judge)
-    second = run(b, pixels, folder / "b.npz", b.backend.name, only)
+        return compare_isolated(first, b, folder, judge=judge, limit=limit)
+    second = run(b, pixels, folder / "b.npz", b.backend.name, only, limit=limit)
     return dataclasses.replace(judge, strict=True).compare(first, second)
 
 
 def compare_isolated(
-    reference: Trace, engine: Engine, folder: Path, *, chained: bool = False, judge: Judge = Judge()
+    reference: Trace,
+    engine: Engine,
+    folder: Path,
+    *,
+    chained: bool = False,
+    judge: Judge = Judge(),
+    limit: int | None = LIMIT,
 ) -> Report:
     """Compare layer by layer, each fed the input that the reference recorded, so that errors do not add up.
 
@@ -91,7 +119,13 @@ def compare_isolated(
     mode, fed = ("chained", "network") if chained else ("isolated", "layer")
     layers = list(layer_inputs(reference.names))
     outputs = feed(
-        reference, engine, folder / f"{mode}.npz", source=f"{engine.backend.name}, fed", chained=chained
+        reference,
+        engine,
+        folder / f"{mode}.npz",
+        source=f"{engine.backend.name}, fed",
+        chained=chained,
+        limit=limit,
+        used=_used(folder),
     )
     report = judge.compare(reference, outputs, layers)
     note = (
@@ -99,6 +133,21 @@ def compare_isolated(
         f"{len(reference) - len(layers)} tensors that are no layer's output were left out"
     )
     return dataclasses.replace(report, notes=(note, *_guilty(report), *report.notes), mode=mode)
+
+
+def require_space(
+    engine: Engine, pixels: Pixels, folder: Path, limit: int | None, *, traces: int = 1
+) -> None:
+    """ValueError if so many full traces of a picture have more than `limit` bytes, as far as its size
+    tells."""
+    height, width = pixels.array.shape[:2]
+    guess = estimate(engine, height, width, pixels.array.itemsize)
+    require_room(guess, limit, traces=traces, where=str(folder))
+
+
+def _used(folder: Path) -> int:
+    """Bytes of the files in a folder of temporary traces."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def _guilty(report: Report) -> Iterator[str]:

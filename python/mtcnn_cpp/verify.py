@@ -7,6 +7,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ import numpy as np
 
 from .backends.engine import Engine
 from .backends.onnx import OnnxRunner
-from .backends.runner import Runner, RunnerBackend
+from .backends.runner import Array, Runner, RunnerBackend
 from .backends.torch import TorchRunner
 from .detector import Detector
+from .formats.agreement.compute import Last
+from .formats.agreement.outlets import Held, hold
 from .formats.errors import PortError
+from .formats.heads import HEADS
+from .formats.onnx.guarded import graph_limits
 from .formats.read import import_model
 from .image import to_pixels
 from .model import Model
 from .reference.plan import STAGES
-from .rerun import compare_isolated, run
+from .rerun import compare_isolated, require_space, run
+from .trace.file.trace import Trace
 from .trace.judge.comparison import Judge
 from .trace.judge.faces import pair_up
 from .trace.judge.magnitudes import Magnitudes
@@ -30,10 +36,18 @@ from .trace.judge.plain import plain
 from .trace.judge.report import Report, Row
 from .trace.judge.tolerances import Tolerance
 from .trace.names import stage_of
+from .trace.record.capture import LIMIT
+from .trace.record.feed import GROUP
 from .trace.show.cases import Case
 from .types import Faces, ImageLike, StageName
 
 TOLERANCE = 1e-5  # of a layer's greatest magnitude
+# Words in an output's name that say which head it holds.
+HINTS = {
+    "class": ("prob", "cls", "class", "score"),
+    "box": ("box", "reg", "offset"),
+    "landmarks": ("landmark", "lmk", "point", "kps"),
+}
 BOX_TOLERANCE, SCORE_TOLERANCE = 0.01, 1e-5  # pixels; probability
 
 
@@ -54,6 +68,27 @@ class LayerCheck:
     chained: float
     chained_share: float
     ok: bool
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """One output of a file, as its user has it, over all levels or crops of the picture.
+
+    heads: what it holds, of class, box and landmarks. share: the largest difference, as a share of the last
+    layer's greatest magnitude. verdict: "ok", "different", or "not compared" if it is none of the network's.
+    text: what was found. `name` is empty for a head that no output holds.
+    """
+
+    stage: StageName
+    name: str
+    heads: tuple[str, ...]
+    share: float
+    verdict: str
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == "ok"
 
 
 @dataclass(frozen=True)
@@ -85,11 +120,14 @@ class Verification:
     layers: tuple[LayerCheck, ...]
     faces: FaceCheck
     tolerance: float
+    outputs: tuple[OutputCheck, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether all layers and the faces are within tolerance; a layer that no input reached is not."""
-        return self.faces.ok and all(layer.ok for layer in self.layers)
+        """Whether all layers, the faces and the files' own outputs are within tolerance; a layer that no
+        input reached is not, nor an output that nothing could be compared with."""
+        parts = all(layer.ok for layer in self.layers) and all(output.ok for output in self.outputs)
+        return self.faces.ok and parts
 
     @property
     def unreached(self) -> tuple[str, ...]:
@@ -111,6 +149,9 @@ class Verification:
                 words += f", in a chain {layer.chained_share:.1e}"
             share = layer.alone_share if layer.tensors else None
             result.append(Case(layer.stage, f"{layer.stage}/{layer.layer}", layer.ok, words, share=share))
+        for output in self.outputs:
+            name = f"{output.stage}/output {output.name}" if output.name else f"{output.stage}/outputs"
+            result.append(Case(output.stage, name, output.ok, output.text))
         core, port = self.faces.found
         words = f"core {core}, {self.port} {port}; boxes within {self.faces.box:.2g} px"
         return [*result, Case("final", "final/faces", self.faces.ok, words)]
@@ -134,34 +175,49 @@ def verify(
     detector: Detector | None = None,
     providers: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
+    limit: int | None = LIMIT,
 ) -> Verification:
     """Verify the networks exported into `folder` (.onnx, or .pt) on one picture.
 
     detector: the one that is right; None for OpenFace's networks on the core. providers: ONNX Runtime's
     execution providers, best first; None for the CPU. tolerance: what a layer may differ by, as a share of
-    its greatest magnitude, >= 0.
+    its greatest magnitude, >= 0. limit: the bytes that temporary traces may have together, in the system's
+    folder for temporary files; None for no limit.
 
     Raises FileNotFoundError for a folder that is not there, PortError for files that are no such networks,
-    MissingExtra, and what `Detector.detect` raises for the picture.
+    MissingExtra, ValueError for traces beyond the limit, and what `Detector.detect` raises for the picture.
     """
+    with graph_limits():
+        return _verify(Path(folder), image, detector, providers, tolerance, limit)
+
+
+def _verify(
+    folder: Path,
+    image: ImageLike,
+    detector: Detector | None,
+    providers: Sequence[str] | None,
+    tolerance: float,
+    limit: int | None,
+) -> Verification:
     core = (Detector() if detector is None else detector).engine
-    port = load_port(Path(folder), core, providers)
+    port = load_port(folder, core, providers)
     pixels = to_pixels(image)
     judge = Judge(Tolerance(share=tolerance))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         work = Path(name)
-        reference = run(core, pixels, work / "core.npz", "core")
-        alone = compare_isolated(reference, port, work, judge=judge)
-        chained = compare_isolated(reference, port, work, chained=True, judge=judge)
+        require_space(core, pixels, work, limit, traces=3)
+        reference = run(core, pixels, work / "core.npz", "core", limit=limit)
+        alone = compare_isolated(reference, port, work, judge=judge, limit=limit)
+        chained = compare_isolated(reference, port, work, chained=True, judge=judge, limit=limit)
         layers = tuple(check_layers(port.model, alone, chained))
-    return Verification(
-        port.backend.name, layers, compare_faces(core.run(pixels), port.run(pixels)), tolerance
-    )
+        outputs = tuple(check_outputs(reference, port, tolerance))
+    faces = compare_faces(core.run(pixels), port.run(pixels))
+    return Verification(port.backend.name, layers, faces, tolerance, outputs)
 
 
 def load_port(folder: Path, core: Engine, providers: Sequence[str] | None = None) -> Engine:
     """The networks in a folder as an engine with the core's options. PortError for other layers."""
-    runners = load_runners(folder, providers)
+    runners = load_runners(folder, core.model, providers)
     for stage, names in core.model.layer_names.items():
         if runners[stage].names != names:
             raise PortError(
@@ -171,21 +227,28 @@ def load_port(folder: Path, core: Engine, providers: Sequence[str] | None = None
     return Engine(backend, core.model, core.options, threads=1)
 
 
-def load_runners(folder: Path, providers: Sequence[str] | None = None) -> dict[StageName, Runner]:
-    """A runner for each of the three networks in a folder, by the kind of its files."""
+def load_runners(
+    folder: Path, model: Model, providers: Sequence[str] | None = None
+) -> dict[StageName, Runner]:
+    """A runner for each of the three networks in a folder, by the kind of its files; `model` has the layers
+    that are expected."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder with exported networks, found none")
     paths = {stage: folder / f"{stage}.onnx" for stage in STAGES}
     missing = [path.name for path in paths.values() if not path.exists()]
     if not missing:
-        return {stage: OnnxRunner(path, providers=providers) for stage, path in paths.items()}
+        layers = model.layer_names
+        return {
+            stage: OnnxRunner(path, providers=providers, layers=layers[stage])
+            for stage, path in paths.items()
+        }
     if len(missing) < len(paths):
         raise PortError(
             f"{folder}: expected pnet.onnx, rnet.onnx and onet.onnx, found no {', '.join(missing)}"
         )
     if any((folder / f"{stage}.pt").exists() for stage in STAGES):
-        model = import_model(folder)
-        return {name: TorchRunner(model.networks[name], stage.side) for name, stage in STAGES.items()}
+        theirs = import_model(folder)
+        return {name: TorchRunner(theirs.networks[name], stage.side) for name, stage in STAGES.items()}
     raise PortError(f"{folder}: expected pnet.onnx, rnet.onnx, onet.onnx, or the same as .pt, found neither")
 
 
@@ -205,6 +268,81 @@ def check_layers(model: Model, alone: Report, chained: Report) -> Iterator[Layer
             yield LayerCheck(
                 stage, layer, len(pairs), magnitude, farthest[0], shares[0], farthest[1], shares[1], ok
             )
+
+
+def check_outputs(reference: Trace, port: Engine, tolerance: float) -> Iterator[OutputCheck]:
+    """The files' own outputs, on the inputs of the reference's networks; nothing for runtimes whose files
+    have none."""
+    assert isinstance(port.backend, RunnerBackend)
+    for stage, runner in port.backend.runners.items():
+        if isinstance(runner, OnnxRunner):
+            yield from _check_stage(reference, stage, runner, tolerance)
+
+
+def _check_stage(
+    reference: Trace, stage: StageName, runner: OnnxRunner, tolerance: float
+) -> Iterator[OutputCheck]:
+    """Each output that is no layer's, and each head that is in none of them."""
+    last = runner.names[-1]
+    places = [name.rpartition("/")[0] for name in reference if name.endswith("/input")]
+    places = [place for place in places if stage_of(place) == stage]
+    if not places:
+        return
+    magnitude = Magnitudes(reference)[f"{places[0]}/{last}"]
+    seen: dict[str, list[tuple[Array, Held | None]]] = defaultdict(list)
+    count = 0
+    for batch in batches(reference, places):
+        values = np.stack([reference[f"{place}/{last}"] for place in batch]).astype(np.float64)
+        count = values.shape[1]
+        right = Last(values, np.full_like(values, magnitude))
+        inputs = np.stack([reference[f"{place}/input"] for place in batch])
+        for name, output in runner.run_outputs(inputs).items():
+            if name == last or name not in runner.names:
+                seen[name].append((output, hold(output, right, tuple(range(count)))))
+    missing = [name for name, columns in HEADS.items() if columns.start < count]
+    for name, found in seen.items():
+        check = _check_output(stage, name, found, tolerance)
+        missing = [head for head in missing if head not in check.heads]
+        yield check
+    if missing:
+        text = f"no output of the graph holds the {', '.join(missing)} values"
+        yield OutputCheck(stage, "", (), math.inf, "different", text)
+
+
+def _check_output(
+    stage: StageName, name: str, found: Sequence[tuple[Array, Held | None]], tolerance: float
+) -> OutputCheck:
+    """One output on all inputs: what it holds, and how far it is from that."""
+    title, (first, _) = f"output {name!r}", found[0]
+    held = [one for _, one in found if one is not None]
+    if len(held) < len(found):
+        text = f"{title} {first.shape} is none of the network's values, and was not compared"
+        return OutputCheck(stage, name, (), math.inf, "not compared", text)
+    share = max(one.distance for one in held)
+    heads = frozenset.intersection(*(one.heads for one in held))
+    if share > tolerance or not heads:
+        text = f"{title} is not what the network computes: it differs by {share:.1e}"
+        return OutputCheck(stage, name, (), share, "different", text)
+    ordered = tuple(head for head in HEADS if head in heads)
+    text = f"{title} holds the {', '.join(ordered)} values"
+    notes = [f"class through a {one.through}" for one in held if one.through]
+    notes += [f"lying as {one.axes}" for one in held if one.axes]
+    text += "".join(f", {note}" for note in dict.fromkeys(notes))
+    hinted = {head for head, words in HINTS.items() if any(word in name.lower() for word in words)}
+    wrong = ""
+    if hinted and not hinted & heads:
+        wrong = f", not the {' and '.join(sorted(hinted))} values that its name says"
+    elif first.dtype != np.float32:
+        wrong = f" as {first.dtype}, expected float32"
+    return OutputCheck(stage, name, ordered, share, "different" if wrong else "ok", text + wrong)
+
+
+def batches(reference: Trace, places: Sequence[str]) -> Iterator[list[str]]:
+    """Levels one by one, crops in groups of some."""
+    for _, group in groupby(places, lambda place: reference.entry(f"{place}/input").shape):
+        alike = list(group)
+        for start in range(0, len(alike), GROUP):
+            yield alike[start : start + GROUP]
 
 
 def distance(row: Row) -> float:

@@ -85,7 +85,7 @@ def test_a_large_capture_needs_yes(picture: Path, tmp_path: Path, monkeypatch: p
     refused = run(*command)
     assert refused.exit_code == 2
     assert "about 0.4 MB for picture and PNet" in refused.stderr
-    assert "that is more than 2 GiB; allow it with --yes" in refused.stderr
+    assert "that is more than 0.000279397 GiB; allow it with --yes, or capture less" in refused.stderr
     monkeypatch.setattr(capture, "LIMIT", 600_000)  # PNet alone fits
     refused = run(*command)
     assert refused.exit_code == 2

@@ -12,7 +12,7 @@ from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Sample, read_picture
 from .lines import print_line
-from .options import BACKENDS, CascadeOptions, ModelPath, Threads, make_detector
+from .options import BACKENDS, CascadeOptions, ModelPath, Threads, Yes, make_detector
 from .reports import Format, Isolated, JudgeOptions, ReportOptions, console, grid, number, show
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def compare(
         typer.Option(help="Where to draw both detections (a green, b blue).", show_default="NAME_A_B.png"),
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw nothing.")] = False,
+    yes: Yes = False,
     judging: JudgeOptions = JudgeOptions(),
     output: ReportOptions = ReportOptions(),
     cascade: CascadeOptions = CascadeOptions(),
@@ -49,6 +50,7 @@ def compare(
     """
     from ..image import to_pixels
     from ..rerun import compare_engines
+    from ..trace.record.capture import LIMIT
 
     with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         name, pixels = read_picture(image, sample)
@@ -65,6 +67,7 @@ def compare(
             Path(folder),
             isolated=isolated,
             judge=judging.judge(),
+            limit=None if yes else LIMIT,
         )
         faces = pairs_of(*found)
         if output.format is Format.table:

@@ -17,8 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="The reference: a trace file.")],
-    b: Annotated[Path, typer.Argument(help="The trace file to judge.")],
+    a: Annotated[
+        Path, typer.Argument(help="The reference: a trace, plain arrays (.npz), or a folder of .npy files.")
+    ],
+    b: Annotated[Path, typer.Argument(help="What to compare with it: a file or folder of the same kinds.")],
+    names: Annotated[
+        Path | None, typer.Option(help="A JSON file: names of arrays in B, to those of a trace.")
+    ] = None,
     judging: JudgeOptions = JudgeOptions(),
     output: ReportOptions = ReportOptions(),
 ) -> None:
@@ -26,7 +31,7 @@ def diff(
 
     Exit code 0: all passed; 1: something differs; 2: they cannot be compared.
     """
-    from ..trace import Trace
+    from ..doctor.whole.theirs import read_theirs
 
-    with errors_reported(), file_named(a, b), Trace.load(a) as first, Trace.load(b) as second:
+    with errors_reported(), file_named(a, b), read_theirs(a) as first, read_theirs(b, names) as second:
         show(judging.judge().compare(first, second), output)

@@ -10,8 +10,9 @@ import typer
 
 from ..trace.judge.plain import plain
 from .errors import INCOMPLETE, errors_reported
+from .groups import grouped
 from .lines import print_line
-from .options import MinFace, ModelPath
+from .options import GraphOptions, MinFace, ModelPath
 from .reports import AnyFormat, Format, console
 from .trace_doctor import examine_trace, show_trace
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(doctor)
+    app.command()(grouped(doctor))
 
 
 def doctor(
@@ -67,6 +68,7 @@ def doctor(
     ] = False,
     min_face: MinFace = 40,
     format: AnyFormat = Format.table,
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Compare a port's numbers (or its outputs on a picture, or a whole trace) with OpenFace's, and name
     what was done to them.
@@ -86,7 +88,8 @@ def doctor(
         if story:
             tell_story(picture or [], min_face)
             return
-        found = examine(file, outputs, picture or [], stage, min_face)
+        with graphs.limits():
+            found = examine(file, outputs, picture or [], stage, min_face)
         if fix is not None:
             write_fix(found, fix)
         show(found, format)
@@ -99,9 +102,7 @@ def doctor(
 def examine(
     file: Path | None, outputs: Path | None, pictures: list[Path], stage: str, min_face: float
 ) -> list[Diagnosis]:
-    from ..doctor import diagnose_file
-
-    found = [] if file is None else diagnose_file(file)
+    found = [] if file is None else examine_file(file)
     if outputs is not None:
         if len(pictures) != 1:
             raise ValueError(f"--outputs needs the one --picture that they belong to, found {len(pictures)}")
@@ -109,6 +110,23 @@ def examine(
     if not found:
         raise ValueError("expected a network's file, or --outputs with --picture, or --story")
     return found
+
+
+def examine_file(file: Path) -> list[Diagnosis]:
+    from ..doctor import diagnose_file
+    from ..doctor.whole.theirs import holds_tensors
+    from ..formats.errors import PortError
+
+    try:
+        return diagnose_file(file)
+    except PortError as error:
+        if holds_tensors(file):
+            raise ValueError(
+                f"{file}: expected a network, found what a detection computed (a trace, or arrays); name the "
+                f"trace of a right detection of the same image: mtcnn-cpp doctor {file} --against gold.npz "
+                "(mtcnn-cpp dump IMAGE -o gold.npz makes it)"
+            ) from error
+        raise
 
 
 def examine_outputs(outputs: Path, picture: Path, stage: str, min_face: float) -> Diagnosis:

@@ -12,7 +12,7 @@ from .errors import errors_reported
 from .groups import grouped
 from .inputs import OneImage, Only, Sample, read_picture
 from .lines import print_line
-from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
+from .options import Backend, CascadeOptions, ModelPath, Threads, Yes, make_detector
 
 if TYPE_CHECKING:
     from ..backends.engine import Engine
@@ -40,7 +40,7 @@ def dump(
     capture: Annotated[
         Level, typer.Option(help="names and shapes; with statistics; with SHA-256; with all values.")
     ] = Level.full,
-    yes: Annotated[bool, typer.Option("--yes", help="Allow more than 2 GiB of values.")] = False,
+    yes: Yes = False,
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
@@ -65,12 +65,9 @@ def dump(
 
 def announce(engine: Engine, pixels: Pixels, limit: int | None) -> None:
     """Say how large the file will be. ValueError where that is more than `limit` bytes (None: no limit)."""
-    from ..trace.record.estimate import estimate
+    from ..trace.record.estimate import estimate, require_room
 
     height, width = pixels.array.shape[:2]
     guess = estimate(engine, height, width, pixels.array.itemsize)
     print_line(f"about {guess}", err=True)
-    if limit is not None and guess.pnet > limit:
-        raise ValueError(
-            "that is more than 2 GiB; allow it with --yes, or capture less (--only, --capture hash)"
-        )
+    require_room(guess, limit)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .errors import INCOMPLETE, errors_reported
+from .groups import grouped
 from .lines import print_line
+from .options import GraphOptions
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -23,7 +26,7 @@ class Kind(str, enum.Enum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(export)
+    app.command()(grouped(export))
 
 
 def export(
@@ -43,12 +46,13 @@ def export(
         bool,
         typer.Option("--check", help="ONNX, torch: run what was written and compare it with the core."),
     ] = False,
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Write PNet, RNet and ONet as ONNX, as state_dicts for facenet-pytorch, as one .npz, or as .dat.
 
     Exit code 0: written (and right, with --check); 1: written, but the check failed; 2: it could not be done.
     """
-    with errors_reported():
+    with errors_reported(), graphs.limits():
         if all_layers and kind is not Kind.onnx:
             raise ValueError(f"--all-layers is for onnx, found {kind.value}")
         if check and kind not in (Kind.onnx, Kind.torch):
@@ -64,7 +68,14 @@ def read_model(source: Path | None) -> Model:
     from ..formats import import_model
     from ..model import Model
 
-    return Model.default() if source is None else import_model(source)
+    if source is None:
+        return Model.default()
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        model = import_model(source)
+    for note in notes:
+        typer.echo(f"note: {note.message}", err=True)
+    return model
 
 
 def write(kind: Kind, model: Model, out: Path, all_layers: bool) -> list[Path]:

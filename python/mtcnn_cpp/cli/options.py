@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast, get_args
@@ -25,6 +26,9 @@ Threads: TypeAlias = Annotated[
     int, typer.Option(help="At most so many; 0 for the CPUs this process may use, or MTCNN_CPP_THREADS.")
 ]
 Backend: TypeAlias = Annotated[str, typer.Option(help=f"Who computes: {BACKENDS}")]
+Yes: TypeAlias = Annotated[
+    bool, typer.Option("--yes", help="Allow more than 2 GiB of values in trace files, temporary ones too.")
+]
 ModelPath: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -48,6 +52,26 @@ class CascadeOptions:
 
     def checked(self) -> Options:
         return Options(**asdict(self))
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """Limits of graphs from files, which run in a process of their own."""
+
+    graph_seconds: Annotated[
+        float, typer.Option(help="Longest time of one run of an ONNX graph, in seconds.")
+    ] = 60.0
+    graph_memory: Annotated[
+        float, typer.Option(help="Most memory that the process of an ONNX graph may take, in GiB.")
+    ] = 2.0
+
+    def limits(self) -> AbstractContextManager[None]:
+        """A block in which these limits hold, and all graphs share one process."""
+        from ..formats.onnx.guarded import graph_limits
+
+        if not 0 < self.graph_memory < 1 << 20:
+            raise ValueError(f"--graph-memory: expected GiB above 0, got {self.graph_memory:g}")
+        return graph_limits(seconds=self.graph_seconds, memory=int(self.graph_memory * (1 << 30)))
 
 
 def make_detector(

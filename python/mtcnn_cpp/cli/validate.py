@@ -10,7 +10,7 @@ import typer
 
 from .errors import errors_reported, file_named
 from .groups import grouped
-from .options import Backend, ModelPath, Threads, make_detector
+from .options import Backend, ModelPath, Threads, Yes, make_detector
 from .reports import Isolated, JudgeOptions, ReportOptions, show
 
 
@@ -24,6 +24,7 @@ def validate(
         Path | None, typer.Option(help="The picture, for traces that hold no pixels.", show_default=False)
     ] = None,
     isolated: Isolated = False,
+    yes: Yes = False,
     judging: JudgeOptions = JudgeOptions(),
     output: ReportOptions = ReportOptions(),
     threads: Threads = 0,
@@ -36,6 +37,7 @@ def validate(
     """
     from ..rerun import validate as run_again
     from ..trace import Trace
+    from ..trace.record.capture import LIMIT
 
     with (
         errors_reported(),
@@ -45,6 +47,12 @@ def validate(
     ):
         detector = make_detector(model, captured.options, threads=threads, backend=backend)
         report = run_again(
-            captured, detector.engine, Path(folder), image=picture, isolated=isolated, judge=judging.judge()
+            captured,
+            detector.engine,
+            Path(folder),
+            image=picture,
+            isolated=isolated,
+            judge=judging.judge(),
+            limit=None if yes else LIMIT,
         )
         show(report, output)

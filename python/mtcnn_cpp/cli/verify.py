@@ -12,7 +12,7 @@ from .ci import CiOptions, give
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
 from .inputs import Sample, read_picture
-from .options import MinFace, ModelPath
+from .options import GraphOptions, MinFace, ModelPath, Yes
 from .reports import AnyFormat, Format, console, grid, print_json, say
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ def verify(
         list[str] | None, typer.Option(help="An execution provider of ONNX Runtime (repeatable).")
     ] = None,
     min_face: MinFace = Options.min_face,
+    yes: Yes = False,
     model: ModelPath = None,
     format: AnyFormat = Format.table,
     output: CiOptions = CiOptions(),
+    graphs: GraphOptions = GraphOptions(),
 ) -> None:
     """Run every layer of each network in ONNX Runtime (or PyTorch), alone and in a chain, and whole
     detections.
@@ -47,11 +49,20 @@ def verify(
     """
     with errors_reported():
         from ..detector import Detector
+        from ..trace.record.capture import LIMIT
         from ..verify import verify as run
 
         _, pixels = read_picture(image, sample or image is None)
         detector = Detector(model, min_face=min_face)
-        found = run(folder, pixels, detector=detector, providers=provider, tolerance=tolerance)
+        with graphs.limits():
+            found = run(
+                folder,
+                pixels,
+                detector=detector,
+                providers=provider,
+                tolerance=tolerance,
+                limit=None if yes else LIMIT,
+            )
         give(found.cases(), headline(found), f"{folder} against core", output)
         if format is Format.json:
             print_json(found.to_dict())
@@ -79,6 +90,8 @@ def show(found: Verification) -> None:
         f"faces: core {core}, {found.port} {port}; boxes within {faces.box:.2g} px, "
         f"scores {faces.score:.2g}, landmarks {faces.landmark:.2g} px, IoU at least {faces.iou:.7f}"
     )
+    for output in found.outputs:
+        say(f"{output.stage}: {output.text}", "" if output.ok else "red")
     say(headline(found))
 
 
@@ -90,6 +103,10 @@ def headline(found: Verification) -> str:
         return f"right: every layer within {found.tolerance:g} of its greatest magnitude ({count} tensors)"
     if wrong is not None:
         return f"the first layer that is wrong by itself: {wrong.stage} {wrong.layer}"
+    for verdict, title in (("different", "wrong"), ("not compared", "not verified")):
+        for output in found.outputs:
+            if output.verdict == verdict:
+                return f"{title}: {output.stage}: {output.text}"
     if found.unreached:
         networks = ", ".join(dict.fromkeys(name.partition("/")[0] for name in found.unreached))
         return f"not verified: no input reached {networks}; give a picture with a face in it"

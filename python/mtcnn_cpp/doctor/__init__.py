@@ -2,8 +2,8 @@
 
 From a file: `examine` lays its network beside OpenFace's, cut into `segments`. The structure is looked at in
 `weighted`, `orders` and `pools`, the numbers in `arrange`, `normalisation`, `vectors` and `values`; `fix`
-writes what can be put right. A graph is also run (`agreement`, on inputs of `drawn`, in `runtime`) and its
-outputs (`outlets`) held against what was read from it (`compute`).
+writes what can be put right. A graph is also run (`agreement`) and its outputs held against what was read
+from it (`formats.agreement`).
 
 From what a port computed on a picture: `outputs`, with the `preparations` of the picture that are tried.
 `story` makes the three well-known errors again.

@@ -10,6 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..formats.agreement.compute import PARTED, Wide, compute, compute_last
+from ..formats.agreement.drawn import Drawn, draw
+from ..formats.agreement.outlets import distant, hold, lay, magnitude
+from ..formats.agreement.running import Array, NotRun, Running
 from ..formats.dat import from_network
 from ..formats.errors import MissingExtra
 from ..formats.found import FoundGraph, FoundLayer, FoundNetwork
@@ -17,12 +21,8 @@ from ..formats.heads import HEADS
 from ..formats.recognise import official
 from ..types import FloatArray, StageName
 from .arrange import Order
-from .compute import PARTED, Wide, compute, compute_last
-from .drawn import Drawn, draw
 from .findings import Finding
 from .normalisation import RAW
-from .outlets import distant, hold, lay, magnitude
-from .runtime import Array, NotRun, Running
 
 # Of the magnitudes that are added up for an output. A runtime adds them in float32, in an order of its own,
 # layer after layer; that made 1e-6 at most in 3,000 runs of OpenFace's graphs. The mildest operator that is

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..formats import flat
+from ..formats.agreement.outlets import Order as Order
 from ..types import FloatArray
 
-Order = tuple[int, ...]
 Turn = Callable[[FloatArray], FloatArray]
 Reading = tuple[str, str | None]  # a turn, and the order in which a dense input is laid flat
 

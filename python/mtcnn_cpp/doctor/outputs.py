@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..formats.agreement.compute import PARTED
 from ..formats.errors import PortError
 from ..formats.recognise import official
 from ..reference.model import MaxPool, Network
 from ..reference.plan import Size, walk
 from ..types import FloatArray, ImageLike, StageName
-from .compute import PARTED
 from .findings import Diagnosis, Finding
 from .places import Place, choose, fits, places_in, whole
 from .pools import floored

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detector import Detector
+from ..formats.agreement.compute import compute
 from ..formats.dat import from_network
 from ..formats.recognise import official
 from ..image import to_pixels
 from ..reference.plan import STAGES, Size, walk
 from ..trace.file.trace import to_bgr
 from ..types import FloatArray, ImageLike, StageName
-from .compute import compute
 from .preparations import FITS, NORMALISATIONS, ORDERS, RIGHT, Preparation, share
 
 WHOLE = "the whole picture"

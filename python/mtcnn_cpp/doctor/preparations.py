@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..formats.agreement.compute import PARTED, compute
 from ..formats.dat import from_network
 from ..reference import network as reference
 from ..reference.layers import conv2d
 from ..reference.model import Conv2d, Network
 from ..types import FloatArray
-from .compute import PARTED, compute
 from .findings import Finding
 
 # Centre and divisor; v is a pixel's value, 0 … 255. The first is right.

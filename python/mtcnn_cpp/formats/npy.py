@@ -48,7 +48,7 @@ def from_table(table: Mapping[str, Mapping[str, npt.NDArray[Any]]], source: str)
     """
     rows: list[Row] = []
     for name, fields in table.items():
-        if not fields or set(fields) - {"weights", "biases", "alpha"}:
+        if set(fields) not in ({"weights", "biases"}, {"weights"}, {"alpha"}):
             there = ", ".join(fields) or "none"
             raise PortError(f"{source}: {name}: expected weights and biases, or alpha; found {there}")
         if not all(isinstance(array, np.ndarray) for array in fields.values()):

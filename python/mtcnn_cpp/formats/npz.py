@@ -87,7 +87,7 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[Fou
     missing. PortError for other names and shapes."""
     named: dict[str, dict[str, dict[str, npt.NDArray[Any]]]] = {}
     for key, array in arrays.items():
-        stage, layer, field = (*key.split("/"), "", "")[:3]
+        stage, layer, field = parts if len(parts := key.split("/")) == 3 else ("", "", "")
         if stage not in STAGES or not field:
             raise PortError(
                 f"{source}: {key}: expected a name like pnet/conv1/kernel (pnet, rnet or onet first)"
@@ -104,6 +104,11 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[Fou
 
 def from_fields(name: str, fields: Mapping[str, npt.NDArray[Any]], source: str) -> FoundLayer:
     """One layer of its arrays, in the shapes that `Model.arrays` states."""
+    if not any(set(fields) - {"bias"} == {name} for name in ("kernel", "weights")) and len(fields) != 1:
+        raise PortError(
+            f"{source}: {name}: expected kernel and bias, weights and bias, slopes or window, "
+            f"found {', '.join(fields)}"
+        )
     bias = as_float(fields["bias"]).ravel() if "bias" in fields else None
     if "kernel" in fields and fields["kernel"].ndim == 4:
         return FoundConv(name, as_float(fields["kernel"]), bias)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..model import INDEX, Model, read_index
 from ..reference.plan import STAGES
+from .agreement.imported import check_imported
 from .assemble import assemble
 from .dat import read_dat
 from .errors import PortError, reading, shown
@@ -15,6 +16,7 @@ from .found import FoundNetwork, FoundNetworks
 from .joblib import read_joblib
 from .npy import read_npy
 from .npz import read_npz
+from .onnx.guarded import graph_limits
 from .onnx.read import read_onnx
 from .recognise import recognise
 from .state_dict import read_torch
@@ -36,13 +38,22 @@ def import_model(path: str | Path) -> Model:
     """All three networks of a folder or file, of any kind that `read_found` reads; `.save` writes them as
     `.dat`.
 
-    Raises as `read_found`; PortError too where a network is missing, or holds what a `.dat` cannot.
+    A graph is also run, in a process of its own with limits (`graph_limits`), and must compute
+    what was read from it. A Softmax of the class values at its end is left out, with a warning: the detector
+    applies it.
+
+    Raises as `read_found`; PortError too if a network is missing, or computes or holds what a `.dat` cannot.
     """
     found = read_found(path)
     missing = [stage for stage in STAGES if stage not in found]
     if missing:
         raise PortError(f"{path}: expected the three networks, found no {', '.join(missing)}")
-    return Model(**{stage: assemble(network, stage) for stage, network in found.items()})
+    model = Model(**{stage: assemble(network, stage) for stage, network in found.items()})
+    with graph_limits():
+        for stage, network in found.items():
+            with reading(network.source):
+                check_imported(network, model.networks[stage], stage)
+    return model
 
 
 def read_found(path: str | Path) -> FoundNetworks:

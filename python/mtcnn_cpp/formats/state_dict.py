@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..reference.model import Network
 from ..reference.plan import STAGES
 from ..types import StageName
 from . import flat
-from .errors import PortError, need, reading, words
+from .errors import PortError, need, reading, shown, words
 from .facenet import to_state_dict
 from .found import FoundActivation, FoundConv, FoundDense, FoundNetwork
 from .limits import Budget
@@ -74,6 +75,10 @@ def load_arrays(torch: Any, data: bytes, path: str | Path) -> dict[str, npt.NDAr
     except Exception as error:  # its class depends on what is wrong, and on torch's version
         raise PortError(f"refused: not a file of tensors alone ({words(error)})") from error
     if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
+        others = [str(name) for name in held if name != "state_dict"]
+        if others:
+            told = shown(f"{path}: its state_dict was read; left out: {', '.join(others)}")
+            warnings.warn(told, UserWarning, stacklevel=2)
         held = held["state_dict"]
     if not isinstance(held, Mapping) or not all(isinstance(value, torch.Tensor) for value in held.values()):
         raise PortError(f"expected a state_dict (names → tensors), found {type(held).__name__}")
@@ -133,6 +138,11 @@ def from_state_dict(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> Foun
             order = flat.FACENET if name.rpartition(".")[2].startswith("dense") else flat.NCHW
             rows.append(FoundDense(name, values.T, bias, order))
             orders.add(order)
+        elif values.ndim == 1 and bias is not None:
+            raise PortError(
+                f"{source}: {name}: expected slopes without a bias (a PReLU), found a weight and a bias of "
+                f"shape {values.shape}, as a normalisation has"
+            )
         elif values.ndim == 1:
             rows.append(FoundActivation(name, "PRelu", values))
         else:

@@ -30,9 +30,11 @@ def found_from_table(layers: Iterable[Row], source: str, note: str) -> FoundNetw
     rows = list(layers)
     joined = join_heads([row for row in rows if not isinstance(row, FoundActivation)])
     ours = official(recognise(joined, source))
-    slopes = {
-        before.name: row for before, row in pairwise(rows) if isinstance(row, FoundActivation)
-    }  # by the layer that they follow
+    slopes = {  # by the layer that they follow
+        before.name: row
+        for before, row in pairwise(rows)
+        if isinstance(row, FoundActivation) and not isinstance(before, FoundActivation)
+    }
     result: list[FoundLayer] = []
     weighted = iter(joined)
     for name, layer in zip(ours.names, ours.layers, strict=True):
@@ -42,6 +44,9 @@ def found_from_table(layers: Iterable[Row], source: str, note: str) -> FoundNetw
             result.append(next(weighted))
         elif result[-1].name in slopes:
             result.append(slopes[result[-1].name])
+    for row in rows:
+        if isinstance(row, FoundActivation) and row not in result:
+            raise PortError(f"{source}: {row.name}: expected slopes after a layer that has a PReLU")
     return FoundNetwork(source, tuple(result), complete=False, notes=(note,) if note else ())
 
 

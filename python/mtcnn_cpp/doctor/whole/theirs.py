@@ -19,6 +19,7 @@ from ...trace.names import hint, is_pattern
 from .fault import Array
 
 PLACE = re.compile(r"pnet(/level\d{2,4})?|[ro]net(/crop\d{3,5})?|final")  # where a tensor may stand
+NUMBERS = re.compile(r"[./](weight|bias|kernel|weights|slopes|window)$")  # names of a network's arrays
 WHOLE_NUMBERS = ("keep", "nms_keep")
 
 
@@ -40,6 +41,20 @@ def read_theirs(path: str | Path, names: str | Path | None = None) -> Trace:
                 arrays = dict(trace)
     mapping = None if names is None else read_names(Path(names))
     return Trace.from_arrays(named(arrays, mapping, str(path)), source=str(path))
+
+
+def holds_tensors(path: str | Path) -> bool:
+    """Whether a file or folder holds what a detection computed, and no network: a trace, or arrays of which
+    none is named as a network's numbers are. False for what cannot be read."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            files = list(path.rglob("*.npy"))
+            return bool(files) and all(read_npy(file).dtype.kind in "fiub" for file in files)
+        names = NpzReader(path).names if path.suffix.lower() == ".npz" else []
+    except (TraceError, OSError):
+        return False
+    return MANIFEST in names or (bool(names) and not any(NUMBERS.search(name) for name in names))
 
 
 def read_folder(path: Path) -> dict[str, Array]:

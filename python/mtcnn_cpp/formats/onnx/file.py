@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,7 @@ def read_model(path: str | Path) -> onnx.ModelProto:
         raise PortError(f"{path}: expected an ONNX file, found bytes that are not one ({told})") from error
     if not model.graph.node:
         raise PortError(f"{path}: expected an ONNX graph, found one without a single operator")
-    tensors: list[Any] = [*model.graph.initializer]
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            tensors += [attribute.t, *attribute.tensors]
-    external = [one for one in tensors if one.data_location == onnx.TensorProto.EXTERNAL]
+    external = list(outside_tensors(model))
     try:
         take_in(external, path.parent)
     except (OSError, ValueError) as error:
@@ -40,6 +36,27 @@ def read_model(path: str | Path) -> onnx.ModelProto:
             "put it beside the ONNX file"
         ) from error
     return model  # type: ignore[no-any-return]
+
+
+def outside_tensors(model: onnx.ModelProto) -> Iterator[Any]:
+    """Each tensor of a graph whose values are in another file, those of graphs within it too."""
+    onnx = need("onnx", "'mtcnn-cpp[onnx]'", "reading ONNX")
+    for tensor in tensors_in(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            yield tensor
+
+
+def tensors_in(message: Any) -> Iterator[Any]:
+    """Each TensorProto anywhere in a message of ONNX."""
+    waiting = [message]
+    while waiting:
+        message = waiting.pop()
+        if message.DESCRIPTOR.full_name == "onnx.TensorProto":
+            yield message
+            continue
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting += [value] if hasattr(value, "ListFields") else list(value)
 
 
 def take_in(tensors: Iterable[Any], folder: Path) -> None:

@@ -31,14 +31,20 @@ class Recorder:
     """Give `tap` to a detection; then `entries` describe the tensors whose names fit `only`, in order.
 
     store: called with name and array of each of them, at level "full". only: patterns; none for all. limit:
-    the bytes of values that may be stored, None for no limit; TraceError beyond it.
+    the bytes of values that may be stored, None for no limit; TraceError beyond it. used: how many of these
+    are taken already.
     """
 
     def __init__(
-        self, capture: Capture, store: Tap, only: Sequence[str] = (), limit: int | None = None
+        self,
+        capture: Capture,
+        store: Tap,
+        only: Sequence[str] = (),
+        limit: int | None = None,
+        used: int = 0,
     ) -> None:
         self.entries: list[Entry] = []
-        self.nbytes = 0
+        self.nbytes = used
         self._capture = capture
         self._store = store
         self._wanted = matcher(only) if only else lambda name: True

@@ -51,15 +51,16 @@ def dump(
     only: Sequence[str] = (),
     capture: str = "full",
     limit: int | None = LIMIT,
+    used: int = 0,
 ) -> Manifest:
     """As `record`, but into a trace file: each tensor is written as it comes, and none is kept in memory.
 
-    limit: the bytes of values that the file may hold, None for no limit. Returns the manifest. Also raises
-    TraceError where the file cannot be written.
+    limit: the bytes of values that the file may hold, None for no limit; used: how many of these other files
+    have taken. Returns the manifest. Also raises TraceError where the file cannot be written.
     """
     level = _check(engine, only, capture)
     with NpzWriter(Path(path)) as writer:
-        recorder = Recorder(level, writer.add, only, limit)
+        recorder = Recorder(level, writer.add, only, limit, used)
         if level == "full":
             writer.add(PICTURE, to_bgr(pixels))
         manifest = _run(engine, pixels, recorder, only, level)

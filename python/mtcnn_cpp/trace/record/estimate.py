@@ -38,6 +38,16 @@ def estimate(engine: Engine, height: int, width: int, itemsize: int = 1) -> Esti
     )
 
 
+def require_room(guess: Estimate, limit: int | None, *, traces: int = 1, where: str = "") -> None:
+    """ValueError if so many traces of that size have more than `limit` bytes (None: no limit). where: the
+    folder of temporary ones."""
+    if limit is None or traces * guess.pnet <= limit:
+        return
+    size = f"{traces} temporary traces in {where}, each {guess}: " if where else ""
+    less = "use a smaller image or a larger --min-face" if where else "capture less (--only, --capture hash)"
+    raise ValueError(f"{size}that is more than {limit / 2**30:g} GiB; allow it with --yes, or {less}")
+
+
 def _values(network: Network, size: Size | None) -> int:
     """Numbers in the input and in every layer's output; 0 where the input is too small."""
     steps = list(walk(network, size))

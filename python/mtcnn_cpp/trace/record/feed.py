@@ -20,17 +20,26 @@ from ..names import layer_inputs, stage_of
 GROUP = 64  # crops in one batch
 
 
-def feed(reference: Trace, engine: Engine, path: Path, *, source: str, chained: bool = False) -> Trace:
+def feed(
+    reference: Trace,
+    engine: Engine,
+    path: Path,
+    *,
+    source: str,
+    chained: bool = False,
+    limit: int | None = None,
+    used: int = 0,
+) -> Trace:
     """What the engine's layers make of the reference's tensors, as a trace in the file `path`.
 
     Every layer is fed the input that the reference recorded. With `chained`, a network's first layer is, and
     each other layer gets what the one before it gave. Layers that the engine lacks are left out. reference: a
-    complete trace with values. source: what reports call the new trace.
+    complete trace with values. source: what reports call the new trace. limit, used: as of `dump`.
     """
     inputs = layer_inputs(reference.names)
     runners = _runners(engine)
     with NpzWriter(path) as writer:
-        recorder = Recorder("full", writer.add)
+        recorder = Recorder("full", writer.add, (), limit, used)
         if reference.manifest.picture is not None:
             writer.add(PICTURE, reference.picture)
         for places, layers in _batches(reference, inputs):

@@ -8,8 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...formats.errors import need
+from ...formats.errors import PortError, need
 from ...formats.onnx.file import read_model
+from ...formats.onnx.guarded import GuardedGraph, NotRun
 from ..errors import TraceError
 from ..names import hint
 from .batches import Batches
@@ -37,11 +38,13 @@ class OnnxRecorder(Batches):
     ) -> dict[str, NDArray[Any]]:
         """Run the graph on one batch. names: tensors of the graph (its inputs too) to the names of tensors.
 
+        The graph runs in a process of its own, with limits (`formats.graph_limits`).
+
         Returns the graph's own outputs by name. Raises TraceError for a tensor that the graph lacks, and for
-        what ONNX Runtime refuses, MissingExtra without onnx or onnxruntime, PortError for a damaged file.
+        what ONNX Runtime refuses or a limit stops, MissingExtra without onnx or onnxruntime, PortError for a
+        damaged file.
         """
         onnx = need("onnx", EXTRA, "reading ONNX")
-        runtime = need("onnxruntime", EXTRA, "running ONNX")
         model = read_model(os.fspath(path))
         made = [output for node in model.graph.node for output in node.output]
         own = [value.name for value in model.graph.output]
@@ -50,16 +53,11 @@ class OnnxRecorder(Batches):
                 raise TraceError(f"{path}: the graph has no tensor {name!r}{hint(name, made)}")
         more = [name for name in names if name not in own and name not in feeds]
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
-        options = runtime.SessionOptions()
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4  # its errors are raised; it need not print them too
         try:
-            session = runtime.InferenceSession(model.SerializeToString(), options, providers=list(providers))
-            values = session.run([*own, *more], dict(feeds))
-        except Exception as error:  # the runtime's classes have no common base
-            reason = str(error).strip().partition("\n")[0]
-            raise TraceError(f"{path}: ONNX Runtime cannot run the graph ({reason})") from error
-        found = dict(zip([*own, *more], values, strict=True))
+            graph = GuardedGraph(model, runtime="onnxruntime", threads=0, providers=providers)
+            found = graph.run(feeds, [*own, *more])
+        except (NotRun, PortError) as error:
+            raise TraceError(f"{path}: ONNX Runtime cannot run the graph ({error})") from error
         for name, ours in names.items():
             self.add(ours, found[name] if name in found else feeds[name])
         return {name: found[name] for name in own}

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..formats import flat
-from ..formats.found import FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
+from .. import flat
+from ..found import FoundActivation, FoundConv, FoundDense, FoundNetwork, FoundPool
 
 Wide = npt.NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..formats.errors import need
-from ..formats.found import FoundGraph
-from ..reference.plan import STAGES, Size
-from ..types import StageName
+from ...reference.plan import STAGES, Size
+from ...types import StageName
+from ..errors import need
+from ..found import FoundGraph
 from .compute import Wide
 
 # Height and width differ, and no map that leaves PNet has as many rows or columns as there are heads'

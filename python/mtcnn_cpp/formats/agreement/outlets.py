@@ -10,54 +10,58 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ..formats.heads import HEADS
-from .arrange import Order
+from ..heads import HEADS
 from .compute import Last, Wide
+
+Order: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Held:
     """`heads`: whose values an output holds. `distance`: how far it is from them at most, as a share of the
-    greatest sum of magnitudes. `axes`: how its maps lie, where that is not (c, y, x)."""
+    greatest sum of magnitudes. `axes`: how its maps lie, where that is not (c, y, x). `through`: "Softmax" or
+    "LogSoftmax", if the class values went through one."""
 
     heads: frozenset[str]
     distance: float
     axes: str = ""
+    through: str = ""
 
 
 def hold(found: npt.NDArray[Any], last: Last, order: Order) -> Held | None:
     """The nearest that an output can hold of the last layer's values; None where it has another shape.
     `order`: which of OpenFace's values each of them is."""
     held = [
-        Held(heads, distant(found, laid, greatest), axes)
-        for heads, values, greatest in contents(last, order)
+        Held(heads, distant(found, laid, greatest), axes, through)
+        for heads, values, greatest, through in contents(last, order)
         for axes, laid in lay(values, found.shape)
     ]
     return min(held, key=lambda one: (one.distance, -len(one.heads)), default=None)
 
 
-def contents(last: Last, order: Order) -> Iterator[tuple[frozenset[str], Wide, float]]:
-    """Heads, the values that an output of them may have, and what a distance is a share of."""
+def contents(last: Last, order: Order) -> Iterator[tuple[frozenset[str], Wide, float, str]]:
+    """Heads, the values that an output of them may have, what a distance is a share of, and what the class
+    values went through."""
     columns = {name: [i for i, one in enumerate(order) if one in HEADS[name]] for name in HEADS}
     columns = {name: members for name, members in columns.items() if members}
     there, classes = frozenset(columns), columns["class"]
     greatest = magnitude(last.sums)
-    yield there, last.values, greatest
+    yield there, last.values, greatest, ""
     for name, members in columns.items():
-        yield frozenset({name}), last.values[:, members], magnitude(last.sums[:, members])
-    for logarithm in (False, True):
+        yield frozenset({name}), last.values[:, members], magnitude(last.sums[:, members]), ""
+    for logarithm, through in ((False, "Softmax"), (True, "LogSoftmax")):
         # A Softmax of all values leaves nothing of the box; it is known, but it is no head.
-        yield frozenset(), softmax(last.values, logarithm), max(1.0, greatest)
+        yield frozenset(), softmax(last.values, logarithm), max(1.0, greatest), through
         probabilities = softmax(last.values[:, classes], logarithm)
-        yield frozenset({"class"}), probabilities, max(1.0, magnitude(last.sums[:, classes]))
+        yield frozenset({"class"}), probabilities, max(1.0, magnitude(last.sums[:, classes])), through
         whole = last.values.copy()
         whole[:, classes] = probabilities
-        yield there, whole, greatest
+        yield there, whole, greatest, through
 
 
 def softmax(values: Wide, logarithm: bool) -> Wide:
