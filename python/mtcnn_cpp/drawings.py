@@ -107,7 +107,7 @@ def write_drawing(
     """
     inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
     inputs.check(path, overwrite=overwrite)
-    write_whole(path, mark(_encode(path, picture)))
+    write_whole(path, mark(_encode(path, picture)), durable=False)  # there may be millions
 
 
 def drawing_names(relatives: Sequence[PurePath], suffix: str) -> list[PurePath]:
