@@ -236,7 +236,7 @@ def test_a_write_error_has_the_class_of_its_number(
 @pytest.mark.skipif(os.name == "nt", reason="Windows: other devices")
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="is a device or another special file; give the name of a file"):
+    with pytest.raises(OSError, match="is a device or a special file; give the name of a file"):
         write_whole(tmp_path / "pipe", b"x")
     assert os.listdir(tmp_path) == ["pipe"]
 

@@ -44,8 +44,8 @@ def shortened(name: str, most: int) -> str:
 
 
 class WriteError(OSError):
-    """A file could not be written. `errno` and `strerror` are those of the system; `filename` is the file that
-    was asked for, not its temporary name."""
+    """A file could not be written. `errno` and `strerror` are those of the system; `filename` is the requested
+    file, not its temporary name."""
 
     kept = "nothing was left behind"
 
@@ -67,6 +67,17 @@ def write_error(path: str | os.PathLike[str], error: OSError, kept: str = WriteE
     made = named(error.errno, error.strerror or str(error), os.fspath(path))
     made.kept = kept  # type: ignore[attr-defined]  # of WriteError
     return made
+
+
+def check_output(path: Path) -> Path:
+    """`path`, if a file can be written there: its folder exists, and it is no folder or device."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file to write")
+    if path.exists() and not path.is_file() and not path.is_symlink():
+        raise OSError(f"{path} is a device or a special file; give the name of a file to write")
+    return path
 
 
 class OutputFile(io.FileIO):

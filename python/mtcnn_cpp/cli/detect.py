@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -19,7 +19,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from ..jobs import Eyes, Plan, Saver, Settings, Summary
+    from ..jobs import Eyes, OneTable, Plan, Saver, Settings, Summary
     from ..table import Format
 
 
@@ -92,7 +92,7 @@ def detect(
 def _run(
     plan: Plan, eyes: Eyes, table: TableOptions, settings: Settings, detector: Detector, at_once: int
 ) -> Summary:
-    from ..jobs import Parts, prepare, run_to_folder, run_to_output, writing_table
+    from ..jobs import OneTable, Parts, prepare, run_to_folder, run_to_output
     from ..stores import open_folder
 
     if table.is_folder:
@@ -101,16 +101,32 @@ def _run(
         with folder.lock():
             left = prepare(folder, settings, detector, plan.sources, resume=table.resume)
             todo = [source for unit in left.units for source in unit.sources]
-            with _watched(plan, table, todo, settings) as watch:
+            kept = f"complete parts are kept in {folder.name}; --resume continues the job"
+            with _reporting_kept(lambda: kept), _watched(plan, table, todo, settings) as watch:
                 parts = Parts(folder, settings.format)
                 return run_to_folder(left, eyes, parts, watch, at_once=at_once)
     with contextlib.ExitStack() as stack:
         if table.output:
-            output: Any = stack.enter_context(writing_table(table.output, settings.format))
+            one = OneTable(table.output, settings.format)
+            stack.enter_context(_reporting_kept(lambda: one.kept if one.partial else ""))
+            output: Any = stack.enter_context(one)
         else:
             output = stack.enter_context(_printing(table.format))
         watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
         return run_to_output(plan.sources, eyes, output, watch)
+
+
+@contextlib.contextmanager
+def _reporting_kept(kept: Callable[[], str]) -> Iterator[None]:
+    """If the block is ended, or fails, report what is kept of its results."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(kept()) from error
+    except BaseException as error:
+        if (words := kept()) not in str(error):
+            typer.echo(f"note: {words}", err=True)
+        raise
 
 
 def _run_on_ray(

@@ -32,7 +32,7 @@ def errors_reported() -> Iterator[None]:
         report(error)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
-        report("interrupted; files that were not complete were not written")
+        report(f"interrupted; {str(error) or 'files that were not complete were not written'}")
         raise typer.Exit(INTERRUPTED) from error
 
 

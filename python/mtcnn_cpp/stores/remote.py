@@ -64,6 +64,11 @@ class RemoteFolder:
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return _writing(self.address, name, self._file(name))
 
+    def put(self, path: Path, name: str) -> None:
+        """Upload a file of this machine, whole or not at all."""
+        check_name(name)
+        upload(os.fspath(path), self.address, name)
+
     def remove(self, name: str) -> None:
         address = self._file(name)
         files = system(address)
