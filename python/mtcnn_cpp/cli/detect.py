@@ -19,7 +19,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from ..jobs import Eyes, OneTable, Plan, Saver, Settings, Summary
+    from ..jobs import Eyes, Plan, Saver, Settings, Summary
     from ..table import Format
 
 

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 import typer
 
+from ..stores import mask_text
+
 INCOMPLETE = 1  # done, but not everything was as it should be
 FAILED = 2  # could not start or had to stop; also what wrong usage gives
 INTERRUPTED = 130  # ended by Ctrl-C; 143 by SIGTERM
@@ -18,7 +20,7 @@ INTERRUPTED = 130  # ended by Ctrl-C; 143 by SIGTERM
 
 def report(error: BaseException | str) -> None:
     """A line on stderr; an exception without words is told by its name."""
-    typer.echo(f"error: {str(error) or type(error).__name__}", err=True)
+    typer.echo(f"error: {mask_text(str(error)) or type(error).__name__}", err=True)
 
 
 @contextlib.contextmanager

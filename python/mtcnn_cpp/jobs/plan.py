@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
-from ..stores import is_address
+from ..stores import is_address, mask_address
 from ..video import is_live
-from ..video.kinds import without_password
 from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
 from .source import Kind, Source
 
@@ -47,15 +47,17 @@ def make_plan(names: Iterable[str]) -> Plan:
     found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
     common = _common_folder([base for _, (base, _) in found if base])
     seen: set[str] = set()
+    names: set[str] = set()
     twice = 0
     for _, (base, sources) in found:
         for source in sources:
-            key = source.name if source.kind == "live" or is_address(source.name) else _identity(source.name)
+            address = source.address or source.name
+            key = address if source.kind == "live" or is_address(address) else _identity(address)
             if key in seen:
                 twice += 1
                 continue
             seen.add(key)
-            plan.sources.append(_placed(source, base, common))
+            plan.sources.append(_placed(_named(source, names), base, common))
     if twice:
         plan.passed_over.append(f"named more than once, looked at once: {twice:,}")
     return plan
@@ -82,7 +84,7 @@ def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
     if name == "-":
         return "", [Source("-", "picture", "stdin")]
     if is_live(name):
-        public = without_password(name)
+        public = mask_address(name)
         return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
     if is_address(name):
         return files_in_store(name, plan.passed_over)
@@ -105,6 +107,17 @@ def _common_folder(bases: list[str]) -> str:
         return os.path.commonpath(sorted(set(bases)))
     except ValueError:  # none, or on different drives
         return ""
+
+
+def _named(source: Source, names: set[str]) -> Source:
+    """The source with a name of its own: addresses that differ only in what is masked are numbered."""
+    name = source.name
+    for number in count(2):
+        if name not in names:
+            break
+        name = f"{source.name}#{number}"
+    names.add(name)
+    return replace(source, name=name)
 
 
 def _placed(source: Source, base: str, common: str) -> Source:

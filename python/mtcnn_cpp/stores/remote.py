@@ -33,7 +33,7 @@ class RemoteFolder:
     address: Address = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", parse(self.name))
+        object.__setattr__(self, "address", parse(self.name, dots=False))
 
     def make(self) -> None:
         files = system(self.address)
