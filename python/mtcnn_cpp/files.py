@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part(?:\.mp4)?", re.DOTALL)
-_LONGEST = 200  # bytes of a name that are kept in its temporary name; a name may have 255
+LONGEST = 200  # bytes of a name that are kept in its temporary name; a name may have 255
 
 
 def temporary_name(name: str, ending: str = ".part") -> str:
     """The name under which a file of this name is written: never the same twice, and hidden."""
-    return f".{shortened(name, _LONGEST)}.{os.urandom(4).hex()}{ending}"
+    return f".{shortened(name, LONGEST)}.{os.urandom(4).hex()}{ending}"
 
 
 def is_leftover(name: str) -> bool:

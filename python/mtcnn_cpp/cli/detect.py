@@ -99,7 +99,7 @@ def _run(
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(folder, settings, detector, plan.sources, resume=table.resume)
+            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, names=plan.names)
             todo = [source for unit in left.units for source in unit.sources]
             kept = f"complete parts are kept in {folder.name}; --resume continues the job"
             with _reporting_kept(lambda: kept), _watched(plan, table, todo, settings) as watch:
@@ -142,7 +142,9 @@ def _run_on_ray(
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, most=most)
+            left = prepare(
+                folder, settings, detector, plan.sources, resume=table.resume, most=most, names=plan.names
+            )
             todo = [source for unit in left.units for source in unit.sources]
             with _watched(plan, table, todo, settings) as progress:
                 return run_on_ray(

@@ -19,10 +19,12 @@ PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "li
 
 @dataclass
 class Plan:
-    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out."""
+    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out.
+    names: those that the sources were found by, without passwords."""
 
     sources: list[Source] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """How many of what: `3 pictures, 1 video`."""
@@ -66,6 +68,7 @@ def make_plan(names: Iterable[str]) -> Plan:
 def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
     """The names, with those of each list in its place."""
     for name in names:
+        plan.names.append(mask_address(name))
         if not name.startswith("@"):
             yield name
             continue
@@ -76,7 +79,9 @@ def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
             plan.sources.append(Source(name, "picture", name, error=reason))
             continue
         lines = os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).splitlines()
-        yield from filter(None, map(str.strip, lines))
+        listed = [*filter(None, map(str.strip, lines))]
+        plan.names += map(mask_address, listed)
+        yield from listed
 
 
 def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
