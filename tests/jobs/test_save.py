@@ -143,7 +143,15 @@ def leftovers(folder: Path) -> list[str]:
 def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_path: Path) -> None:
     study = tmp_path / "in"
     make_study(study, pictures=2, bad=False)
-    arguments = [study, "-o", f"{tmp_path}/{output}", "--save-dir", tmp_path / "seen", "--save-crops", tmp_path / "cut"]
+    arguments = [
+        study,
+        "-o",
+        f"{tmp_path}/{output}",
+        "--save-dir",
+        tmp_path / "seen",
+        "--save-crops",
+        tmp_path / "cut",
+    ]
     code = [sys.executable, "-c", KILLED, ending, "detect", *map(str, arguments)]
     done = subprocess.run(code, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL

@@ -58,7 +58,8 @@ def test_hidden(address: str, shown: str) -> None:
     [
         "", "a.jpg", "/a/b@c.jpg", "camera:0", "C:/u:p@x.jpg", "a@b:c", "./rtsp/x@y",
         "http://host.org/image@2x.png", "http://10.0.0.5:8080/image@2x.png", "rtsp://[fe80::1]:554/a@b",
-        "http://host.org/a?mail=me@host.org", "s3://bucket/user=12/session=3/a@2x.jpg", "s3://bucket/a//b/../c ",
+        "http://host.org/a?mail=me@host.org", "s3://bucket/user=12/session=3/a@2x.jpg",
+        "s3://bucket/a//b/../c ",
         "abfss://container@account.dfs.core.windows.net/a.jpg", "memory://a/b", "udp://239.0.0.1:1234",
     ],
 )  # fmt: skip

@@ -70,12 +70,16 @@ def detect(
             save_crops=save.save_crops,
             save_format=save.save_format.value,
             overwrite=save.overwrite,
+            csv_safe=table.csv_safe,
         )
         for words in plan.passed_over:
             typer.echo(words, err=True)
         for note in getattr(detector.engine.backend, "notes", ()):
             typer.echo(f"note: {note}", err=True)
         ray.check(table, save, plan.sources)
+        idle = frames.idle(plan.sources)
+        if idle:
+            typer.echo(f"warning: {idle}", err=True)
         saver = Saver(settings, plan.sources) if settings.saves else None
         if ray.address is not None:
             summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
@@ -85,7 +89,7 @@ def detect(
                 summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
             typer.echo(_told(summary, table, save, saver), err=True)
-    if summary.failed:
+    if summary.failed or idle:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -103,15 +107,15 @@ def _run(
             todo = [source for unit in left.units for source in unit.sources]
             kept = f"complete parts are kept in {folder.name}; --resume continues the job"
             with _reporting_kept(lambda: kept), _watched(plan, table, todo, settings) as watch:
-                parts = Parts(folder, settings.format)
+                parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
                 return run_to_folder(left, eyes, parts, watch, at_once=at_once)
     with contextlib.ExitStack() as stack:
         if table.output:
-            one = OneTable(table.output, settings.format)
+            one = OneTable(table.output, settings.format, csv_safe=settings.csv_safe)
             stack.enter_context(_reporting_kept(lambda: one.kept if one.partial else ""))
             output: Any = stack.enter_context(one)
         else:
-            output = stack.enter_context(_printing(table.format))
+            output = stack.enter_context(_printing(table.format, settings.csv_safe))
         watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
         return run_to_output(plan.sources, eyes, output, watch)
 
@@ -151,7 +155,7 @@ def _run_on_ray(
                     left,
                     detector,
                     settings,
-                    Parts(folder, settings.format),
+                    Parts(folder, settings.format, csv_safe=settings.csv_safe),
                     cpus=cpus,
                     watch=lambda tally: progress.count(tally.results, tally.faces, tally.failed),
                     fail=progress.fail,
@@ -181,7 +185,7 @@ def _watched(plan: Plan, table: TableOptions, todo: list[Any], settings: Setting
 
 
 @contextlib.contextmanager
-def _printing(format: Format | None) -> Iterator[Any]:
+def _printing(format: Format | None, csv_safe: bool) -> Iterator[Any]:
     """A table on standard output: for people, or in a format, each row at once. What was found is printed
     even if the rest is interrupted."""
     from ..table import Terminal, make_writer
@@ -189,7 +193,7 @@ def _printing(format: Format | None) -> Iterator[Any]:
     if format is None:
         output: Any = Terminal(sys.stdout)
     else:
-        output = make_writer(format, sys.stdout.buffer, flush=True)
+        output = make_writer(format, sys.stdout.buffer, flush=True, csv_safe=csv_safe)
     with contextlib.closing(output):
         yield output
 

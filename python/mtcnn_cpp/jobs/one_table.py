@@ -22,23 +22,24 @@ PARTIAL = ".partial"
 class OneTable:
     """A table in one file; a context manager that takes results.
 
-    While the block runs, the rows are in NAME.partial (NAME.2.partial if that exists), beside the table or, for
-    an object store, in a temporary folder. Each result is written at once, except to Parquet. When the block
-    ends, the file gets its name, or is uploaded. If the block raises, an interrupt included, the complete rows
-    stay: `partial` is their file, a valid table, and `rows` how many there are.
+    While the block runs, the rows are in NAME.partial (NAME.2.partial if that exists), beside the table or,
+    for an object store, in a temporary folder. Each result is written at once, except to Parquet. When the
+    block ends, the file gets its name, or is uploaded. If the block raises, an interrupt included, the
+    complete rows stay: `partial` is their file, a valid table, and `rows` how many there are.
 
     Rows are written on a thread of their own, because Python interrupts only the main thread: so no row is
     written by half.
 
-    Raises FileNotFoundError if the folder does not exist, `WriteError` or another OSError if the table cannot be
-    written, ImportError for Parquet without pyarrow.
+    Raises FileNotFoundError if the folder does not exist, `WriteError` or another OSError if the table cannot
+    be written, ImportError for Parquet without pyarrow.
     """
 
-    def __init__(self, name: str, format: Format) -> None:
+    def __init__(self, name: str, format: Format, *, csv_safe: bool = False) -> None:
         self.name = name
         self.rows = 0
         self.partial: Path | None = None
         self._format = format
+        self._csv_safe = csv_safe
         self._folder: RemoteFolder | None = None
         self._place: str | None = None  # the temporary folder
         self._complete = 0  # bytes
@@ -55,7 +56,9 @@ class OneTable:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mtcnn_cpp table")
         self._path, self._file = self._open()
         try:
-            self._writer: Writer = make_writer(self._format, cast("IO[bytes]", self._file))
+            self._writer: Writer = make_writer(
+                self._format, cast("IO[bytes]", self._file), csv_safe=self._csv_safe
+            )
         except BaseException:
             self._remove()
             raise
@@ -87,8 +90,8 @@ class OneTable:
             return WriteError.kept
         noun = "row is" if self.rows == 1 else "rows are"
         return (
-            f"{self.rows:,} complete {noun} kept in {self.partial}; a job with --output FOLDER/ can be continued "
-            "by --resume"
+            f"{self.rows:,} complete {noun} kept in {self.partial}; a job with --output FOLDER/ can be "
+            "continued by --resume"
         )
 
     def _open(self) -> tuple[Path, OutputFile]:

@@ -9,12 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import IO
 
 import numpy as np
 
 from ..detections import LANDMARKS, Detections
 from ..stores import Folder
-from ..table import Format, Result, Row, State, TableError, make_writer, read_rows, read_states
+from ..table import Format, Result, Row, State, TableError, Writer, make_writer, read_rows, read_states
 from .source import Source
 from .unit import STRETCH, Unit, picture_units, video_part, video_unit
 
@@ -36,9 +37,10 @@ class Found:
 class Parts:
     """The parts in `folder`, all of one format; one that is damaged is a TableError when it is read."""
 
-    def __init__(self, folder: Folder, format: Format) -> None:
+    def __init__(self, folder: Folder, format: Format, *, csv_safe: bool = False) -> None:
         self.folder = folder
         self.format = format
+        self._csv_safe = csv_safe
 
     def name(self, part: str, start: int | None = None) -> str:
         """The name of a part's file; `start`: the number of a video's first frame in it."""
@@ -82,9 +84,13 @@ class Parts:
             self.folder.remove(self.name(part))
             return
         with self.folder.writing(self.name(part)) as file:
-            writer = make_writer(self.format, file)
+            writer = self.writer(file)
             writer.add_rows(kept)
             writer.close()
+
+    def writer(self, file: IO[bytes]) -> Writer:
+        """What writes rows to the file of a part."""
+        return make_writer(self.format, file, csv_safe=self._csv_safe)
 
     def _add_video(self, found: Found, name: str, part: str, start: int, states: dict[str, State]) -> None:
         """Add a part of a video, which comes behind its earlier parts."""
@@ -100,8 +106,8 @@ class Parts:
 
     def _copied(self, source: str, name: str, other: str) -> TableError:
         return TableError(
-            f"{self.folder.name.rstrip('/')}/{name} has rows of {source}, which belong to {other}, so they would count twice; "
-            "if it is a copy, remove it or move it to another folder"
+            f"{self.folder.name.rstrip('/')}/{name} has rows of {source}, which belong to {other}, so they "
+            "would count twice; if it is a copy, remove it or move it to another folder"
         )
 
     def rows(self, part: str, start: int | None = None) -> Iterator[Row]:
@@ -117,8 +123,8 @@ class Parts:
 
 @dataclass
 class Left:
-    """units: what is left to do. done: how many sources are done. stale: parts of a video that are not part of
-    its result. replaced: of parts of pictures, the sources whose rows are replaced by others."""
+    """units: what is left to do. done: how many sources are done. stale: parts of a video that are not part
+    of its result. replaced: of parts of pictures, the sources whose rows are replaced by others."""
 
     units: list[Unit]
     done: int
@@ -141,8 +147,8 @@ def left_to_do(
         found: What the parts hold.
         whole_videos: A video that is not complete is done from its beginning, because it is annotated, too.
         most: Pictures in a new unit, None for the usual number.
-        names: The names that the sources were found by. A name that failed, such as a folder that was missing,
-            has a row with its error; when there are sources in its place, the row is replaced.
+        names: The names that the sources were found by. A name that failed, such as a folder that was
+            missing, has a row with its error; when there are sources in its place, the row is replaced.
     """
     states = {
         name: (part, state) for part, states in found.pictures.items() for name, state in states.items()
@@ -160,18 +166,19 @@ def left_to_do(
         if any(state.error for state in found.videos[part].values()) and outdated(name, is_video=True):
             left.stale += [(part, start) for start in found.videos.pop(part)]
     for source in sources:
-        part, state = states.get(source.name, ("", None))
+        part, state = states.get(source.name, ("", State(0, "")))
+        is_there = bool(part)
         if source.kind != "picture":
             unit = video_unit(source)
             done, complete, stale = _progress(found.videos.get(unit.part, {}))
             left.stale += [(unit.part, start) for start in stale]
-            if complete or (state and not state.error):
+            if complete or (is_there and not state.error):
                 left.done += 1
             else:
                 units.append(video_unit(source, 0 if whole_videos else done))
-        elif state is None and video_part(source.name) not in found.videos:
+        elif not is_there and video_part(source.name) not in found.videos:
             new.append(source)
-        elif state and state.error:
+        elif state.error:
             failed.setdefault(part, []).append(source)
         else:
             left.done += 1
@@ -181,8 +188,8 @@ def left_to_do(
 
 
 class Outdated:
-    """Whether the row of a name that failed is replaced by what is there now: the name is a source of the other
-    kind, or no source any more, but was given, lies above a source, or below a name that was given."""
+    """Whether the row of a name that failed is replaced by what is there now: the name is a source of the
+    other kind, or no source any more, but was given, lies above a source, or below a name that was given."""
 
     def __init__(self, sources: Iterable[Source], names: Iterable[str]) -> None:
         self._is_video = {source.name: source.kind != "picture" for source in sources}

@@ -14,7 +14,7 @@ from ..video import is_live
 from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
 from .source import Kind, Source
 
-PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
+NOUNS: dict[Kind, str] = {"picture": "picture", "video": "video", "live": "live source"}
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Plan:
         """How many of what: `3 pictures, 1 video`."""
         counts = Counter(source.kind for source in self.sources)
         told = [
-            f"{counts[kind]:,} {kind if counts[kind] == 1 and kind != 'live' else plural}"
-            for kind, plural in PLURAL.items()
+            f"{counts[kind]:,} {noun}{'s' * (counts[kind] != 1)}"
+            for kind, noun in NOUNS.items()
             if counts[kind]
         ]
         return ", ".join(told) or "nothing"
@@ -49,7 +49,7 @@ def make_plan(names: Iterable[str]) -> Plan:
     found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
     common = _common_folder([base for _, (base, _) in found if base])
     seen: set[str] = set()
-    names: set[str] = set()
+    taken: set[str] = set()
     twice = 0
     for _, (base, sources) in found:
         for source in sources:
@@ -59,7 +59,7 @@ def make_plan(names: Iterable[str]) -> Plan:
                 twice += 1
                 continue
             seen.add(key)
-            plan.sources.append(_placed(_named(source, names), base, common))
+            plan.sources.append(_placed(_named(source, taken), base, common))
     if twice:
         plan.passed_over.append(f"named more than once, looked at once: {twice:,}")
     return plan
@@ -114,14 +114,14 @@ def _common_folder(bases: list[str]) -> str:
         return ""
 
 
-def _named(source: Source, names: set[str]) -> Source:
+def _named(source: Source, taken: set[str]) -> Source:
     """The source with a name of its own: addresses that differ only in what is masked are numbered."""
     name = source.name
     for number in count(2):
-        if name not in names:
+        if name not in taken:
             break
         name = f"{source.name}#{number}"
-    names.add(name)
+    taken.add(name)
     return replace(source, name=name)
 
 

@@ -72,8 +72,8 @@ def prepare(
     pictures in a new unit, None for the usual number. names: those that the sources were found by.
 
     Raises FileExistsError for a folder that holds a job or anything else and is not to be resumed, ValueError
-    if its job had other options or a live source is to be resumed, TableError for a part that is damaged or that
-    is there twice.
+    if its job had other options or a live source is to be resumed, TableError for a part that is damaged or
+    that is there twice.
     """
     from .. import __version__
 
@@ -96,7 +96,7 @@ def prepare(
         if live is not None:
             raise ValueError(f"{live} is live: what has passed cannot be read again, so it cannot be resumed")
         folder.clean()
-    parts = Parts(folder, settings.format)
+    parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
     sources = list(sources)
     found = parts.find()
     parts.check_others(found, sources)

@@ -76,8 +76,8 @@ def masked(text: str) -> str:
 
 
 def parse(name: str, *, dots: bool = True) -> Address:
-    """The parts of an address; ValueError if it cannot be one. dots: whether keys of S3 may have parts that are
-    `.` or `..`, which mean nothing there."""
+    """The parts of an address; ValueError if it cannot be one. dots: whether keys of S3 may have parts that
+    are `.` or `..`, which mean nothing there."""
     found = SCHEME.match(name)
     if found is None or not is_address(name):
         raise ValueError(f"{masked(name)} is not the address of a store, which is like s3://bucket/folder")

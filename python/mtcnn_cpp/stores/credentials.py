@@ -22,8 +22,8 @@ _SECRET = re.compile(
 
 
 def mask_address(address: str) -> str:
-    """The address with `***` in place of user and password, and of values in its query (for streams of cameras
-    also in its path) whose names stand for secrets: `token`, `X-Amz-Signature`, `password`, …
+    """The address with `***` in place of user and password, and of values in its query (for streams of
+    cameras also in its path) whose names stand for secrets: `token`, `X-Amz-Signature`, `password`, …
 
     Any other text stays as it is.
 

@@ -107,7 +107,8 @@ def _is_folder(files: Any, address: Address) -> bool:
 
 
 def _bucket_and_key(files: Any, address: Address) -> tuple[str, str]:
-    """The key is all that follows the bucket and one slash, as it is: `a//b`, `./a` and `a/b` are three keys."""
+    """The key is all that follows the bucket and one slash, as it is: `a//b`, `./a` and `a/b` are three
+    keys."""
     bucket = str(files.split_path(str(address))[0])
     return bucket, address.path[len(bucket) :].removeprefix("/")
 

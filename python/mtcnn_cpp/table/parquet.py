@@ -81,8 +81,9 @@ class ParquetWriter:
 
 
 class _Sink:
-    """The stream as pyarrow uses it. After a failure, or when the stream is closed, it takes everything: pyarrow
-    writes the end of the file even when an unfinished writer is deleted, and prints the error of that."""
+    """The stream as pyarrow uses it. After a failure, or when the stream is closed, it takes everything:
+    pyarrow writes the end of the file even when an unfinished writer is deleted, and prints the error of
+    that."""
 
     closed = False
 

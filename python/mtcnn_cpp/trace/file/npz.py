@@ -66,7 +66,7 @@ class NpzWriter:
             "fortran_order": False,
             "shape": array.shape,
         }
-        with _as_trace_error(), self._zip.open(info, "w", force_zip64=True) as entry:
+        with _as_trace_error(), self._part.named(), self._zip.open(info, "w", force_zip64=True) as entry:
             np.lib.format.write_array_header_1_0(entry, header)
             for chunk in chunks(array):
                 entry.write(chunk)
