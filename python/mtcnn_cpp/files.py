@@ -142,15 +142,7 @@ class Part:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, ending: str = ".part", durable: bool = True) -> None:
-        self.path = Path(path)
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
-        if self.path.is_dir() and not self.path.is_symlink():
-            raise IsADirectoryError(f"{self.path} is a folder; give the name of a file to write")
-        if self.path.exists() and not self.path.is_file() and not self.path.is_symlink():
-            raise OSError(
-                f"{self.path} is a device or another special file; give the name of a file to write"
-            )
+        self.path = check_output(Path(path))
         self._durable = durable
         while True:
             self.temporary = self.path.with_name(temporary_name(self.path.name, ending))
