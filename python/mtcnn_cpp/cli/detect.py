@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ..stores import mask_text
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
@@ -129,7 +130,7 @@ def _reporting_kept(kept: Callable[[], str]) -> Iterator[None]:
         raise KeyboardInterrupt(kept()) from error
     except BaseException as error:
         if (words := kept()) not in str(error):
-            typer.echo(f"note: {words}", err=True)
+            typer.echo(f"note: {mask_text(words)}", err=True)
         raise
 
 
@@ -230,7 +231,7 @@ def _told(summary: Summary, table: TableOptions, save: SaveOptions, saver: Saver
         folders = ", ".join(filter(None, (save.save_dir, save.save_crops)))
         told.append(f"{_counted(saver.count, 'file')} written to {folders}")
     if table.output:
-        told.append(f"table: {table.output}")
+        told.append(f"table: {mask_text(table.output)}")
     return "; ".join(told)
 
 

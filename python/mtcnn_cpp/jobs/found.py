@@ -130,4 +130,4 @@ def _tell(passed_over: list[str], name: str, paths: list[str], why: str) -> None
     if paths:
         shown = ", ".join(os.path.basename(path) for path in paths[:SHOWN])
         shown += ", …" if len(paths) > SHOWN else ""
-        passed_over.append(f"passed over in {name}, {len(paths):,} {why}: {shown}")
+        passed_over.append(f"passed over in {mask_address(name)}, {len(paths):,} {why}: {shown}")
