@@ -15,6 +15,7 @@ import typer.testing
 from clips import even, picture, uneven, write
 from mtcnn_cpp import png
 from mtcnn_cpp.cli import app
+from mtcnn_cpp.files import is_leftover
 from mtcnn_cpp.table import Format, read_rows
 from typer.testing import CliRunner
 
@@ -84,5 +85,5 @@ def cells(text: str) -> list[dict[str, str]]:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """What a killed process has left of files that it was writing."""
-    return [name for _, _, names in os.walk(folder) for name in names if ".part" in name]
+    """What a killed process has left of files that it was writing, but for tables in one file."""
+    return [name for _, _, names in os.walk(folder) for name in names if is_leftover(name)]

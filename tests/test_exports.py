@@ -67,7 +67,10 @@ def test_pandas(count: int) -> None:
     assert tuple(frame.columns) == FACE_COLUMNS
     assert len(frame) == count
     for name in FACE_COLUMNS:
-        assert same_bits(frame[name].to_numpy(), expected(faces, name), name)
+        dtype = np.int64 if name == "face_id" else np.float32
+        assert same_bits(frame[name].to_numpy(dtype), expected(faces, name), name)
+    assert str(frame.dtypes["face_id"]) == "Int64"
+    assert str(frame.reindex([0, 5]).dtypes["face_id"]) == "Int64"  # with a missing value
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import signal
 import stat
@@ -11,9 +12,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
-from mtcnn_cpp.files import write_whole, writing
+from mtcnn_cpp import sample_image
+from mtcnn_cpp.files import Part, remove_if_abandoned, write_whole, writing
 from pictures import ROOT
+from study import run
+
+cv2 = pytest.importorskip("cv2")
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
@@ -95,7 +101,8 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
 # Calls that write, and the places that may have them.
 WRITES = {"write_bytes", "write_text", "savez", "savez_compressed", "savefig", "save", "imwrite"}
 ALLOWED = {
-    "files.py: open",
+    "files.py: OutputFile",
+    "jobs/one_table.py: OutputFile",  # NAME.partial
     "backends/openface.py: save",  # Model.save, into a temporary folder
     "bench/chart.py: savefig",  # into a file of `writing`
     "bench/memory.py: save",  # into a temporary folder
@@ -103,7 +110,7 @@ ALLOWED = {
     "bench/peer_worker.py: open",  # its standard output, by number
     "bench/peer_worker.py: write_bytes",  # into the peer's own cache of models
     "bench/peers.py: save",  # into a temporary folder
-    "stores/remote.py: open",  # in a temporary folder, to be uploaded
+    "stores/remote.py: OutputFile",  # in a temporary folder, to be uploaded
     "trace/file/npz.py: open",  # an entry of the archive
     "trace/show/plots.py: savefig",  # into memory
     "jobs/save.py: save",  # Drawings.save
@@ -123,7 +130,7 @@ def test_nothing_else_writes_files() -> None:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             mode = [getattr(argument, "value", "") for argument in node.args[:2]]
             opens = name == "open" and any(isinstance(word, str) and set("wxa") & set(word) for word in mode)
-            if opens or (name in WRITES and node.args):
+            if opens or name in ("FileIO", "OutputFile") or (name in WRITES and node.args):
                 found.add(f"{file.relative_to(ROOT / 'python' / 'mtcnn_cpp').as_posix()}: {name}")
     assert found == ALLOWED
 
@@ -159,3 +166,129 @@ def test_a_command_that_is_ended_leaves_nothing_half(tmp_path: Path, ending: sig
     assert process.returncode == 128 + ending
     assert path.read_bytes() == b"earlier"
     assert os.listdir(tmp_path) == ["a.npz"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "input.jpg"),
+        PermissionError(errno.EACCES, "Permission denied", "input.jpg"),
+        OSError(errno.ENOSPC, "No space left on device"),  # of another file, which does not say its name
+        OSError("a sentence"),
+    ],
+)
+def test_an_error_of_another_file_passes_unchanged(tmp_path: Path, error: OSError) -> None:
+    def failing() -> None:
+        with writing(tmp_path / "faces.csv") as file:
+            file.write(b"row")
+            raise error
+
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (the very object is compared)
+        failing()
+    assert caught.value is error
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+@pytest.mark.parametrize("size", [100, 100_000])  # fails in the block, or when the buffer is flushed
+def test_an_error_of_writing_keeps_its_number(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.bin"
+    code = f"""
+        import resource, signal
+        from mtcnn_cpp.files import writing
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+        try:
+            with writing({str(path)!r}) as file:
+                file.write(bytes({size}))
+        except OSError as error:
+            print(repr(error.errno), error.strerror, error.filename, isinstance(error, OSError), sep="|")
+            print(error, end="")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{errno.EFBIG}|File too large|{path}|True",
+        f"{path} could not be written (File too large); nothing was left behind",
+    ]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, PermissionError), (errno.ENOENT, FileNotFoundError), (errno.ENOSPC, OSError)],
+)
+def test_a_write_error_has_the_class_of_its_number(
+    tmp_path: Path, number: int, kind: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "a.bin.part")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(kind) as caught:
+        write_whole(tmp_path / "a.bin", b"x")
+    assert (caught.value.errno, caught.value.strerror) == (number, os.strerror(number))
+    assert caught.value.filename == str(tmp_path / "a.bin")
+    assert f"a.bin could not be written ({os.strerror(number)})" in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: other devices")
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a device or a special file; give the name of a file"):
+        write_whole(tmp_path / "pipe", b"x")
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were waited for."""
+    found: list[str] = []
+    sync = os.fsync
+
+    def fsync(file: int) -> None:
+        found.append(os.readlink(f"/proc/self/fd/{file}") if Path("/proc/self/fd").exists() else "")
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_only_what_must_survive_is_waited_for(tmp_path: Path, synced: list[str]) -> None:
+    write_whole(tmp_path / "a.bin", b"x")
+    assert len(synced) == 1
+    write_whole(tmp_path / "b.bin", b"x", durable=False)
+    with writing(tmp_path / "c.bin", durable=False) as file:
+        file.write(b"x")
+    assert len(synced) == 1
+    with writing(tmp_path / "d.bin") as file:
+        file.write(b"x")
+    assert len(synced) == 2
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "b.bin", "c.bin", "d.bin"]
+
+
+@pytest.mark.parametrize(("output", "expected"), [("faces.csv", 1), ("parts/", 2)])  # a manifest, a part
+def test_annotated_images_and_crops_are_not_waited_for(
+    tmp_path: Path, synced: list[str], output: str, expected: int
+) -> None:
+    """The crowd has many faces: a file each."""
+    crowd = tmp_path / "crowd.png"
+    cv2.imwrite(str(crowd), np.tile(sample_image(), (2, 2, 1)))
+    saved = "--save-dir", tmp_path / "seen", "--save-crops", tmp_path / "faces"
+    assert run(crowd, "-o", f"{tmp_path}/{output}", *saved).exit_code == 0
+    assert len(list((tmp_path / "faces").iterdir())) == 4
+    assert len(synced) == expected, synced
+
+
+def test_a_file_that_is_being_written_is_not_abandoned(tmp_path: Path) -> None:
+    part = Part(tmp_path / "a.png")
+    remove_if_abandoned(part.temporary)
+    assert part.temporary.exists()
+    part.file.write(b"x")
+    part.commit()
+    (tmp_path / ".b.png.0123abcd.part").write_bytes(b"half")
+    remove_if_abandoned(tmp_path / ".b.png.0123abcd.part")
+    remove_if_abandoned(tmp_path / ".none.png.0123abcd.part")
+    assert os.listdir(tmp_path) == ["a.png"]

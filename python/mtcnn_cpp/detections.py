@@ -159,7 +159,8 @@ class Detections(_Named):
         return exports.to_arrow(self.columns())
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a face, with the columns and dtypes of `columns`. Needs pandas."""
+        """One row a face, with the columns and dtypes of `columns`, but `face_id` as `Int64`. Needs
+        pandas."""
         return exports.to_pandas(self.columns())
 
     def to_supervision(self) -> supervision.Detections:

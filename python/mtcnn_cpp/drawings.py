@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import threading
 import unicodedata
 from collections import Counter
@@ -13,11 +15,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .files import write_whole
+from .files import LONGEST, is_leftover, remove_if_abandoned, write_whole, written_name
 from .image import opencv
-from .marks import is_marked, mark
+from .marks import HEAD, bears_mark, is_marked, mark
 
 Format: TypeAlias = Literal["png", "jpg"]
+_WRITTEN = re.compile(r".*_(?:faces|face\d+)\.(?:png|jpg|mp4)", re.DOTALL)
 _JPEG = {".jpg", ".jpeg", ".jpe"}
 
 
@@ -73,6 +76,30 @@ class Drawings:
         self._overwrite = overwrite
         self._lock = threading.Lock()
 
+    def clean(self, stems: Iterable[PurePath]) -> None:
+        """Remove what killed processes have left of files for these sources: hidden files with a temporary
+        name of this program for an annotated image or a crop, and with its content, to which no process
+        writes.
+
+        stems: paths below the folder; of a video, of the folder with its crops.
+        """
+        known = set(stems)
+        folders = {stem.parent for stem in known}
+        while folders:
+            place = folders.pop()
+            with contextlib.suppress(FileNotFoundError), os.scandir(self.folder / place) as entries:
+                for entry in entries:
+                    inside = place / entry.name
+                    if entry.is_dir(follow_symlinks=False) and inside in known:
+                        folders.add(inside)
+                        known.discard(inside)
+                    elif (
+                        is_leftover(entry.name)
+                        and entry.is_file(follow_symlinks=False)
+                        and _is_unfinished(self.folder / inside)
+                    ):
+                        remove_if_abandoned(self.folder / inside)
+
     def names(self, relatives: Sequence[PurePath]) -> list[PurePath]:
         """The names below the folder for drawings of these sources, by the rule of `drawing_names`:
         a/b.jpg becomes a/b_faces.png."""
@@ -107,7 +134,7 @@ def write_drawing(
     """
     inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
     inputs.check(path, overwrite=overwrite)
-    write_whole(path, mark(_encode(path, picture)))
+    write_whole(path, mark(_encode(path, picture)), durable=False)  # there may be millions
 
 
 def drawing_names(relatives: Sequence[PurePath], suffix: str) -> list[PurePath]:
@@ -157,6 +184,19 @@ def _encode(path: Path, picture: NDArray[np.uint8]) -> bytes:
         )
     encoded: bytes = data.tobytes()
     return encoded
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a file with a temporary name is an unfinished annotation or crop, or empty."""
+    name = written_name(path.name) or ""
+    if not _WRITTEN.fullmatch(name) and len(os.fsencode(name)) < LONGEST - 3:  # longer ones are shortened
+        return False
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+            return not head or head[4:8] == b"ftyp" or bears_mark(file, head)
+    except OSError:
+        return False
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

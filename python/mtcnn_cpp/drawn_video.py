@@ -83,10 +83,9 @@ class DrawnVideo:
             if self._writer is None:
                 return
             self._writer.release()
-            with self._part.named():
-                self._check_frames()
-                self._part.file.seek(0, os.SEEK_END)
-                self._part.file.write(video_mark())
+            self._check_frames()
+            self._part.file.seek(0, os.SEEK_END)
+            self._part.file.write(video_mark())
             self._inputs.check(self.path, overwrite=self._overwrite)
             self._part.commit()
         finally:
@@ -116,7 +115,7 @@ class DrawnVideo:
         found = int(video.get(self._cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
         video.release()
         if found != self.count:
-            raise OSError(f"{found} of {self.count} frames arrived; is the disk full?")
+            raise self._part.failed(f"{found} of {self.count} frames arrived; is the disk full?")
 
 
 def _rate(fps: float | None) -> float:

@@ -24,12 +24,14 @@ def to_arrow(columns: Mapping[str, NDArray[Any]]) -> pyarrow.Table:
 
 
 def to_pandas(columns: Mapping[str, NDArray[Any]]) -> pandas.DataFrame:
-    """A data frame with these columns, bit for bit."""
+    """A data frame with these columns, bit for bit; integers are of the type `Int64`, which stays when
+    values are missing after a merge."""
     try:
         import pandas
     except ImportError as error:
         raise ImportError("to_pandas needs pandas: pip install pandas") from error
-    return pandas.DataFrame(dict(columns))
+    frame = pandas.DataFrame(dict(columns))
+    return frame.astype({name: "Int64" for name in columns if columns[name].dtype == np.int64})
 
 
 def to_supervision(

@@ -13,7 +13,7 @@ _COMMENT = b"\xff\xfe" + (2 + len(WORDS)).to_bytes(2, "big") + WORDS  # JPEG: a 
 _FREE = (8 + len(WORDS)).to_bytes(4, "big") + b"free" + WORDS  # MP4: a box at the end, which players skip
 
 _BEHIND_HEADER = len(SIGNATURE) + 25
-_HEAD = 128  # bytes that hold the mark of a picture
+HEAD = 128  # bytes that hold the mark of a picture
 
 
 def mark(picture: bytes) -> bytes:
@@ -36,7 +36,7 @@ def is_marked(path: str | os.PathLike[str]) -> bool:
     """
     try:
         with open(path, "rb") as file:
-            return bears_mark(file, file.read(_HEAD))
+            return bears_mark(file, file.read(HEAD))
     except OSError:
         return False
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from clips import even, write
 from mtcnn_cpp import Detector
-from mtcnn_cpp.table import Result, rows
+from mtcnn_cpp.table import Format, Result, read_rows, rows
 from pictures import portrait
 from study import SMALL, left_behind, make_study, rows_of, run, run_small, small_units
 
@@ -240,7 +240,8 @@ def test_one_job_at_a_time(study: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 @pytest.mark.parametrize("output", ["t.csv", "parts"])
 def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
-    """Writing fails after some bytes: an error, and nothing half."""
+    """Writing fails after some bytes: an error, and nothing half; the complete rows of a table in one file
+    stay."""
     import resource
 
     def limit() -> None:
@@ -252,6 +253,11 @@ def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
     assert "could not be written" in result.stderr
     assert left_behind(tmp_path) == []
     assert not (tmp_path / "t.csv").exists()
+    if output == "t.csv":
+        kept = list(read_rows((tmp_path / "t.csv.partial").read_bytes(), Format.csv))
+        assert f"; {len(kept)} complete rows are kept in {tmp_path / 't.csv.partial'};" in result.stderr
+    else:
+        assert "complete parts are kept in" in result.stderr
 
 
 def test_tracking_goes_on_where_it_was(tmp_path: Path) -> None:

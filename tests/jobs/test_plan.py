@@ -139,7 +139,7 @@ def test_nothing_at_all() -> None:
 
 def test_an_address_with_a_password_is_not_shown() -> None:
     (source,) = make_plan(["rtsp://user:secret@camera.local/1"]).sources
-    assert source.name == "rtsp://camera.local/1"
+    assert source.name == "rtsp://***@camera.local/1"
     assert source.address == "rtsp://user:secret@camera.local/1"
     assert "secret" not in source.place
 

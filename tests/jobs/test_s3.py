@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import picture
+from mtcnn_cpp import png
 from mtcnn_cpp.table import Format, read_rows
 from study import make_study, rows_of, run, run_small
 
@@ -89,3 +91,36 @@ def test_what_is_not_there(bucket: str, environment: dict[str, str], tmp_path: P
     done = run_small("--sample", "-o", "s3://no-such-bucket-here/out/", env=environment)
     assert done.returncode == 2
     assert "no-such-bucket-here" in done.stderr
+
+
+def test_keys_that_a_disk_would_take_for_one(
+    s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Each is looked at, and drawn under a name of its own below the folder."""
+    keys = [
+        "dd//x.jpg", "dd/x.jpg", "dd/./x.jpg", "dd/../x.jpg", "/x.jpg", "../../x.jpg", "dd/X.jpg",
+        "dd/caf\u00e9.jpg", "dd/cafe\u0301.jpg", "dd/%41.jpg", "dd/A.jpg", "dd/ x.jpg",
+        "dd/q?token=1&v=2.jpg",
+    ]  # fmt: skip
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=png.encode(picture(1)))
+    root = f"s3://{bucket}"
+    for output in ("t.jsonl", "parts"):
+        drawn = tmp_path / output / "seen"
+        arguments = root, "-o", tmp_path / "out" / output, "--format", "jsonl", "--save-dir", drawn
+        (tmp_path / "out").mkdir(exist_ok=True)
+        done = run_small(*arguments, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert f"to look at: {len(keys)} pictures" in done.stderr
+        assert "named more than once" not in done.stderr
+        found = [str(row["source"]) for row in rows_of(tmp_path / "out" / output)]
+        shown = {f"{root}/{key}".replace("token=1", "token=***") for key in keys}
+        assert set(found) == shown
+        assert len([path for path in drawn.rglob("*") if path.is_file()]) == len(keys)
+        assert not list(tmp_path.glob("*.png"))
+    again = run_small(*arguments, "--resume", env=environment)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(keys)} sources done before" in again.stderr
+    given = run_small(*[f"{root}/{key}" for key in keys], "-o", tmp_path / "given.jsonl", env=environment)
+    assert given.returncode == 0, given.stderr
+    assert {str(row["source"]) for row in rows_of(tmp_path / "given.jsonl")} == shown

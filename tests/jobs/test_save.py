@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clips import even, picture, write
 from mtcnn_cpp import Detector, draw, png, read_image
+from mtcnn_cpp.files import Part, is_leftover, temporary_name
 from mtcnn_cpp.marks import is_marked
 from mtcnn_cpp.table import Result, rows
 from study import make_study, rows_of, run, run_small
@@ -112,3 +116,76 @@ def test_pages_and_animations(tmp_path: Path) -> None:
     expected = [rows(Result(str(tmp_path / "scan.tiff"), n, float("nan"), f)) for n, f in enumerate(faces)]
     assert table == sorted((row for some in expected for row in some), key=repr)
     assert files_below(tmp_path / "seen") == [f"scan/00000{number}_faces.png" for number in (1, 2, 3)]
+
+
+# The process is killed in the middle of writing a file of this ending.
+KILLED = """
+import os, signal, sys
+from mtcnn_cpp import files
+replace = files.os.replace
+def killing(temporary, path):
+    if str(path).endswith(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(temporary, path)
+files.os.replace = killing
+from mtcnn_cpp.cli import app
+app(sys.argv[2:], prog_name="mtcnn-cpp")
+"""
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.rglob("*") if is_leftover(file.name))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("ending", ["_faces.png", "_face0.png", "_faces.mp4", "000003_face0.png"])
+@pytest.mark.parametrize("output", ["parts/", "t.csv"])
+def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_path: Path) -> None:
+    study = tmp_path / "in"
+    make_study(study, pictures=2, bad=False)
+    arguments = [
+        study,
+        "-o",
+        f"{tmp_path}/{output}",
+        "--save-dir",
+        tmp_path / "seen",
+        "--save-crops",
+        tmp_path / "cut",
+    ]
+    code = [sys.executable, "-c", KILLED, ending, "detect", *map(str, arguments)]
+    done = subprocess.run(code, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    left = leftovers(tmp_path / "seen") + leftovers(tmp_path / "cut")
+    assert left
+    theirs = [
+        tmp_path / "seen" / ".mine.png.0123abcd.part",  # no annotation
+        tmp_path / "seen" / ".p01_faces.png.0123abcd.part.bak",
+        tmp_path / "seen" / ".p01_faces.png.0123ABCD.part",
+        tmp_path / "seen" / ".p01_faces.txt.0123abcd.part",
+        tmp_path / "seen" / ".p00_faces.png.0123abcd.part",  # of other content
+        tmp_path / "cut" / "other" / ".p01_face0.png.0123abcd.part",  # in a folder that is not of this job
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"of the user")
+    (tmp_path / "seen" / ".p02_faces.png.0123abcd.part").symlink_to(theirs[0])
+    in_use = Part(tmp_path / "seen" / "p01_faces.png")  # by another job
+    in_use.file.write(b"")
+    resume = ["--resume"] if output == "parts/" else []
+    assert run(*arguments, *resume).exit_code == 0
+    still = leftovers(tmp_path / "seen") + leftovers(tmp_path / "cut")
+    assert not set(left) & set(still)
+    assert all(path.read_bytes() == b"of the user" for path in theirs)
+    assert (tmp_path / "seen" / ".p02_faces.png.0123abcd.part").is_symlink()
+    assert in_use.temporary.exists()
+    in_use.discard()
+
+
+def test_long_names_are_cleaned_too(tmp_path: Path) -> None:
+    name = "x" * 230
+    (tmp_path / f"{name}.png").write_bytes(png.encode(picture(1)))
+    (tmp_path / "seen").mkdir()
+    left = tmp_path / "seen" / temporary_name(f"{name}_faces.png")
+    left.write_bytes(b"")
+    assert run(tmp_path / f"{name}.png", "--save-dir", tmp_path / "seen").exit_code == 0
+    assert os.listdir(tmp_path / "seen") == [f"{name}_faces.png"]

@@ -31,7 +31,7 @@ def photo(tmp_path: Path) -> Path:
         (["-o", "parts/", "--save-crops", "d"], "--save-dir and --save-crops do not go with --ray"),
         (["-o", "parts/", "-"], "standard input is there for this process only"),
         (["-o", "parts/", "camera:0"], "camera:0 is there for this process only"),
-        (["-o", "parts/", "rtsp://u:secret@host/a"], "rtsp://host/a is there for this process only"),
+        (["-o", "parts/", "rtsp://u:secret@host/a"], "rtsp://***@host/a is there for this process only"),
     ],
 )
 def test_what_a_cluster_cannot_do(

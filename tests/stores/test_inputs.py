@@ -169,3 +169,50 @@ def test_what_others_write_is_seen(bucket: str, s3: Any) -> None:
     assert folder.read("0") == b"new"
     with folder.open("0") as file:
         assert file.read() == b"new"
+
+
+# All of these are different keys, of which some mean one file on a disk.
+KEYS = [
+    "in/x.jpg", "in//x.jpg", "in///x.jpg", "in/./x.jpg", "in/../x.jpg", "./x.jpg", "../x.jpg", "x.jpg",
+    "/x.jpg", "//x.jpg", "/in/x.jpg", "in/x.jpg ", "in/ x.jpg", "in /x.jpg", "in/X.jpg", "in/%41.jpg",
+    "in/A.jpg", "in/%2541.jpg", "in/caf\u00e9.jpg", "in/cafe\u0301.jpg", "in/a b+c.jpg", "in/a+b c.jpg",
+    "in/#1.jpg", "in/q?v=1.jpg", "in/[1].jpg", "in/b\\x.jpg", "in/*.jpg", "in/x.jpg//y.jpg", "in/u@h:1/x.jpg",
+    "in/..", "in/.",
+]  # fmt: skip
+
+
+def test_keys_are_never_normalised(bucket: str, s3: Any) -> None:
+    for key in KEYS:
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    there = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert sorted(there) == sorted(KEYS)
+    root = f"s3://{bucket}"
+
+    def fitting(start: str) -> list[str]:
+        return sorted(f"{root}/{key}" for key in KEYS if key.startswith(start))
+
+    assert list_files(root) == list_files(f"{root}/") == fitting("")
+    assert list_files(f"{root}/in") == list_files(f"{root}/in/") == fitting("in/")
+    assert list_files(f"{root}/in//") == fitting("in//")
+    assert list_files(f"{root}//") == fitting("/")
+    assert list_files(f"{root}//in/") == fitting("/in/")
+    assert list_files(f"{root}/in /") == fitting("in /")
+    assert list_files(f"{root}/in/../") == fitting("in/../")
+    assert list_files(f"{root}/in/**/x.jpg") == sorted(
+        f"{root}/in/{key}" for key in ("x.jpg", "/x.jpg", "//x.jpg", "./x.jpg", "../x.jpg", "u@h:1/x.jpg")
+    )
+    assert list_files(f"{root}/in/*/x.jpg") == sorted(
+        f"{root}/in/{key}" for key in ("/x.jpg", "./x.jpg", "../x.jpg", "u@h:1/x.jpg")
+    )
+    for key in KEYS:
+        assert list_files(f"{root}/{key}") == [f"{root}/{key}"]
+        assert read_file(f"{root}/{key}") == key.encode()
+        with local_copy(f"{root}/{key}") as path:
+            assert path.read_bytes() == key.encode()
+    for key in KEYS:
+        s3.delete_object(Bucket=bucket, Key=key)
+        with pytest.raises(FileNotFoundError):
+            read_file(f"{root}/{key}")
+        if not any(other.startswith(f"{key}/") for other in KEYS):
+            with pytest.raises(FileNotFoundError):
+                list_files(f"{root}/{key}")

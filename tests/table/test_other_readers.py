@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp.table import COLUMNS, KINDS, Format, Result, rows
+from mtcnn_cpp import Detections
+from mtcnn_cpp.table import COLUMNS, KINDS, Format, Result, make_writer, rows
 from results import FORMATS, some_faces, written
 
 RESULTS = [
@@ -99,3 +100,31 @@ def test_the_same_numbers(tmp_path: Path, reader: Callable[[Path], Table], forma
         expected = [np.nan if value is None else value for value in EXPECTED[name]]
         dtype = np.float32 if kind == "float32" else np.float64
         assert np.array_equal(np.array(numbers, dtype), np.array(expected, dtype), equal_nan=True), name
+
+
+@pytest.mark.parametrize("format", [Format.parquet, Format.csv])
+def test_integers_with_missing_values_stay_integers_in_pandas(format: Format, tmp_path: Path) -> None:
+    """Read as docs/jobs.md says; also a folder of parts, of which one is empty."""
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    if format is Format.parquet:
+        pytest.importorskip("pyarrow")
+    results = [Result("none", error="x"), Result("a", 2**31, faces=Detections(
+        np.ones((2, 4), np.float32), np.ones(2, np.float32), np.ones((2, 5, 2), np.float32), (4, 9)
+    ), face_ids=(7, 2**31 - 1))]  # fmt: skip
+    for part, some in (("1", results), ("2", results[:1]), ("3", [])):
+        with (tmp_path / f"{part}.{format.value}").open("wb") as file:
+            writer = make_writer(format, file)
+            for result in some:
+                writer.add(result)
+            writer.close()
+    if format is Format.parquet:
+        places = tmp_path, tmp_path / "1.parquet"
+        frames = [pandas.read_parquet(place, dtype_backend="numpy_nullable") for place in places]
+        assert {str(frame.dtypes["x"]) for frame in frames} == {"Float32"}
+    else:
+        frames = [pandas.read_csv(tmp_path / "1.csv", dtype={"face_id": "Int64"})]
+    for frame in frames:
+        assert str(frame.dtypes["face_id"]) in ("Int32", "Int64")
+        assert str(frame.dtypes["frame"]).lower() == "int64"
+        assert frame.face_id.dropna().tolist() == [7, 2**31 - 1]
+        assert frame.face_id.isna().sum() == len(frame) - 2

@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ..stores import mask_text
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
 from .errors import INCOMPLETE, errors_reported
 from .groups import grouped
@@ -71,12 +72,16 @@ def detect(
             save_crops=save.save_crops,
             save_format=save.save_format.value,
             overwrite=save.overwrite,
+            csv_safe=table.csv_safe,
         )
         for words in plan.passed_over:
             print_line(words, err=True)
         for note in getattr(detector.engine.backend, "notes", ()):
             print_line(f"note: {note}", err=True)
         ray.check(table, save, plan.sources)
+        idle = frames.idle(plan.sources)
+        if idle:
+            typer.echo(f"warning: {idle}", err=True)
         saver = Saver(settings, plan.sources) if settings.saves else None
         if ray.address is not None:
             summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
@@ -86,32 +91,48 @@ def detect(
                 summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
             print_line(_told(summary, table, save, saver), err=True)
-    if summary.failed:
+    if summary.failed or idle:
         raise typer.Exit(INCOMPLETE)
 
 
 def _run(
     plan: Plan, eyes: Eyes, table: TableOptions, settings: Settings, detector: Detector, at_once: int
 ) -> Summary:
-    from ..jobs import Parts, prepare, run_to_folder, run_to_output, writing_table
+    from ..jobs import OneTable, Parts, prepare, run_to_folder, run_to_output
     from ..stores import open_folder
 
     if table.is_folder:
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(folder, settings, detector, plan.sources, resume=table.resume)
+            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, names=plan.names)
             todo = [source for unit in left.units for source in unit.sources]
-            with _watched(plan, table, todo, settings) as watch:
-                parts = Parts(folder, settings.format)
+            kept = f"complete parts are kept in {folder.name}; --resume continues the job"
+            with _reporting_kept(lambda: kept), _watched(plan, table, todo, settings) as watch:
+                parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
                 return run_to_folder(left, eyes, parts, watch, at_once=at_once)
     with contextlib.ExitStack() as stack:
         if table.output:
-            output: Any = stack.enter_context(writing_table(table.output, settings.format))
+            one = OneTable(table.output, settings.format, csv_safe=settings.csv_safe)
+            stack.enter_context(_reporting_kept(lambda: one.kept if one.partial else ""))
+            output: Any = stack.enter_context(one)
         else:
-            output = stack.enter_context(_printing(table.format))
+            output = stack.enter_context(_printing(table.format, settings.csv_safe))
         watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
         return run_to_output(plan.sources, eyes, output, watch)
+
+
+@contextlib.contextmanager
+def _reporting_kept(kept: Callable[[], str]) -> Iterator[None]:
+    """If the block is ended, or fails, report what is kept of its results."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(kept()) from error
+    except BaseException as error:
+        if (words := kept()) not in str(error):
+            typer.echo(f"note: {mask_text(words)}", err=True)
+        raise
 
 
 def _run_on_ray(
@@ -127,14 +148,16 @@ def _run_on_ray(
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, most=most)
+            left = prepare(
+                folder, settings, detector, plan.sources, resume=table.resume, most=most, names=plan.names
+            )
             todo = [source for unit in left.units for source in unit.sources]
             with _watched(plan, table, todo, settings) as progress:
                 return run_on_ray(
                     left,
                     detector,
                     settings,
-                    Parts(folder, settings.format),
+                    Parts(folder, settings.format, csv_safe=settings.csv_safe),
                     cpus=cpus,
                     watch=lambda tally: progress.count(tally.results, tally.faces, tally.failed),
                     fail=progress.fail,
@@ -164,7 +187,7 @@ def _watched(plan: Plan, table: TableOptions, todo: list[Any], settings: Setting
 
 
 @contextlib.contextmanager
-def _printing(format: Format | None) -> Iterator[Any]:
+def _printing(format: Format | None, csv_safe: bool) -> Iterator[Any]:
     """A table on standard output: for people, or in a format, each row at once. What was found is printed
     even if the rest is interrupted."""
     from ..table import Terminal, make_writer
@@ -172,7 +195,7 @@ def _printing(format: Format | None) -> Iterator[Any]:
     if format is None:
         output: Any = Terminal(sys.stdout)
     else:
-        output = make_writer(format, sys.stdout.buffer, flush=True)
+        output = make_writer(format, sys.stdout.buffer, flush=True, csv_safe=csv_safe)
     with contextlib.closing(output):
         yield output
 
@@ -209,7 +232,7 @@ def _told(summary: Summary, table: TableOptions, save: SaveOptions, saver: Saver
         folders = ", ".join(filter(None, (save.save_dir, save.save_crops)))
         told.append(f"{_counted(saver.count, 'file')} written to {folders}")
     if table.output:
-        told.append(f"table: {table.output}")
+        told.append(f"table: {mask_text(table.output)}")
     return "; ".join(told)
 
 

@@ -50,6 +50,14 @@ class TableOptions:
             "--format", help="How the table is written.", show_default="table, or by the ending of --output"
         ),
     ] = None
+    csv_safe: Annotated[
+        bool,
+        typer.Option(
+            "--csv-safe",
+            help="CSV for spreadsheets: put an apostrophe before each text (columns source and error) that a "
+            "spreadsheet could take for a formula.",
+        ),
+    ] = False
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with the job in the folder of --output; retry what failed."),
@@ -88,6 +96,9 @@ class TableOptions:
 
         if self.resume and not self.is_folder:
             raise ValueError("--resume goes on with a job in a folder; give the folder by --output")
+        if self.csv_safe and (self.chosen() is not Format.csv or (self.output is None and not self.format)):
+            given = self.chosen().value if self.output or self.format else "table"
+            raise ValueError(f"--csv-safe is for CSV, and the format is {given}; choose --format csv")
         if self.output is None:
             return
         if self.output == "-":
@@ -120,6 +131,16 @@ class FrameOptions:
             "(people are not recognised). Needs the extra 'track'.",
         ),
     ] = False
+
+    def idle(self, sources: Iterable[Source]) -> str:
+        """What to say if there is no video for `--track`; empty if there is one, or nothing was found."""
+        found = [source.kind for source in sources if not source.error]
+        if not self.track or not found or {"video", "live"} & set(found):
+            return ""
+        return (
+            "--track follows faces from frame to frame of a video, but there is no video or live source "
+            "here: face_id is the rank in each image. Give a video, or leave out --track"
+        )
 
     def sampling(self) -> Sampling:
         """The same, checked."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 class Level(str, enum.Enum):
     names = "names"
-    stats = "stats"
     hash = "hash"
+    stats = "stats"
     full = "full"
 
 
@@ -38,7 +38,11 @@ def dump(
     sample: Sample = False,
     only: Only = None,
     capture: Annotated[
-        Level, typer.Option(help="names and shapes; with statistics; with SHA-256; with all values.")
+        Level,
+        typer.Option(
+            help="What is kept of each tensor. names: name and shape; hash: also SHA-256 of the values; "
+            "stats: also SHA-256 and statistics; full: also SHA-256 and all values."
+        ),
     ] = Level.full,
     yes: Yes = False,
     cascade: CascadeOptions = CascadeOptions(),

@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from ..escape import printable
+from ..stores import mask_text
 from .lines import print_line
 
 INCOMPLETE = 1  # done, but not everything was as it should be
@@ -22,7 +23,7 @@ INTERRUPTED = 130  # ended by Ctrl-C; 143 by SIGTERM
 
 def report(error: BaseException | str) -> None:
     """A line on stderr; an exception without words is told by its name."""
-    print_line(f"error: {str(error).strip() or type(error).__name__}", err=True)
+    print_line(f"error: {mask_text(str(error)).strip() or type(error).__name__}", err=True)
 
 
 @contextlib.contextmanager
@@ -36,7 +37,7 @@ def errors_reported() -> Iterator[None]:
         report(error)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
-        report("interrupted; files that were not complete were not written")
+        report(f"interrupted; {str(error) or 'files that were not complete were not written'}")
         raise typer.Exit(INTERRUPTED) from error
 
 

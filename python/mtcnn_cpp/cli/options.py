@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ..model import Model
 
 BACKENDS = (
-    f"{', '.join(get_args(BackendName))}. All but onnx and torch give the same bits; "
-    "openface is the original, where it was bound."
+    f"{', '.join(get_args(BackendName))}. core, generic, neon, avx2, avx512 and reference give the same "
+    "bits. The last digits of onnx and torch differ, and so may those of openface (the original, where it "
+    "was bound), which depend on its BLAS."
 )
 
 MinFace: TypeAlias = Annotated[float, typer.Option(help="Side of the smallest face looked for, in pixels.")]

@@ -68,6 +68,7 @@ class Progress:
 
 def _make_bar() -> Any:
     from rich import progress
+    from rich.table import Column
     from rich.text import Text
 
     from ..console import SafeConsole
@@ -80,12 +81,20 @@ def _make_bar() -> Any:
             rate = "" if task.speed is None else f", {task.speed:,.1f}/s"
             return Text(f"{task.completed:,.0f}{total}{rate}")
 
+    def one_line() -> Column:
+        return Column(no_wrap=True)
+
     return progress.Progress(
-        progress.TextColumn("detecting"),
-        progress.BarColumn(),
-        Count(),
-        progress.TimeRemainingColumn(compact=True),
-        progress.TextColumn("faces {task.fields[faces]:,}, failed {task.fields[failed]:,}"),
+        progress.TextColumn("detecting", table_column=one_line()),
+        progress.BarColumn(
+            bar_width=None, table_column=Column(ratio=1, max_width=40)
+        ),  # the rest of the width
+        Count(table_column=one_line()),
+        progress.TimeRemainingColumn(compact=True, table_column=one_line()),
+        progress.TextColumn(
+            "faces {task.fields[faces]:,}, failed {task.fields[failed]:,}", table_column=one_line()
+        ),
         console=SafeConsole(sys.stderr),
         transient=True,
+        expand=True,
     )

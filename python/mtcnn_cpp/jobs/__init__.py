@@ -4,7 +4,7 @@ resumed."""
 from .expect import expected_frames
 from .heap import keep_freed_memory
 from .look import Eyes
-from .one_table import writing_table
+from .one_table import OneTable
 from .parts import Left, Parts
 from .plan import Plan, make_plan
 from .run import Summary, prepare, run_to_folder, run_to_output
@@ -16,6 +16,7 @@ from .work import Watch
 __all__ = [
     "Eyes",
     "Left",
+    "OneTable",
     "Parts",
     "Plan",
     "Saver",
@@ -29,5 +30,4 @@ __all__ = [
     "prepare",
     "run_to_folder",
     "run_to_output",
-    "writing_table",
 ]

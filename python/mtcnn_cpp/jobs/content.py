@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..image import read_bytes
-from ..stores import is_address, read_file
+from ..stores import is_address, mask_text, read_file
 
 FAILURES = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of one source; the others are done
 
@@ -14,5 +14,5 @@ def read_content(name: str) -> bytes:
 
 
 def words(error: BaseException) -> str:
-    """What an error says; an exception without words is told by its name."""
-    return str(error) or type(error).__name__
+    """The message of an error, without passwords; of an exception without a message its name."""
+    return mask_text(str(error)) or type(error).__name__

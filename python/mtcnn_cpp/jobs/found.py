@@ -7,11 +7,10 @@ import glob
 import os
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from ..image import HEAD, kind_of
 from ..marks import bears_mark
-from ..stores import list_files
+from ..stores import list_files, mask_address
 from .names import kind_by_name
 from .source import Kind, Source
 
@@ -83,7 +82,7 @@ def files_in_store(name: str, passed_over: list[str]) -> tuple[str, list[Source]
     try:
         found = list_files(name)
     except (OSError, ValueError) as error:
-        return "", [Source(name, "picture", "store", error=str(error))]
+        return "", [Source(mask_address(name), "picture", "store", error=str(error))]
     root = name.rstrip("/")
     sources, others = [], []
     for address in found:
@@ -91,12 +90,23 @@ def files_in_store(name: str, passed_over: list[str]) -> tuple[str, list[Source]
         if kind is None and address != root:
             others.append(address)
             continue
-        below = address.removeprefix(root).lstrip("/") if not is_pattern(name) else ""
-        sources.append(Source(address, kind or "picture", below or PurePosixPath(address).name))
+        below = "" if is_pattern(name) else address.removeprefix(root).removeprefix("/")
+        shown = mask_address(address)
+        place = _place_of_key(below or address.rpartition("/")[2])
+        source = Source(shown, kind or "picture", place, address if shown != address else "")
+        sources.append(source)
     _tell(passed_over, name, others, "not named as pictures or videos")
     if not sources:
-        sources = [Source(name, "picture", "store", error=f"{name}: there are no pictures and videos")]
+        shown = mask_address(name)
+        sources = [Source(shown, "picture", "store", error=f"{shown}: there are no pictures and videos")]
     return "", sources
+
+
+def _place_of_key(key: str) -> str:
+    """A path on this machine for a key, whose parts may be empty, `.` and `..`."""
+    return "/".join(
+        re.sub(r"^\.{0,2}$", lambda found: "_" * (1 + len(found[0])), part) for part in key.split("/")
+    )
 
 
 def _chosen(paths: Iterable[str], name: str, passed_over: list[str]) -> list[Source]:
@@ -120,4 +130,4 @@ def _tell(passed_over: list[str], name: str, paths: list[str], why: str) -> None
     if paths:
         shown = ", ".join(os.path.basename(path) for path in paths[:SHOWN])
         shown += ", …" if len(paths) > SHOWN else ""
-        passed_over.append(f"passed over in {name}, {len(paths):,} {why}: {shown}")
+        passed_over.append(f"passed over in {mask_address(name)}, {len(paths):,} {why}: {shown}")

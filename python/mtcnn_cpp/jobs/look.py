@@ -166,8 +166,8 @@ class Eyes:
     def _opened(self, source: Source) -> Iterator[Video]:
         with contextlib.ExitStack() as stack:
             address: str | Path = source.address or source.name
-            if is_address(source.name):
-                address = stack.enter_context(local_copy(source.name))
+            if is_address(str(address)):
+                address = stack.enter_context(local_copy(str(address)))
             try:
                 video = Video(address, threads=self._decoding)
             except FAILURES as error:  # of a copy: named as the user knows it

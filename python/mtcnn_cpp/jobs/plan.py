@@ -5,31 +5,33 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
-from ..stores import is_address
+from ..stores import is_address, mask_address
 from ..video import is_live
-from ..video.kinds import without_password
 from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
 from .source import Kind, Source
 
-PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
+NOUNS: dict[Kind, str] = {"picture": "picture", "video": "video", "live": "live source"}
 
 
 @dataclass
 class Plan:
-    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out."""
+    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out.
+    names: those that the sources were found by, without passwords."""
 
     sources: list[Source] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """How many of what: `3 pictures, 1 video`."""
         counts = Counter(source.kind for source in self.sources)
         told = [
-            f"{counts[kind]:,} {kind if counts[kind] == 1 and kind != 'live' else plural}"
-            for kind, plural in PLURAL.items()
+            f"{counts[kind]:,} {noun}{'s' * (counts[kind] != 1)}"
+            for kind, noun in NOUNS.items()
             if counts[kind]
         ]
         return ", ".join(told) or "nothing"
@@ -47,15 +49,17 @@ def make_plan(names: Iterable[str]) -> Plan:
     found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
     common = _common_folder([base for _, (base, _) in found if base])
     seen: set[str] = set()
+    taken: set[str] = set()
     twice = 0
     for _, (base, sources) in found:
         for source in sources:
-            key = source.name if source.kind == "live" or is_address(source.name) else _identity(source.name)
+            address = source.address or source.name
+            key = address if source.kind == "live" or is_address(address) else _identity(address)
             if key in seen:
                 twice += 1
                 continue
             seen.add(key)
-            plan.sources.append(_placed(source, base, common))
+            plan.sources.append(_placed(_named(source, taken), base, common))
     if twice:
         plan.passed_over.append(f"named more than once, looked at once: {twice:,}")
     return plan
@@ -64,6 +68,7 @@ def make_plan(names: Iterable[str]) -> Plan:
 def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
     """The names, with those of each list in its place."""
     for name in names:
+        plan.names.append(mask_address(name))
         if not name.startswith("@"):
             yield name
             continue
@@ -74,7 +79,9 @@ def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
             plan.sources.append(Source(name, "picture", name, error=reason))
             continue
         lines = os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).splitlines()
-        yield from filter(None, map(str.strip, lines))
+        listed = [*filter(None, map(str.strip, lines))]
+        plan.names += map(mask_address, listed)
+        yield from listed
 
 
 def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
@@ -82,7 +89,7 @@ def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
     if name == "-":
         return "", [Source("-", "picture", "stdin")]
     if is_live(name):
-        public = without_password(name)
+        public = mask_address(name)
         return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
     if is_address(name):
         return files_in_store(name, plan.passed_over)
@@ -105,6 +112,17 @@ def _common_folder(bases: list[str]) -> str:
         return os.path.commonpath(sorted(set(bases)))
     except ValueError:  # none, or on different drives
         return ""
+
+
+def _named(source: Source, taken: set[str]) -> Source:
+    """The source with a name of its own: addresses that differ only in what is masked are numbered."""
+    name = source.name
+    for number in count(2):
+        if name not in taken:
+            break
+        name = f"{source.name}#{number}"
+    taken.add(name)
+    return replace(source, name=name)
 
 
 def _placed(source: Source, base: str, common: str) -> Source:

@@ -66,12 +66,14 @@ def prepare(
     *,
     resume: bool,
     most: int | None = None,
+    names: Iterable[str] = (),
 ) -> Left:
     """Make the folder that of this job, or see that it is; what is left to do. Call it under its lock. most:
-    pictures in a new unit, None for the usual number.
+    pictures in a new unit, None for the usual number. names: those that the sources were found by.
 
     Raises FileExistsError for a folder that holds a job or anything else and is not to be resumed, ValueError
-    if its job had other options or a live source is to be resumed, TableError for a damaged part.
+    if its job had other options or a live source is to be resumed, TableError for a part that is damaged or
+    that is there twice.
     """
     from .. import __version__
 
@@ -94,10 +96,15 @@ def prepare(
         if live is not None:
             raise ValueError(f"{live} is live: what has passed cannot be read again, so it cannot be resumed")
         folder.clean()
-    parts = Parts(folder, settings.format)
-    left = left_to_do(sources, parts.find(), whole_videos=settings.saves, most=most)
+    parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
+    sources = list(sources)
+    found = parts.find()
+    parts.check_others(found, sources)
+    left = left_to_do(sources, found, whole_videos=settings.saves, most=most, names=names)
     for part, start in left.stale:
         folder.remove(parts.name(part, start))
+    for part, replaced in left.replaced.items():
+        parts.without(part, replaced)
     return left
 
 

@@ -36,6 +36,8 @@ class Saver:
         self._drawings = self._folder(settings.save_dir)
         self._crops = self._folder(settings.save_crops)
         self._videos = 0
+        for files in filter(None, (self._drawings, self._crops)):
+            files.clean(stems)
 
     def _folder(self, name: str | None) -> Drawings | None:
         if name is None:

@@ -19,7 +19,8 @@ EXACT = {*get_args(VariantName), "reference"}  # the same bits
 class Settings:
     """format: of the table. sampling: which frames of videos are looked at. track: numbers that follow faces
     through a video. save_dir, save_crops: folders of drawings and crops, None for none; save_format: theirs;
-    overwrite: whether they may replace other files."""
+    overwrite: whether they may replace other files. csv_safe: whether no text of a CSV is a formula to a
+    spreadsheet."""
 
     format: Format
     sampling: Sampling = field(default_factory=Sampling)
@@ -28,6 +29,7 @@ class Settings:
     save_crops: str | None = None
     save_format: str = "png"
     overwrite: bool = False
+    csv_safe: bool = False
 
     @property
     def saves(self) -> bool:
@@ -50,4 +52,5 @@ class Settings:
             "scale_factor": detector.scale_factor,
             "backend": "exact" if backend in EXACT else backend,
             "model": detector.model.hashes(),
+            **({"csv_safe": True} if self.csv_safe else {}),
         }

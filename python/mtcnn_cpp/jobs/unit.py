@@ -39,7 +39,12 @@ def picture_units(sources: Iterable[Source], most: int | None = None) -> Iterato
 
 def video_unit(source: Source, done: int = 0) -> Unit:
     """The unit of a video or a live source."""
-    return Unit((source,), f"video-{_digest([source.name])}", done=done)
+    return Unit((source,), video_part(source.name), done=done)
+
+
+def video_part(name: str) -> str:
+    """The name of all parts of a video or live source, before the number of their first frame."""
+    return f"video-{_digest([name])}"
 
 
 def _digest(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
-from ..table import Result, Row, make_writer
+from ..table import Result, Row
 from .look import Eyes
 from .parts import Parts, results_of
 from .unit import STRETCH, Unit
@@ -52,7 +52,7 @@ def _write(
     """Write a part, of rows that are kept and of results; how many results."""
     count = 0
     with parts.folder.writing(name) as file:
-        writer = make_writer(parts.format, file)
+        writer = parts.writer(file)
         writer.add_rows(kept)
         for result in results:
             writer.add(result)

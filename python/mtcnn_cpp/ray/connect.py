@@ -63,23 +63,40 @@ def _check(address: str) -> None:
 
 
 def _connect(ray: Any, address: str) -> None:
-    """`ray.init`, which would wait for minutes, with a limit of time."""
+    """`ray.init`, which would wait for minutes, with a limit of time. If it succeeds after that, or after an
+    interrupt, the connection is closed again."""
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address == "local":  # on this thread: Linux ends Ray's processes when the thread that began them ends
         ray.init(address, num_cpus=usable_cpus(), include_dashboard=False, **options)
         return
     failed: list[BaseException] = []
+    lock = threading.Lock()
+    ended, given_up = threading.Event(), threading.Event()
+
+    def close_if_late() -> None:
+        with lock:
+            if ended.is_set() and given_up.is_set() and not failed:
+                ray.shutdown()
 
     def connect() -> None:
         try:
             ray.init(address, **options)
         except BaseException as error:
             failed.append(error)
+        ended.set()
+        close_if_late()
 
     thread = threading.Thread(target=connect, daemon=True, name="mtcnn_cpp ray")
     thread.start()
-    thread.join(CONNECT)
-    if thread.is_alive():
+    try:
+        connected_in_time = ended.wait(CONNECT)
+    except BaseException:
+        given_up.set()
+        close_if_late()
+        raise
+    if not connected_in_time:
+        given_up.set()
+        close_if_late()
         raise TimeoutError(
             f"what answers at {address} is no Ray cluster, or a dead one: not connected after {CONNECT:g} s"
         )

@@ -17,8 +17,19 @@ folder for temporary files (`TMPDIR`) until it is uploaded.
 """
 
 from .address import is_address
+from .credentials import mask_address, mask_text
 from .errors import FolderInUse
 from .folder import Folder, open_folder
 from .inputs import list_files, local_copy, read_file
 
-__all__ = ["Folder", "FolderInUse", "is_address", "list_files", "local_copy", "open_folder", "read_file"]
+__all__ = [
+    "Folder",
+    "FolderInUse",
+    "is_address",
+    "list_files",
+    "local_copy",
+    "mask_address",
+    "mask_text",
+    "open_folder",
+    "read_file",
+]

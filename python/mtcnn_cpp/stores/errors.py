@@ -101,13 +101,17 @@ def plain(where: str, error: Exception) -> OSError:
         return FileNotFoundError(f"{masked(where)}: there is nothing at this address")
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         folder = tempfile.gettempdir()
-        return OSError(
+        full = OSError(
             f"{masked(where)}: there is no room for a copy in {folder} ({_words(error)}); "
             "set TMPDIR to a folder with more"
         )
+        full.errno = error.errno
+        return full
     if isinstance(error, OSError):
         kind = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
-        return kind(f"{masked(where)}: {_words(error)}")
+        made: OSError = kind(f"{masked(where)}: {_words(error)}")
+        made.errno = error.errno
+        return made
     return OSError(f"{masked(where)}: {type(error).__name__}: {_words(error)}")
 
 

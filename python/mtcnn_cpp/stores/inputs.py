@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .address import Address, checked, masked, parse
+from .address import S3, Address, checked, masked, parse
 from .errors import code_of, told
 from .patterns import literal_part, matcher
 from .system import system
@@ -26,21 +26,20 @@ def list_files(address: str) -> list[str]:
     files = system(whole)
     fits = matcher(whole.path)
     with told(whole):
-        kind = _kind(files, whole)
-        if kind == "file" and not address.endswith("/"):
+        if not address.endswith("/") and _is_file(files, whole):
             return [str(whole)]
-        inside = _below(files, whole, None) if kind else []
-        if inside or kind == "directory":
-            return [str(file) for file in inside]
+        inside, is_folder = _below(files, whole, None)
+        if is_folder:
+            slashes = address[
+                len(address.rstrip("/")) :
+            ]  # s3://bucket/a// is another folder than s3://bucket/a/
+            return [str(file) for file in inside if str(file).startswith(f"{whole}{slashes}")]
         if fits is None:
             raise FileNotFoundError
         root = checked(Address(whole.scheme, literal_part(whole.path)))
         depth = whole.path[len(root.path) :].strip("/").count("/") + 1
-        found = [
-            str(file)
-            for file in _below(files, root, None if "**" in whole.path else depth)
-            if fits(file.path)
-        ]
+        inside, _ = _below(files, root, None if "**" in whole.path else depth)
+        found = [str(file) for file in inside if fits(file.path)]
     if not found:
         raise FileNotFoundError(f"{masked(address)}: no file fits this pattern")
     return found
@@ -69,22 +68,57 @@ def local_copy(address: str) -> Iterator[Path]:
         yield path
 
 
-def _kind(files: Any, address: Address) -> str | None:
-    """What is there: a file, a directory, or None."""
+def _is_file(files: Any, address: Address) -> bool:
     try:
-        return str(files.info(str(address))["type"])
+        if address.scheme in S3:
+            bucket, key = _bucket_and_key(files, address)
+            return bool(key) and bool(files.call_s3("head_object", Bucket=bucket, Key=key))
+        return bool(files.info(str(address))["type"] == "file")
     except FileNotFoundError as error:
         if code_of(error) == "NoSuchBucket":
             raise
-        return None
+        return False
 
 
-def _below(files: Any, root: Address, depth: int | None) -> list[Address]:
-    """All files below a folder, so many floors deep."""
-    start = files._strip_protocol(str(root)).rstrip("/")
-    found = files.find(str(root), maxdepth=depth)
-    inside = [str(name)[len(start) :].lstrip("/") for name in found if not str(name).endswith("/")]
-    return sorted(
-        (Address(root.scheme, f"{root.path}/{name}" if root.path else name) for name in inside if name),
-        key=str,
-    )
+def _below(files: Any, root: Address, depth: int | None) -> tuple[list[Address], bool]:
+    """All files below a folder, so many floors deep, sorted; and whether there is such a folder."""
+    if root.scheme in S3:
+        bucket, key = _bucket_and_key(files, root)
+        start = f"{key}/" if key else ""
+        names = [name[len(start) :] for name in _keys(files, bucket, start, flat=depth == 1)]
+        is_folder = bool(names)
+    else:
+        top = files._strip_protocol(str(root)).rstrip("/")
+        names = [str(name)[len(top) :].removeprefix("/") for name in files.find(str(root), maxdepth=depth)]
+        is_folder = any(names) or _is_folder(files, root)
+    inside = [
+        Address(root.scheme, f"{root.path}/{name}" if root.path else name)
+        for name in names
+        if name and not name.endswith("/")  # a marker of a folder
+    ]
+    return sorted(inside, key=str), is_folder
+
+
+def _is_folder(files: Any, address: Address) -> bool:
+    try:
+        return bool(files.info(str(address))["type"] == "directory")
+    except FileNotFoundError:
+        return False
+
+
+def _bucket_and_key(files: Any, address: Address) -> tuple[str, str]:
+    """The key is all that follows the bucket and one slash, as it is: `a//b`, `./a` and `a/b` are three
+    keys."""
+    bucket = str(files.split_path(str(address))[0])
+    return bucket, address.path[len(bucket) :].removeprefix("/")
+
+
+def _keys(files: Any, bucket: str, start: str, *, flat: bool) -> Iterator[str]:
+    """All keys that begin so; `flat`: without those that have another slash behind that."""
+    more = {"Delimiter": "/"} if flat else {}
+    while True:
+        page = files.call_s3("list_objects_v2", Bucket=bucket, Prefix=start, **more)
+        yield from (item["Key"] for item in page.get("Contents", ()))
+        if not page.get("IsTruncated"):
+            return
+        more["ContinuationToken"] = page["NextContinuationToken"]

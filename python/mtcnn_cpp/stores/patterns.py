@@ -17,7 +17,7 @@ def matcher(pattern: str) -> Callable[[str], bool] | None:
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if part == "**":
-            written += ".*" if last else "(?:[^/]+/)*"
+            written += ".*" if last else "(?:[^/]*/)*"
         else:
             written += _part(part) + ("" if last else "/")
     try:

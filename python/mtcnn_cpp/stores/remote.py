@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO
+from pathlib import Path
+from typing import IO, cast
 
-from ..files import is_leftover
+from ..files import OutputFile, is_leftover
 from .address import Address, parse
-from .errors import NO_ROOM, FolderInUse, code_of, plain, told
+from .errors import FolderInUse, code_of, plain, told
 from .local import check_name
 from .reading import open_remote
 from .system import is_whole, system
@@ -31,7 +33,7 @@ class RemoteFolder:
     address: Address = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", parse(self.name))
+        object.__setattr__(self, "address", parse(self.name, dots=False))
 
     def make(self) -> None:
         files = system(self.address)
@@ -61,6 +63,11 @@ class RemoteFolder:
 
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return _writing(self.address, name, self._file(name))
+
+    def put(self, path: Path, name: str) -> None:
+        """Upload a file of this machine, whole or not at all."""
+        check_name(name)
+        upload(os.fspath(path), self.address, name)
 
     def remove(self, name: str) -> None:
         address = self._file(name)
@@ -108,12 +115,8 @@ def _writing(folder: Address, name: str, address: Address) -> Iterator[IO[bytes]
     """The file is written on this machine, and uploaded when it is complete."""
     system(folder)  # what is missing is told now
     with tempfile.TemporaryDirectory(prefix="mtcnn-cpp-") as place:
-        path = os.path.join(place, "file")
-        try:
-            with open(path, "w+b") as file:
-                yield file
-        except OSError as error:
-            if error.errno in NO_ROOM and error.filename is None:
-                raise plain(str(address), error) from None
-            raise
-        upload(path, folder, name)
+        path = Path(place, "file")
+        raw = OutputFile(path, lambda error: plain(str(address), error))
+        with cast("IO[bytes]", io.BufferedWriter(raw)) as file:
+            yield file
+        upload(os.fspath(path), folder, name)

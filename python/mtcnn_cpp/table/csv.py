@@ -1,13 +1,17 @@
 """Tables as CSV: commas, lines that end in a line feed, UTF-8, quotes where they are needed.
 
 Text is written as it is, also where it begins with =, +, - or @: a file name that is changed would name no
-file. A spreadsheet may take such a cell for a formula, so import the column `source` as text there.
+file. A spreadsheet may take such a cell for a formula. With `safe`, such a text has an apostrophe before it,
+and the names in the first line are quoted: by that the readers here know such a table, and take the
+apostrophes off again.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+import re
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from .columns import COLUMNS
@@ -17,35 +21,45 @@ from .states import State, states
 from .text import spell, unspell
 from .values import check_columns, from_texts
 
+# What a spreadsheet may take for a formula, with the apostrophes that are there already.
+_FORMULA = re.compile(r"'*(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+_SAFE_HEADER = ",".join(f'"{name}"' for name in COLUMNS) + "\n"
 _SOURCE, _FRAME, _ERROR = (COLUMNS.index(name) for name in ("source", "frame", "error"))
 
 
 class CsvWriter:
-    """Rows to a binary stream, those of one result in one write; the header is written at once."""
+    """Rows to a binary stream, those of one result in one write; the header is written at once.
 
-    def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
-        self._stream, self._flush = stream, flush
+    safe: no text is a formula to a spreadsheet.
+    """
+
+    def __init__(self, stream: IO[bytes], *, flush: bool = False, safe: bool = False) -> None:
+        self._stream, self._flush, self._safe = stream, flush, safe
         # With this end, both of its signs are quoted in a cell, in every version of Python.
         self._to_line = csv.writer(_Through(), lineterminator="\r\n").writerow
-        self._write([COLUMNS])
+        self._write(_SAFE_HEADER if safe else self._line(COLUMNS))
 
     def add(self, result: Result) -> None:
         self.add_rows(rows(result))
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        self._write([tuple(row.values()) for row in rows])
+        self._write("".join(self._line(tuple(row.values())) for row in rows))
 
     def close(self) -> None:
         self._stream.flush()
 
-    def _write(self, lines: Iterable[tuple[object, ...]]) -> None:
-        self._stream.write("".join(map(self._line, lines)).encode())
+    def _write(self, text: str) -> None:
+        self._stream.write(text.encode())
         if self._flush:
             self._stream.flush()
 
     def _line(self, values: tuple[object, ...]) -> str:
-        spelled = [spell(value) if isinstance(value, str) else value for value in values]
+        spelled = [self._spell(value) if isinstance(value, str) else value for value in values]
         return str(self._to_line(spelled))[:-2] + "\n"
+
+    def _spell(self, text: str) -> str:
+        text = spell(text)
+        return f"'{text}" if self._safe and _FORMULA.match(text) else text
 
 
 class _Through:
@@ -75,13 +89,19 @@ def _parts(stream: IO[bytes]) -> Iterator[tuple[str, int, str]]:
 
 
 def _cells(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header, each with the number of its last line."""
-    reader = csv.reader(_lines(stream), strict=True)
+    """The rows below the header, each with the number of its last line, as they were before they were made
+    safe."""
+    lines = _lines(stream)
+    first = next(lines, "")
+    is_safe = first == _SAFE_HEADER
+    reader = csv.reader(itertools.chain([first] if first else [], lines), strict=True)
     header = next(reader, None)
     if header is None:
         raise TableError("the file is empty; expected a table of faces, which has at least its header")
     check_columns(header, "the first line")
     for texts in reader:
+        if is_safe:
+            texts = [text[1:] if text[:1] == "'" and _FORMULA.match(text) else text for text in texts]
         yield reader.line_num, texts
 
 

@@ -45,14 +45,15 @@ class Writer(Protocol):
         ...
 
 
-def make_writer(format: Format, stream: IO[bytes], *, flush: bool = False) -> Writer:
+def make_writer(format: Format, stream: IO[bytes], *, flush: bool = False, csv_safe: bool = False) -> Writer:
     """A writer of this format. flush: each result goes out at once (for people who watch; not Parquet, which
-    is written in groups of rows).
+    is written in groups of rows). csv_safe: of CSV, no text is a formula to a spreadsheet.
 
     Raises ImportError for Parquet without pyarrow.
     """
+    if format is Format.csv:
+        return CsvWriter(stream, flush=flush, safe=csv_safe)
     writers: dict[Format, Callable[..., Writer]] = {
-        Format.csv: CsvWriter,
         Format.jsonl: JsonLinesWriter,
         Format.json: JsonWriter,
         Format.parquet: ParquetWriter,

@@ -53,8 +53,10 @@ class ParquetWriter:
     def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
         pa = need_pyarrow()
         self._stream = stream
-        self._sink = pa.PythonFile(stream, mode="w")
-        self._writer = pa.parquet.ParquetWriter(self._sink, arrow_schema(), compression="zstd")
+        self._sink = _Sink(stream)
+        self._writer = pa.parquet.ParquetWriter(
+            pa.PythonFile(self._sink, mode="w"), arrow_schema(), compression="zstd"
+        )
         self._waiting: list[Row] = []
 
     def add(self, result: Result) -> None:
@@ -69,11 +71,40 @@ class ParquetWriter:
         if self._waiting:
             self._write()
         self._writer.close()
+        if self._sink.failed:
+            raise ValueError("an earlier part of this Parquet file could not be written")
         self._stream.flush()
 
     def _write(self) -> None:
         self._writer.write_table(arrow_table(self._waiting))
         self._waiting = []
+
+
+class _Sink:
+    """The stream as pyarrow uses it. After a failure, or when the stream is closed, it takes everything:
+    pyarrow writes the end of the file even when an unfinished writer is deleted, and prints the error of
+    that."""
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.failed = False
+
+    def write(self, data: bytes) -> int:
+        if self.failed or self._stream.closed:
+            return len(data)
+        try:
+            return self._stream.write(data)
+        except BaseException:
+            self.failed = True
+            raise
+
+    def flush(self) -> None:
+        """Nothing to do: `ParquetWriter.close` flushes the stream."""
+
+    def close(self) -> None:
+        """Nothing to do: the stream belongs to the caller."""
 
 
 def read_parquet_rows(stream: IO[bytes], name: str) -> Iterator[dict[str, object]]:

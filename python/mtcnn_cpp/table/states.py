@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class State:
-    """frames: how many frames of the source were looked at without an error. error: the last error, or ""."""
+    """frames: how many frames of the source were processed without an error. error: the last error, or "".
+    first, last: the numbers of its first and last frame."""
 
     frames: int
     error: str
+    first: int = field(default=0, compare=False)
+    last: int = field(default=0, compare=False)
 
 
 def states(parts: Iterable[tuple[str, int, str | None]]) -> dict[str, State]:
@@ -20,14 +23,21 @@ def states(parts: Iterable[tuple[str, int, str | None]]) -> dict[str, State]:
     The rows of one frame follow each other; frames of different sources may be mixed.
     """
     counts: dict[str, int] = {}
+    first: dict[str, int] = {}
     last: dict[str, int] = {}
+    done: dict[str, int] = {}  # the last frame without an error
     errors: dict[str, str] = {}
     for source, frame, error in parts:
         if source not in counts:
             counts[source] = 0
+            first[source] = frame
+        last[source] = frame
         if error:
             errors[source] = error
-        elif last.get(source) != frame:
+        elif done.get(source) != frame:
             counts[source] += 1
-            last[source] = frame
-    return {source: State(count, errors.get(source, "")) for source, count in counts.items()}
+            done[source] = frame
+    return {
+        source: State(count, errors.get(source, ""), first[source], last[source])
+        for source, count in counts.items()
+    }

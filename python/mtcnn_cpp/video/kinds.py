@@ -24,8 +24,3 @@ def is_stream(name: str) -> bool:
 def is_live(name: str) -> bool:
     """Whether the name is a camera or a stream, which is there once: what has passed cannot be read again."""
     return camera_number(name) is not None or is_stream(name)
-
-
-def without_password(name: str) -> str:
-    """The name, with the user and password of an address (rtsp://user:secret@host) left out."""
-    return re.sub(r"^(\w+://)[^/@]*@", r"\1", name)

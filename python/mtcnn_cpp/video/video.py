@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..image import Frame, opencv, quiet
+from ..stores import mask_address
 from .errors import VideoError
-from .kinds import camera_number, is_live, without_password
+from .kinds import camera_number, is_live
 from .missing import missing_bytes
 from .sampling import Sampling
 
@@ -38,7 +39,7 @@ class Video:
     def __init__(
         self, source: str | os.PathLike[str], *, threads: int | None = None, silence: float = SILENCE
     ) -> None:
-        self.name = without_password(os.fspath(source))
+        self.name = mask_address(os.fspath(source))
         self._camera = camera_number(self.name)
         self._silence = silence
         self._began: float | None = None  # when a camera gave its first frame

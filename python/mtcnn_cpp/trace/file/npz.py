@@ -75,9 +75,8 @@ class NpzWriter:
 
     def commit(self) -> None:
         """Complete the file and put it in place."""
-        with _as_trace_error(), self._part.named():
-            self._zip.close()
         with _as_trace_error():
+            self._zip.close()
             self._part.commit()
 
     def __enter__(self) -> NpzWriter:
