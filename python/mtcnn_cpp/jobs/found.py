@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from ..image import HEAD, kind_of
 from ..marks import bears_mark
 from ..stores import list_files
-from .names import kind_by_name
+from .names import kind_by_name, name_is_motion_jpeg
 from .source import Kind, Source
 
 _SIGNS = re.compile(r"[*?\[]")
@@ -32,7 +32,8 @@ def look_at_file(path: str) -> tuple[Kind | None, bool]:
         if os.path.isfile(path):  # not a pipe, which would wait
             with open(path, "rb") as file:
                 head = file.read(HEAD)
-                kind = kind_of(head) or kind
+                if not name_is_motion_jpeg(path):  # it begins like an image
+                    kind = kind_of(head) or kind
                 drawn = bears_mark(file, head)
     return kind, drawn
 
