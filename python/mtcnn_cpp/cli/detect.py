@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
-from .errors import INCOMPLETE, errors_reported
+from .errors import INCOMPLETE, errors_reported, print_warning
 from .groups import grouped
 from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
@@ -82,7 +82,10 @@ def detect(
             summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
         else:
             at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
-            with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
+            with (
+                Eyes(detector, settings, saver, decoders=at_once, warn=print_warning) as eyes,
+                _ending_live_sources(plan, eyes),
+            ):
                 summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
             print_line(_told(summary, table, save, saver), err=True)

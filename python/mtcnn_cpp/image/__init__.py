@@ -7,6 +7,7 @@ from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
 from .read import decode_image, read_bytes, read_image
 from .sample import SAMPLE, sample_image
 from .sniff import HEAD, Kind, kind_of
+from .value_range import LimitedWarnings, Warn, warn_caller
 
 __all__ = [
     "HEAD",
@@ -14,7 +15,9 @@ __all__ = [
     "Color",
     "Frame",
     "Kind",
+    "LimitedWarnings",
     "Pixels",
+    "Warn",
     "decode_frames",
     "decode_image",
     "is_pil",
@@ -26,4 +29,5 @@ __all__ = [
     "sample_image",
     "to_bgr8",
     "to_pixels",
+    "warn_caller",
 ]

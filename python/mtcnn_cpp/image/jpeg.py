@@ -45,7 +45,7 @@ def images(data: bytes) -> tuple[list[tuple[int, int]], int]:
     """
     index = _index(data)
     first_end = end_of(data) or len(data)
-    # Pillow writes wrong offsets for the fourth and later images of an MPO file; so streams are searched, too.
+    # Pillow writes wrong offsets for the fourth and later images of an MPO file; so streams count as well.
     starts = {start for _, start in index if start and _begins(data, start)} | set(_joined(data, first_end))
     size = _size(data, 0)
     found, truncated = [(0, first_end)], 0

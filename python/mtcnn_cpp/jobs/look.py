@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..batch import AHEAD, in_order
 from ..find_faces import find_faces
-from ..image import Frame, decode_frames
+from ..image import Frame, LimitedWarnings, Warn, decode_frames, warn_caller
 from ..stores import is_address, local_copy
 from ..table import Result
 from ..video import Video
@@ -43,13 +43,20 @@ class Eyes:
 
     Several threads may look at sources of their own at the same time. Whatever is wrong with a source is a
     result with an error; only Ctrl-C, and the end of the program, go through. `end`: set, live sources end in
-    order. `decoders`: how many videos are read at the same time.
+    order. `decoders`: how many videos are read at the same time. `warn` gets a message about each source with
+    suspicious values, the first 20 of many.
 
     Raises ImportError if tracking is asked for without its package.
     """
 
     def __init__(
-        self, detector: Detector, settings: Settings, saver: Saver | None = None, *, decoders: int = 1
+        self,
+        detector: Detector,
+        settings: Settings,
+        saver: Saver | None = None,
+        *,
+        decoders: int = 1,
+        warn: Warn = warn_caller,
     ) -> None:
         self.settings = settings
         self.new_tracker()  # says at once if its package is missing
@@ -57,6 +64,7 @@ class Eyes:
         self._engine = detector.engine
         self._stop = detector.engine.backend.make_stop()
         self._saver = saver
+        self._warn = LimitedWarnings(warn)
         self._workers = detector.engine.threads
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mtcnn_cpp")
         self._decoding = max(1, self._workers // decoders)
@@ -156,9 +164,14 @@ class Eyes:
 
     def _frame(self, source: Source, frame: Frame) -> Seen:
         try:
-            found = find_faces(self._engine, frame.pixels, threads=1, stop=self._stop)
+            found = find_faces(
+                self._engine, frame.pixels, threads=1, stop=self._stop, warn=self._warn, file=source.name
+            )
         except FAILURES as error:
-            return Seen(Result(source.name, frame.index, frame.time, error=f"{source.name}: {error}"), None)
+            message = words(error)
+            if not message.startswith(source.name):
+                message = f"{source.name}: {message}"
+            return Seen(Result(source.name, frame.index, frame.time, error=message), None)
         pixels_left = frame.pixels if self._saver else None
         return Seen(Result(source.name, frame.index, frame.time, found), pixels_left)
 
