@@ -1,4 +1,4 @@
-"""Warnings about 16-bit images whose values are numbers of fewer bits: the detector sees them almost black."""
+"""Warnings about uint16 images whose values are numbers of fewer bits: the detector sees them as black."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def range_warning(array: NDArray[Any]) -> str:
-    """What is suspicious about the values of a uint16 image; empty if nothing is.
+    """What is suspicious about the values of a uint16 image; empty if nothing is, and for other types.
 
     Cameras and scanners store 10-, 12- and 14-bit numbers in 16-bit files, and programs store 8-bit ones. An
     image whose brightest value is below 1/16 of the range (8, 10 and 12 bits) is always reported: it may be
     dark by intention, but no number in it can tell, and no face is found in it either way. A 14-bit image
-    cannot be told from a dark 16-bit image that still has faces, so it is reported only if its brightest value
-    is in the upper tenth of the 14-bit range, where the highlights of an exposed photo are. An image of zeros
-    is black in every range.
+    cannot be told from a dark 16-bit image that still has faces, so it is reported only if its brightest
+    value is in the upper tenth of the 14-bit range, where the highlights of an exposed photo are. An image of
+    zeros is black in every range.
     """
+    if array.dtype.kind != "u" or array.itemsize != 2:
+        return ""
     brightest = int(array.max())
     bits = next((bits for bits in (8, 10, 12) if brightest < 1 << bits), 14)
     if brightest == 0 or (bits == 14 and not 0.9 * (1 << 14) <= brightest < 1 << 14):
         return ""
-    advice = (
-        "Pass it as uint8 (8 bits a channel)" if bits == 8 else f"Multiply its values by {1 << 16 - bits}"
-    )
-    return (
-        f"uint16 image has values in 0…{(1 << bits) - 1} only, as {bits}-bit images have, where 16-bit images use "
-        f"0…65535: the detector sees it {'dark' if bits == 14 else 'almost black'}. {advice}, unless it is "
-        "that dark"
-    )
+    factor = 1 << 16 - bits
+    advice = "Pass it as uint8 (8 bits a channel)" if bits == 8 else f"Multiply its values by {factor}"
+    found = f"uint16 image has values in 0…{(1 << bits) - 1} only, as {bits}-bit images have"
+    seen = "dark" if bits == 14 else "almost black"
+    return f"{found}, where 16-bit images use 0…65535: the detector sees it {seen}. {advice}, unless it is that dark"
 
 
 def warn_caller(message: str) -> None:
