@@ -16,7 +16,7 @@ from .errors import INCOMPLETE, errors_reported, print_warning
 from .groups import grouped
 from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .progress import Progress
+from .progress import MOST_FAILURES, Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -63,6 +63,8 @@ def detect(
         plan = make_plan(sources or [])
         if sample:
             plan.sources.insert(0, _sample())
+        if plan.sources and all(source.error for source in plan.sources):
+            raise ValueError("\nerror: ".join(source.error for source in plan.sources[:MOST_FAILURES]))
         settings = Settings(
             format=table.chosen(),
             sampling=frames.sampling(),

@@ -4,13 +4,14 @@ from .frame import Frame
 from .opencv import opencv, quiet
 from .pages import decode_frames
 from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
-from .read import decode_image, read_bytes, read_image
+from .read import LARGEST, decode_image, read_bytes, read_image
 from .sample import SAMPLE, sample_image
 from .sniff import HEAD, Kind, kind_of
 from .value_range import LimitedWarnings, Warn, warn_caller
 
 __all__ = [
     "HEAD",
+    "LARGEST",
     "SAMPLE",
     "Color",
     "Frame",

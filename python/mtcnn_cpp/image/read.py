@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..user_files import kind_of_special, nothing_there, read_file
 from . import tiff
 from .boxes import avif_depth, brands_of, is_avif, is_heif, is_raw
 from .heif import decode_heif
 from .opencv import opencv, quiet
 from .sniff import RAW_PHOTOS, kind_of
 from .truncation import is_truncated
+
+LARGEST = (1 << 31) - 1  # bytes of an image file: OpenCV takes no more
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -32,12 +35,16 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder, expected an image file")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{file} is a special file, expected an image file")
+    if kind := kind_of_special(file):
+        advice = ", which `mtcnn-cpp detect - < PIPE` reads" if kind == "a pipe" else ""
+        raise ValueError(f"{file} is a special file, expected an image file; it is {kind}{advice}")
     try:
-        return file.read_bytes()
+        return read_file(file, limit=LARGEST)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{file}: there is no such image file") from None
+        found = nothing_there(file)
+        if found == "nothing there":
+            raise FileNotFoundError(f"{file}: there is no such image file") from None
+        raise FileNotFoundError(f"{file} is {found}; expected an image file") from None
 
 
 def decode_image(data: bytes, name: str) -> NDArray[Any]:

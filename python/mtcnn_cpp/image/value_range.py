@@ -36,8 +36,9 @@ def range_warning(array: NDArray[Any]) -> str:
     factor = 1 << 16 - bits
     advice = "Pass it as uint8 (8 bits a channel)" if bits == 8 else f"Multiply its values by {factor}"
     found = f"uint16 image has values in 0…{(1 << bits) - 1} only, as {bits}-bit images have"
+    found += ", where 16-bit images use 0…65535"
     seen = "dark" if bits == 14 else "almost black"
-    return f"{found}, where 16-bit images use 0…65535: the detector sees it {seen}. {advice}, unless it is that dark"
+    return f"{found}: the detector sees it {seen}. {advice}, unless it is that dark"
 
 
 def warn_caller(message: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from ..image import HEAD, kind_of
 from ..marks import bears_mark
 from ..stores import list_files
+from ..user_files import kind_of_special
 from .names import kind_by_name, name_is_motion_jpeg
 from .source import Kind, Source
 
@@ -38,15 +39,18 @@ def look_at_file(path: str) -> tuple[Kind | None, bool]:
     return kind, drawn
 
 
-def files_of_folder(name: str, passed_over: list[str]) -> list[Source]:
+def files_of_folder(name: str, passed_over: list[str], linked: list[str]) -> list[Source]:
     """The pictures and videos below a folder, in the order of their paths; a source with an error if there
-    are none. Folders that cannot be read are sources with an error, too."""
+    are none. Folders that cannot be read are sources with an error, too; links to folders are added to
+    `linked`."""
     files: list[str] = []
     hidden: list[str] = []
     errors: list[OSError] = []
     for folder, folders, names in os.walk(name, onerror=errors.append):
         hidden += [os.path.join(folder, inside) for inside in (*folders, *names) if inside.startswith(".")]
         folders[:] = [inside for inside in folders if not inside.startswith(".")]
+        inside_here = (os.path.join(folder, inside) for inside in folders)
+        linked += filter(os.path.islink, inside_here)
         files += [os.path.join(folder, inside) for inside in names if not inside.startswith(".")]
     files.sort(key=lambda path: path.split(os.sep))
     sources = _chosen(files, name, passed_over)
@@ -62,7 +66,7 @@ def files_of_folder(name: str, passed_over: list[str]) -> list[Source]:
     return sources
 
 
-def files_of_pattern(name: str, passed_over: list[str]) -> tuple[str, list[Source]]:
+def files_of_pattern(name: str, passed_over: list[str], linked: list[str]) -> tuple[str, list[Source]]:
     """The files that fit a pattern (`**` any folders), and the folder before its first sign. Folders that fit
     count as if they were named."""
     fitting = sorted(glob.glob(name, recursive=True))
@@ -74,7 +78,7 @@ def files_of_pattern(name: str, passed_over: list[str]) -> tuple[str, list[Sourc
     sources = _chosen([path for path in fitting if not os.path.isdir(path)], name, passed_over)
     for path in fitting:
         if os.path.isdir(path) and not recursive:
-            sources += files_of_folder(path, passed_over)
+            sources += files_of_folder(path, passed_over, linked)
     return base, sources
 
 
@@ -101,20 +105,32 @@ def files_in_store(name: str, passed_over: list[str]) -> tuple[str, list[Source]
 
 
 def _chosen(paths: Iterable[str], name: str, passed_over: list[str]) -> list[Source]:
-    """Sources of the paths that are named as pictures or videos and are not drawings of this program."""
-    sources, drawn, others = [], [], []
+    """Sources of the paths that are named as pictures or videos and are not drawings of this program. Broken
+    links, pipes and the like of such a name are sources, too: reading them is an error that says what they
+    are."""
+    sources, drawn = [], []
+    others: dict[str, list[str]] = {}
     for path in paths:
-        if kind_by_name(path) is None or not os.path.isfile(path):
-            others.append(path)
+        if kind_by_name(path) is None:
+            others.setdefault(_what_else(path), []).append(path)
             continue
         kind, is_drawing = look_at_file(path)
         if is_drawing:
             drawn.append(path)
         else:
             sources.append(Source(path, kind or "picture", ""))
-    _tell(passed_over, name, others, "not named as pictures or videos")
+    for why, some in sorted(others.items()):
+        _tell(passed_over, name, some, why)
     _tell(passed_over, name, drawn, "drawings of this program")
     return sources
+
+
+def _what_else(path: str) -> str:
+    """What a file that is not named as a picture or video is, for several of its kind."""
+    if not os.path.exists(path) and os.path.islink(path):
+        return "links to nothing"
+    special = kind_of_special(path)
+    return f"{special.split()[-1]}s" if special else "not named as pictures or videos"
 
 
 def _tell(passed_over: list[str], name: str, paths: list[str], why: str) -> None:

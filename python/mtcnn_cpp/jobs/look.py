@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from ..batch import AHEAD, in_order
 from ..find_faces import find_faces
-from ..image import Frame, LimitedWarnings, Warn, decode_frames, warn_caller
+from ..image import LARGEST, Frame, LimitedWarnings, Warn, decode_frames, kind_of, warn_caller
 from ..stores import is_address, local_copy
 from ..table import Result
+from ..user_files import read_up_to
 from ..video import Video
 from .content import FAILURES, read_content, words
 from .save import Saver
@@ -197,5 +198,10 @@ class Eyes:
 
 def _content(source: Source) -> bytes:
     if source.name == "-":
-        return sys.stdin.buffer.read()
+        data = read_up_to(sys.stdin.buffer, LARGEST, "standard input")
+        if kind_of(data) == "video":
+            raise ValueError(
+                "standard input holds a video, expected an image; save the video and name its file"
+            )
+        return data
     return read_content(source.address or source.name)

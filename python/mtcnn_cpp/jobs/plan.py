@@ -6,12 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..stores import is_address
 from ..video import is_live
 from ..video.kinds import without_password
-from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
+from .found import SHOWN, files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
+from .lists import read_list
 from .source import Kind, Source
 
 PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
@@ -44,7 +44,9 @@ def make_plan(names: Iterable[str]) -> Plan:
     so that the others are done. What is named twice is looked at once.
     """
     plan = Plan()
-    found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
+    linked: list[str] = []
+    found = [(name, _find(name, plan, linked)) for name in _with_lists(names, plan)]
+    found += [(link, ("", [source])) for link, source in _not_followed(linked, found, plan.passed_over)]
     common = _common_folder([base for _, (base, _) in found if base])
     seen: set[str] = set()
     twice = 0
@@ -68,16 +70,12 @@ def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
             yield name
             continue
         try:
-            text = Path(name[1:]).read_bytes()
-        except OSError as error:
-            reason = f"{name[1:]}: this list of names cannot be read ({error.strerror or error})"
-            plan.sources.append(Source(name, "picture", name, error=reason))
-            continue
-        lines = os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).splitlines()
-        yield from filter(None, map(str.strip, lines))
+            yield from read_list(name[1:])
+        except (OSError, ValueError) as error:
+            plan.sources.append(Source(name, "picture", name, error=str(error)))
 
 
-def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
+def _find(name: str, plan: Plan, linked: list[str]) -> tuple[str, list[Source]]:
     """The folder below which places are counted ("" for none), and the sources of one name."""
     if name == "-":
         return "", [Source("-", "picture", "stdin")]
@@ -87,11 +85,30 @@ def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
     if is_address(name):
         return files_in_store(name, plan.passed_over)
     if os.path.isdir(name):
-        return os.path.abspath(name), files_of_folder(name, plan.passed_over)
+        return os.path.abspath(name), files_of_folder(name, plan.passed_over, linked)
     if is_pattern(name) and not os.path.lexists(name):
-        return files_of_pattern(name, plan.passed_over)
+        return files_of_pattern(name, plan.passed_over, linked)
     kind, _ = look_at_file(name)
     return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "picture", "")]
+
+
+def _not_followed(
+    linked: list[str], found: list[tuple[str, tuple[str, list[Source]]]], passed_over: list[str]
+) -> Iterator[tuple[str, Source]]:
+    """Sources with an error for links to folders, which are not followed, unless the folder is searched as
+    well: then a note."""
+    searched = {os.path.realpath(name) for name, _ in found if os.path.isdir(name)}
+    covered = []
+    for link in linked:
+        target = os.path.realpath(link)
+        if any(target == root or target.startswith(os.path.join(root, "")) for root in searched):
+            covered.append(link)
+            continue
+        reason = f"{link} is a link to the folder {target}, which is not searched; name it as a source, too"
+        yield link, Source(link, "picture", "", error=reason)
+    if covered:
+        shown = ", ".join(covered[:SHOWN]) + (", …" if len(covered) > SHOWN else "")
+        passed_over.append(f"links to folders that are searched anyway, {len(covered):,}: {shown}")
 
 
 def _plain(address: str) -> str:

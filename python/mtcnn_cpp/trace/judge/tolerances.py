@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ...user_files import read_text
 from ..errors import TraceError
 from ..names import matcher, require_present
+
+_LARGEST = 1 << 24  # bytes of a TOML file
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,12 @@ def _tolerance(value: Any, pattern: str) -> Tolerance:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        text = read_text(path, limit=_LARGEST, pipes=True)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot read the tolerances ({error.strerror or error})") from error
+    except ValueError as error:
+        raise TraceError(str(error)) from error
+    try:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
         try:
@@ -93,8 +102,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         except ModuleNotFoundError:
             raise TraceError(f"{path}: reading TOML needs Python 3.11 or `pip install tomli`") from None
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise TraceError(f"{path}: cannot read the tolerances ({error.strerror})") from error
+        return tomllib.loads(text)
     except ValueError as error:
         raise TraceError(f"{path} is not TOML: {error}") from error
