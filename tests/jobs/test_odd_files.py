@@ -193,3 +193,15 @@ look(".")
             done.stdout
         )
     assert "closed cannot be read (Permission denied)" in done.stdout
+
+
+def test_a_video_on_standard_input(here: Path) -> None:
+    """The advice is for the command, not for Python."""
+    data = write(here / "clip.mp4", even(2)).read_bytes()
+    result = run("-", "-o", "t.csv", input=data)
+    assert result.exit_code == 1
+    assert (
+        "error: - is a video, expected an image on standard input; save it, and name the file"
+        in result.stderr
+    )
+    assert "detect_video" not in result.stderr

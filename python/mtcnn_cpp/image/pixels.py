@@ -46,10 +46,8 @@ def to_pixels(
     if is_pil(image):
         image, color = _from_pil(image), "rgb"
     if not isinstance(image, np.ndarray):
-        raise TypeError(
-            f"image must be a NumPy array, a path or a PIL image, got {type(image).__name__}; "
-            "turn other containers into an array first (np.asarray)"
-        )
+        found = f"got {type(image).__name__}; {_advice(image)}"
+        raise TypeError(f"image must be a NumPy array, a path or a PIL image, {found}")
     array = np.asarray(image)
     _check_shape(array)
     given = str(array.dtype)
@@ -62,6 +60,18 @@ def to_pixels(
     if array.shape[2] == 1:
         return Pixels(np.repeat(array, 3, axis=2), red_first=False, given=given)
     return _with_positive_strides(array, color == "rgb")._replace(given=given)
+
+
+def _advice(image: object) -> str:
+    """How to make an accepted image of something else."""
+    if image is None:
+        return "cv2.imread returns None for a file that it cannot read: give the path to learn why"
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        decode = "cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)"
+        return f"decode the bytes of an image file by {decode}"
+    if hasattr(image, "read"):
+        return "open a file object by PIL.Image.open(file)"
+    return "turn other containers into an array first: np.asarray(image, np.uint8) if the values are 0…255"
 
 
 def _pixels_of_file(image: object, file: str, warn: Warn | None) -> Pixels:

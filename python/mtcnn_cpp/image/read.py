@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stores import is_web
+from ..stores.address import masked
 from ..user_files import kind_of_special, nothing_there, read_file
 from . import tiff
 from .boxes import avif_depth, brands_of, is_avif, is_heif, is_raw
@@ -32,6 +34,11 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of an image file; OSError or ValueError, which names the file, where there is none."""
+    if isinstance(path, str) and is_web(path):
+        raise ValueError(
+            f"{masked(path)} is a web address, expected an image file; download it, or use the command "
+            "`mtcnn-cpp detect`"
+        )
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder, expected an image file")

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..stores import is_address
+from ..stores import is_address, is_web, path_of
 from ..video import is_live
 from ..video.kinds import without_password
+from .content import is_image_on_the_web
 from .found import SHOWN, files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
 from .lists import read_list
+from .names import kind_by_name
 from .source import Kind, Source
 
 PLURAL: dict[Kind, str] = {"picture": "pictures", "video": "videos", "live": "live sources"}
@@ -52,7 +54,8 @@ def make_plan(names: Iterable[str]) -> Plan:
     twice = 0
     for _, (base, sources) in found:
         for source in sources:
-            key = source.name if source.kind == "live" or is_address(source.name) else _identity(source.name)
+            is_path = source.kind != "live" and not is_address(source.name) and not is_web(source.name)
+            key = _identity(source.name) if is_path else source.name
             if key in seen:
                 twice += 1
                 continue
@@ -81,7 +84,8 @@ def _find(name: str, plan: Plan, linked: list[str]) -> tuple[str, list[Source]]:
         return "", [Source("-", "picture", "stdin")]
     if is_live(name):
         public = without_password(name)
-        return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
+        found: Kind = "picture" if is_web(name) and _is_web_image(name) else "live"
+        return "", [Source(public, found, _plain(public), address=name if public != name else "")]
     if is_address(name):
         return files_in_store(name, plan.passed_over)
     if os.path.isdir(name):
@@ -90,6 +94,13 @@ def _find(name: str, plan: Plan, linked: list[str]) -> tuple[str, list[Source]]:
         return files_of_pattern(name, plan.passed_over, linked)
     kind, _ = look_at_file(name)
     return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "picture", "")]
+
+
+def _is_web_image(address: str) -> bool:
+    """Whether a web address is one of an image: by its name, or by its first bytes if the name says nothing.
+    (An image by its name that is a stream is found when it is read.)"""
+    kind = kind_by_name(path_of(address))
+    return is_image_on_the_web(address) if kind is None else kind == "picture"
 
 
 def _not_followed(

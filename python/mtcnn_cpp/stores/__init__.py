@@ -20,5 +20,18 @@ from .address import is_address
 from .errors import FolderInUse
 from .folder import Folder, open_folder
 from .inputs import list_files, local_copy, read_file
+from .web import Fetched, fetch, is_web, path_of
 
-__all__ = ["Folder", "FolderInUse", "is_address", "list_files", "local_copy", "open_folder", "read_file"]
+__all__ = [
+    "Fetched",
+    "Folder",
+    "FolderInUse",
+    "fetch",
+    "is_address",
+    "is_web",
+    "list_files",
+    "local_copy",
+    "open_folder",
+    "path_of",
+    "read_file",
+]
