@@ -32,9 +32,9 @@ def detect(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Images, videos, folders of them, patterns, @list.txt (one name per line; # begins a comment), "
-            "- (an image on standard input), camera:0, rtsp:// and http:// streams, images at http:// "
-            "addresses, s3:// and other object stores.",
+            help="Images, videos, folders of them, patterns, @list.txt (one name per line; # begins a "
+            "comment), - (an image on standard input), camera:0, rtsp:// and http:// streams, images at "
+            "http:// addresses, s3:// and other object stores.",
             show_default=False,
         ),
     ] = None,

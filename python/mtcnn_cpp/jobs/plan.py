@@ -41,9 +41,9 @@ def make_plan(names: Iterable[str]) -> Plan:
     """The sources that these names stand for.
 
     A name is a file, a folder (all pictures and videos below it, hidden ones left out), a pattern (`*`, `?`,
-    `[…]`, `**`), `@list.txt` (one name per line), `-` (a picture on standard input), `camera:0`, a stream, or an
-    address of a file, folder or pattern in an object store. A name of nothing becomes a source with an error,
-    so that the others are done. What is named twice is looked at once.
+    `[…]`, `**`), `@list.txt` (one name per line), `-` (a picture on standard input), `camera:0`, a stream, an
+    image at a web address, or an address of a file, folder or pattern in an object store. A name of nothing
+    becomes a source with an error, so that the others are done. What is named twice is looked at once.
     """
     plan = Plan()
     linked: list[str] = []
