@@ -159,6 +159,22 @@ def test_a_tiff_whose_pages_have_no_end() -> None:
     assert "the directories of the TIFF file have no end" in frames_of(bytes(data))[1]
 
 
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        (b"P6\n4 3\n255\n", 36),
+        (b"P6 # comment 9\n# more\n 4\n3 #x\n65535\n", 72),
+        (b"P5\t4\t3\t255\n", 12),
+        (b"P4\n9 3\n", 6),
+    ],
+)
+def test_joined_pnm_images_are_an_error(header: bytes, size: int) -> None:
+    one = header + b"7" * size
+    assert len(frames_of(one)[0]) == 1
+    for data in (one * 2, one + b"\n" + one, one * 3):
+        assert "file holds several PNM images one after the other; split it" in frames_of(data)[1]
+
+
 # Kinds
 
 

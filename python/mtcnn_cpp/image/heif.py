@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from .boxes import has_movie
 
 
-def decode_heif(data: bytes, name: str) -> list[NDArray[Any]]:
-    """The images as `read.decode_image` gives them: the primary one, then the others in the order of the
-    file. Thumbnails and depth maps are left out.
+def decode_heif(data: bytes, name: str) -> Iterator[NDArray[Any]]:
+    """The images, one by one, as `read.decode_image` gives them: the primary one, then the others in the order
+    of the file. Thumbnails and depth maps are left out.
 
     Raises ImportError without pillow-heif, ValueError for a damaged file and for a sequence, of which
     pillow-heif reads no more than the first frame.
@@ -31,7 +32,8 @@ def decode_heif(data: bytes, name: str) -> list[NDArray[Any]]:
         file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, bgr_mode=True)
         first = file.primary_index
         order = [first, *(index for index in range(len(file)) if index != first)]
-        return [_bgr(np.asarray(file[index])) for index in order]
+        for index in order:
+            yield _bgr(np.asarray(file[index]))
     except (ValueError, OSError, RuntimeError, EOFError, SyntaxError) as error:
         raise ValueError(f"{name}: this HEIC picture cannot be decoded ({error})") from error
 

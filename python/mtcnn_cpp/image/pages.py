@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,11 @@ from .read import cannot_decode, check_whole, decode_image, in_full_range
 from .truncation import is_animated_png
 
 CHUNK = 32  # pictures that are decoded at a time, so that memory stays flat
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM = re.compile(
+    rb"P(?:(4)|([56]))" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})(?(2)" + _GAP + rb"(\d{1,5}))\s"
+)
+_WEBP_ANIMATION = 0x02  # flag of an extended WebP file
 _NO_TIME = float("nan")
 
 
@@ -35,17 +42,35 @@ def decode_frames(data: bytes, name: str) -> Iterator[Frame]:
         return _jpegs(data, name)
     if (
         data.startswith(b"GIF")
-        or data[8:12] == b"WEBP"
+        or (data[8:16] == b"WEBPVP8X" and data[20:21] != b"" and data[20] & _WEBP_ANIMATION)
         or is_animated_png(data)
         or (is_avif(data) and has_movie(data))
     ):
         return _animation(data, name)
+    if _is_joined_pnm(data):
+        raise ValueError(
+            f"{name} holds several PNM images one after the other; split it into a file for each"
+        )
     return iter([Frame(0, 0.0, decode_image(data, name))])
 
 
-def _numbered(images: list[Any]) -> Iterator[Frame]:
-    for index, pixels in enumerate(images):
-        yield Frame(index, _NO_TIME if len(images) > 1 else 0.0, pixels)
+def _is_joined_pnm(data: bytes) -> bool:
+    """Whether another image follows the first one of a binary PBM, PGM or PPM file."""
+    header = _PNM.match(data)
+    if header is None:
+        return False
+    kind, width, height, largest = header[1] or header[2], int(header[3]), int(header[4]), int(header[5] or 1)
+    row = (width + 7) // 8 if kind == b"4" else width * (3 if kind == b"6" else 1) * (1 + (largest > 255))
+    return data[header.end() + row * height :].lstrip()[:2] in (b"P4", b"P5", b"P6")
+
+
+def _numbered(images: Iterator[Any]) -> Iterator[Frame]:
+    first, second = next(images), next(images, None)
+    if second is None:
+        yield Frame(0, 0.0, first)
+        return
+    for index, pixels in enumerate(itertools.chain((first, second), images)):
+        yield Frame(index, _NO_TIME, pixels)
 
 
 def _jpegs(data: bytes, name: str) -> Iterator[Frame]:
@@ -84,6 +109,8 @@ def _pages(data: bytes, name: str) -> Iterator[Frame]:
 
 def _animation(data: bytes, name: str) -> Iterator[Frame]:
     cv2 = opencv(f"reading the image file {name}")
+    if not hasattr(cv2, "imdecodeanimation"):
+        raise ValueError(f"{name} may hold several images, which need a newer OpenCV than {cv2.__version__}")
     buffer = np.frombuffer(data, np.uint8)
     first = decode_image(data, name)
     index = milliseconds = 0

@@ -58,7 +58,7 @@ def decode_image(data: bytes, name: str) -> NDArray[Any]:
     """The picture in the content of a file, as `read_image` gives it; `name` is what errors call it."""
     check_whole(data, name)
     if is_heif(data):
-        return decode_heif(data, name)[0]
+        return next(decode_heif(data, name))
     cv2 = opencv(f"reading the image file {name}")
     try:
         with quiet(cv2):
