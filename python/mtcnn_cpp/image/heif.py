@@ -12,8 +12,8 @@ from .boxes import has_movie
 
 
 def decode_heif(data: bytes, name: str) -> Iterator[NDArray[Any]]:
-    """The images, one by one, as `read.decode_image` gives them: the primary one, then the others in the order
-    of the file. Thumbnails and depth maps are left out.
+    """The images, one by one, as `read.decode_image` gives them: the primary one, then the others in order
+    of the file; thumbnails and depth maps are left out.
 
     Raises ImportError without pillow-heif, ValueError for a damaged file and for a sequence, of which
     pillow-heif reads no more than the first frame.
