@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -149,6 +152,42 @@ def test_links_to_folders_are_named(here: Path) -> None:
         result = run("study", other, "-o", "t.csv")
         assert result.exit_code == 0, result.stderr
         assert len(rows_of(Path("t.csv"))) == 2
+
+
+def test_patterns_end_in_loops_of_links(here: Path) -> None:
+    """With two links to the folder that they lie in, there are 2^40 paths."""
+    for name in ("one", "two", "three"):
+        Path("sub", name).symlink_to(".")
+        Path("sub", f"up_{name}").symlink_to("..")
+    Path("other").mkdir()
+    Path("other", "link").symlink_to("../sub")
+    assert (
+        names("**/*.png") == ["a.png", "sub/b.png", "ä 顔.png"] or names("**/*.png")[1] == "other/link/b.png"
+    )
+    assert names("sub/**/*.png")[0] == "sub/b.png"
+    assert names("other/**/b.png") == ["other/link/b.png"]  # links are followed, as before
+
+
+def test_patterns_of_any_depth_are_those_of_glob(here: Path) -> None:
+    chance = random.Random(1)
+    for _ in range(60):
+        folder = Path(*(chance.choice(["s", "t", ".h", "x.png", "ü"]) for _ in range(chance.randrange(0, 4))))
+        with contextlib.suppress(FileExistsError, NotADirectoryError):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / chance.choice(["a.png", "b.jpg", ".c.png", "d[1].png", "e"])).write_bytes(IMAGE)
+    parts = ["**", "s", "t*", "*.png", "?", "[a-d].*", "a.png", "[!a]*"]
+    for _ in range(300):
+        pattern = "/".join(
+            ["**", *(chance.choice(parts) for _ in range(chance.randrange(0, 3)))][:: chance.choice([1, -1])]
+        )
+        for whole in (pattern, f"./{pattern}", f"{here.as_posix()}/{pattern}", f"s/{pattern}"):
+            expected = {
+                os.path.normpath(path) for path in glob.glob(whole, recursive=True) if os.path.isfile(path)
+            }
+            found = {
+                os.path.normpath(source.name) for source in make_plan([whole]).sources if not source.error
+            }
+            assert found == {path for path in expected if path.endswith((".png", ".jpg"))}, whole
 
 
 def test_a_broken_link_that_is_named(here: Path) -> None:

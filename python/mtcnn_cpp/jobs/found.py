@@ -6,12 +6,13 @@ import contextlib
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from ..image import HEAD, kind_of
 from ..marks import bears_mark
 from ..stores import list_files
+from ..stores.patterns import literal_part, matcher
 from ..user_files import kind_of_special
 from .names import kind_by_name, name_is_motion_jpeg
 from .source import Kind, Source
@@ -69,17 +70,45 @@ def files_of_folder(name: str, passed_over: list[str], linked: list[str]) -> lis
 def files_of_pattern(name: str, passed_over: list[str], linked: list[str]) -> tuple[str, list[Source]]:
     """The files that fit a pattern (`**` any folders), and the folder before its first sign. Folders that fit
     count as if they were named."""
-    fitting = sorted(glob.glob(name, recursive=True))
+    recursive = "**" in name.replace(os.sep, "/").split(
+        "/"
+    )  # files below a folder that fits fit by themselves
+    fitting = sorted(_fitting_at_any_depth(name) if recursive else glob.glob(name))
     start = name[: _SIGNS.search(name).start()]  # type: ignore[union-attr]  # there is one
     base = os.path.dirname(os.path.abspath(start + "x"))
     if not fitting:
         return base, [Source(name, "picture", "", error=f"{name}: no file fits this pattern")]
-    recursive = "**" in name  # then files below a folder that fits fit by themselves
     sources = _chosen([path for path in fitting if not os.path.isdir(path)], name, passed_over)
     for path in fitting:
         if os.path.isdir(path) and not recursive:
             sources += files_of_folder(path, passed_over, linked)
     return base, sources
+
+
+def _fitting_at_any_depth(pattern: str) -> Iterator[str]:
+    """What fits a pattern with `**`. As `glob` finds it, but a link to a folder is followed once only, and not
+    to a folder that it lies in: `glob` goes through every path of links, and loops make too many to end."""
+    fits = matcher(os.path.normcase(pattern).replace(os.sep, "/"))
+    assert fits is not None
+    root = literal_part(pattern.replace(os.sep, "/")) or ("/" if pattern.startswith("/") else "")
+    with_hidden = any(part.startswith(".") for part in pattern[len(root) :].replace(os.sep, "/").split("/"))
+    followed: set[str] = set()
+    for folder, folders, names in os.walk(root or ".", followlinks=True):
+        here = os.path.join(os.path.realpath(folder), "")
+        if not with_hidden:
+            folders[:] = [inside for inside in folders if not inside.startswith(".")]
+            names = [inside for inside in names if not inside.startswith(".")]
+        for inside in (*folders, *names):
+            path = os.path.join(folder, inside) if root else os.path.normpath(os.path.join(folder, inside))
+            if fits(os.path.normcase(path).replace(os.sep, "/")):
+                yield path
+        for inside in list(folders):
+            path = os.path.join(folder, inside)
+            if os.path.islink(path):
+                target = os.path.realpath(path)
+                if target in followed or here.startswith(os.path.join(target, "")):
+                    folders.remove(inside)
+                followed.add(target)
 
 
 def files_in_store(name: str, passed_over: list[str]) -> tuple[str, list[Source]]:
