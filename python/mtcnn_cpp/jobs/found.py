@@ -86,7 +86,7 @@ def files_of_pattern(name: str, passed_over: list[str], linked: list[str]) -> tu
 
 
 def _fitting_at_any_depth(pattern: str) -> Iterator[str]:
-    """What fits a pattern with `**`. As `glob` finds it, but a link to a folder is followed once only, and not
+    """What fits a pattern with `**`. As `glob` finds it, but a link to a folder is followed once, and never
     to a folder that it lies in: `glob` goes through every path of links, and loops make too many to end."""
     fits = matcher(os.path.normcase(pattern).replace(os.sep, "/"))
     assert fits is not None
