@@ -91,7 +91,7 @@ def test_truncated_files_are_errors(name: str) -> None:
         for tail in (b"", b"\xff"):
             with pytest.raises(ValueError, match=r"file is (truncated|not an image that OpenCV can read)"):
                 list(decode_frames(data[:cut] + tail, "file"))
-            assert cut < 2 or is_truncated(data[:cut] + tail)  # without OpenCV, whose older versions say nothing
+            assert cut < 2 or is_truncated(data[:cut] + tail)  # without OpenCV's help
 
 
 def test_truncated_png_with_another_one_inside() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import random
 import struct
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ def test_all_images_or_an_error(format: str) -> None:
         assert error, cut
         for frame, whole in zip(found, frames, strict=False):
             assert np.array_equal(frame.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+def test_a_damaged_animation_is_not_one_image(format: str) -> None:
+    """OpenCV gives the first frame of many such files, and no error."""
+    data = several(format)
+    chance = random.Random(1)
+    for _ in range(60):
+        damaged = bytearray(data)
+        damaged[chance.randrange(len(data) // 3, len(data))] ^= 1 << chance.randrange(8)
+        frames, error = frames_of(bytes(damaged))
+        assert len(frames) == COUNT or error
 
 
 @AVIF

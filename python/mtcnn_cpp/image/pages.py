@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from . import jpeg, tiff
+from .animation import announced_frames, is_animated_png, is_animated_webp
 from .boxes import has_movie, is_avif, is_heif
 from .frame import Frame
 from .heif import decode_heif
 from .opencv import opencv, quiet
 from .read import cannot_decode, check_whole, decode_image, in_full_range
-from .truncation import is_animated_png
 
 CHUNK = 32  # pictures that are decoded at a time, so that memory stays flat
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM = re.compile(
     rb"P(?:(4)|([56]))" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})(?(2)" + _GAP + rb"(\d{1,5}))\s"
 )
-_WEBP_ANIMATION = 0x02  # flag of an extended WebP file
 _NO_TIME = float("nan")
 
 
@@ -42,7 +41,7 @@ def decode_frames(data: bytes, name: str) -> Iterator[Frame]:
         return _jpegs(data, name)
     if (
         data.startswith(b"GIF")
-        or (data[8:16] == b"WEBPVP8X" and data[20:21] != b"" and data[20] & _WEBP_ANIMATION)
+        or is_animated_webp(data)
         or is_animated_png(data)
         or (is_avif(data) and has_movie(data))
     ):
@@ -123,7 +122,8 @@ def _animation(data: bytes, name: str) -> Iterator[Frame]:
         frames: list[Any] = list(part.frames) if found else []
         if index == 0 and len(frames) < 2:
             yield Frame(0, 0.0, first)
-            return
+            index = 1
+            break
         for picture, shown in zip(frames, part.durations, strict=False):
             yield Frame(
                 index, milliseconds / 1000, in_full_range(np.ascontiguousarray(picture[..., :3]), data)
@@ -131,4 +131,6 @@ def _animation(data: bytes, name: str) -> Iterator[Frame]:
             index += 1
             milliseconds += max(int(shown), 0)
         if len(frames) < CHUNK:
-            return
+            break
+    if index < (count := announced_frames(data)):
+        raise ValueError(f"{name}: image {index + 1} of {count} in this file cannot be decoded")

@@ -12,25 +12,14 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def is_truncated(data: bytes) -> bool:
     """Whether a PNG or JPEG file has no end. Other formats: False, since OpenCV reports an error for them."""
     if data.startswith(_PNG):
-        return b"IEND" not in chunk_kinds(data)
+        return all(kind != b"IEND" for kind, _ in png_chunks(data))
     return data.startswith(b"\xff\xd8") and jpeg.end_of(data) is None
 
 
-def is_animated_png(data: bytes) -> bool:
-    """Whether the content is a PNG file whose frames follow in chunks of their own (APNG)."""
-    return data.startswith(_PNG) and any(kind == b"acTL" for kind in _until_pixels(data))
-
-
-def chunk_kinds(data: bytes) -> Iterator[bytes]:
-    """The kinds of a PNG file's chunks, in order, up to its end or that of the data."""
-    at = len(_PNG)
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Kind, and offset of its content, of each chunk of a PNG file, up to its end or the end of the data; none
+    for other files."""
+    at = len(_PNG) if data.startswith(_PNG) else len(data)
     while at + 12 <= len(data):
-        yield data[at + 4 : at + 8]
+        yield data[at + 4 : at + 8], at + 8
         at += 12 + int.from_bytes(data[at : at + 4], "big")
-
-
-def _until_pixels(data: bytes) -> Iterator[bytes]:
-    for kind in chunk_kinds(data):
-        if kind == b"IDAT":
-            return
-        yield kind
