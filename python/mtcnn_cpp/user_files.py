@@ -75,6 +75,12 @@ def nothing_there(path: str | os.PathLike[str]) -> str:
     return "nothing there"
 
 
+def why_unreadable(path: str | os.PathLike[str], error: OSError) -> str:
+    """Why `read_file` could not open the file, in a few words, without its name."""
+    found = nothing_there(path)
+    return error.strerror or ("No such file or directory" if found == "nothing there" else found)
+
+
 def kind_of_special(path: str | os.PathLike[str]) -> str:
     """What a file that is neither regular nor a folder is, such as "a pipe"; empty for others."""
     try:

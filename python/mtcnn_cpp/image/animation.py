@@ -1,4 +1,4 @@
-"""The frames that an animation announces: OpenCV gives only the first one of a damaged file, without an error."""
+"""Frames that an animation announces: OpenCV gives only the first one of a damaged file, without an error."""
 
 from __future__ import annotations
 

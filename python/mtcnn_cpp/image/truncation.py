@@ -17,7 +17,7 @@ def is_truncated(data: bytes) -> bool:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Kind, and offset of its content, of each chunk of a PNG file, up to its end or the end of the data; none
+    """Kind, and offset of its content, of each chunk of a PNG file, up to the end of the data; none
     for other files."""
     at = len(_PNG) if data.startswith(_PNG) else len(data)
     while at + 12 <= len(data):

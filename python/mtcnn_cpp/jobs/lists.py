@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..user_files import encoding_of, nothing_there, read_file
+from ..user_files import encoding_of, read_file, why_unreadable
 
 LARGEST = 1 << 30  # bytes, some ten million names
 _QUOTES = ('"', "'")
@@ -23,8 +23,7 @@ def read_list(path: str) -> list[str]:
     try:
         data = read_file(path, limit=LARGEST, pipes=True)
     except OSError as error:
-        why = error.strerror or nothing_there(path)
-        why = "No such file or directory" if why == "nothing there" else why
+        why = why_unreadable(path, error)
         raise type(error)(f"{path}: this list of names cannot be read ({why})") from error
     encoding = encoding_of(data)
     try:

@@ -16,7 +16,7 @@ from ...trace.file.npy import read_npy
 from ...trace.file.npz import NpzReader
 from ...trace.file.trace import MANIFEST, Trace
 from ...trace.names import hint, is_pattern
-from ...user_files import read_text
+from ...user_files import read_text, why_unreadable
 from .fault import Array
 
 PLACE = re.compile(r"pnet(/level\d{2,4})?|[ro]net(/crop\d{3,5})?|final")  # where a tensor may stand
@@ -65,7 +65,7 @@ def read_names(path: Path) -> dict[str, str]:
     try:
         text = read_text(path, limit=LARGEST_NAMES, pipes=True)
     except OSError as error:
-        raise TraceError(f"{path}: cannot read the names ({error.strerror or error})") from error
+        raise TraceError(f"{path}: cannot read the names ({why_unreadable(path, error)})") from error
     except ValueError as error:
         raise TraceError(str(error)) from error
     try:

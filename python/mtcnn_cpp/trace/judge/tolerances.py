@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...user_files import read_text
+from ...user_files import read_text, why_unreadable
 from ..errors import TraceError
 from ..names import matcher, require_present
 
@@ -89,18 +89,18 @@ def _tolerance(value: Any, pattern: str) -> Tolerance:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = read_text(path, limit=_LARGEST, pipes=True)
-    except OSError as error:
-        raise TraceError(f"{path}: cannot read the tolerances ({error.strerror or error})") from error
-    except ValueError as error:
-        raise TraceError(str(error)) from error
-    try:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
         try:
             import tomli as tomllib  # type: ignore[no-redef, import-not-found, unused-ignore]
         except ModuleNotFoundError:
             raise TraceError(f"{path}: reading TOML needs Python 3.11 or `pip install tomli`") from None
+    try:
+        text = read_text(path, limit=_LARGEST, pipes=True)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot read the tolerances ({why_unreadable(path, error)})") from error
+    except ValueError as error:
+        raise TraceError(str(error)) from error
     try:
         return tomllib.loads(text)
     except ValueError as error:
