@@ -7,9 +7,9 @@ import threading
 
 from ..image import LARGEST, kind_of, read_bytes
 from ..stores import Fetched, fetch, is_address, is_web, read_file
+from ..stores.address import masked
 from ..stores.web import SILENCE
 from ..user_files import read_up_to
-from ..video.kinds import without_password
 
 FAILURES = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of one source; the others are done
 
@@ -55,7 +55,7 @@ def _standard_input() -> bytes:
 
 def _from_the_web(address: str, stop: threading.Event | None) -> bytes:
     found = fetch(address, stop=stop, accept=lambda head: not _is_stream(head))
-    name = without_password(address)
+    name = masked(address)
     if _is_stream(found):
         raise StreamFound(f"{name} is a video or a stream, expected an image")
     if found.is_page and kind_of(found.data) is None:
