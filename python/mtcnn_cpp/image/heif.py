@@ -34,7 +34,7 @@ def decode_heif(data: bytes, name: str) -> Iterator[NDArray[Any]]:
         order = [first, *(index for index in range(len(file)) if index != first)]
         for index in order:
             yield _bgr(np.asarray(file[index]))
-    except (ValueError, OSError, RuntimeError, EOFError, SyntaxError) as error:
+    except (ValueError, OSError, RuntimeError, EOFError, SyntaxError, IndexError) as error:
         raise ValueError(f"{name}: this HEIC picture cannot be decoded ({error})") from error
 
 
