@@ -190,6 +190,13 @@ def test_patterns_of_any_depth_are_those_of_glob(here: Path) -> None:
             assert found == {path for path in expected if path.endswith((".png", ".jpg"))}, whole
 
 
+def test_broken_links_to_one_target_are_errors_each(here: Path) -> None:
+    for name in ("x.png", "y.png"):
+        Path("sub", name).symlink_to("../.git/annex/objects/z")
+    assert names("sub") == ["sub/b.png", "sub/x.png", "sub/y.png"]
+    assert names("sub", "sub/../sub/x.png") == ["sub/b.png", "sub/x.png", "sub/y.png"]
+
+
 def test_a_broken_link_that_is_named(here: Path) -> None:
     Path("a.mp4").symlink_to("annex")
     result = run("a.mp4", "a.png", "-o", "t.csv")

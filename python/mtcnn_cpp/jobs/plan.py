@@ -145,8 +145,8 @@ def _placed(source: Source, base: str, common: str) -> Source:
 
 
 def _identity(name: str) -> str:
-    """Equal for names of one file."""
+    """Equal for names of one file. Broken links to one target are not one: each is an error."""
     try:
-        return os.path.realpath(name)
+        return os.path.realpath(name) if os.path.exists(name) else os.path.abspath(name)
     except (OSError, ValueError):
         return name
