@@ -40,6 +40,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
             "`mtcnn-cpp detect`"
         )
     file = Path(path)
+    if "\0" in str(file):
+        raise ValueError(f"{str(file)!a}: expected the name of an image file, found one with a null byte")
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder, expected an image file")
     if kind := kind_of_special(file):
