@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pictures import ROOT
 
-ROOMS = """reference _core lazy escape console types taps cpus files stores png marks model image video
-    formats backends drawing crops exports notebook detections drawings drawn_video sample_clip
+ROOMS = """reference _core lazy escape console types taps cpus files user_files stores png marks model image
+    video formats backends drawing crops exports notebook detections drawings drawn_video sample_clip
     find_faces trace batch arguments detected_frame many detector face_detector_mtcnn mtcnn_cpp
     table tracking jobs arrow ray rerun verify doctor conformance explore
     bench compare_original cli __main__""".split()  # noqa: SIM905

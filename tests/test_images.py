@@ -4,6 +4,7 @@ error."""
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import subprocess
@@ -430,3 +431,31 @@ cv2.imread("nowhere.png")
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()  # the user's own call still speaks
     assert "nowhere.png" in line
+
+
+def test_the_advice_for_other_objects_works() -> None:
+    """What the error says to do gives the faces, and not a second error."""
+    cv2 = pytest.importorskip("cv2")
+    data = cv2.imencode(".png", portrait())[1].tobytes()
+    cases: list[tuple[object, str, Any]] = [
+        (io.BytesIO(data), "got BytesIO; open a file object by PIL.Image.open(file)", PIL.Image.open),
+        (
+            data,
+            "got bytes; decode the bytes of an image file by cv2.imdecode(np.frombuffer(data, np.uint8), "
+            "cv2.IMREAD_COLOR)",
+            lambda given: cv2.imdecode(np.frombuffer(given, np.uint8), cv2.IMREAD_COLOR),
+        ),
+        (
+            portrait().tolist(),
+            "got list; turn other containers into an array first: np.asarray(image, np.uint8)",
+            lambda given: np.asarray(given, np.uint8),
+        ),
+    ]
+    for image, message, advice in cases:
+        with pytest.raises(TypeError, match=re.escape(message)):
+            found(image)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            Detector(backend="reference").detect_batch([image])  # type: ignore[list-item]
+        assert found(advice(image)) == faces_of_portrait()
+    with pytest.raises(TypeError, match=r"cv2\.imread returns None for a file that it cannot read"):
+        found(None)

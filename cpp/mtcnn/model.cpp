@@ -50,6 +50,18 @@ std::string stripped(const std::string& text) {
     return from == std::string::npos ? "" : text.substr(from, text.find_last_not_of(kSpace) - from + 1);
 }
 
+// Whether a relative name leads out of its folder, with slashes or backslashes, on any system: an index may come from
+// a stranger.
+bool leads_out(const std::string& file) {
+    if (file.starts_with('/') || file.starts_with('\\') || (file.size() > 1 && file[1] == ':')) return true;
+    for (std::size_t at = 0; at <= file.size();) {
+        const std::size_t end = std::min(file.find_first_of("/\\", at), file.size());
+        if (file.substr(at, end - at) == "..") return true;
+        at = end + 1;
+    }
+    return false;
+}
+
 }  // namespace
 
 std::vector<std::string> Network::names() const {
@@ -81,7 +93,13 @@ Model read_model(const std::string& index_path) {
                                         ": expected NAME FILE, where NAME is PNet, RNet or ONet, each once, found \"" +
                                         text.substr(0, 80) + "\"");
         }
-        files[name] = index.parent_path() / path_of(stripped(text.substr(space)));
+        const std::string file = stripped(text.substr(space));
+        if (leads_out(file)) {
+            throw std::invalid_argument(index_path + ": line " + std::to_string(number) +
+                                        ": expected a FILE in the folder of this file or below it, found \"" +
+                                        file.substr(0, 80) + "\"");
+        }
+        files[name] = index.parent_path() / path_of(file);
     }
     const auto read = [&](const std::string& name, const Purpose& purpose) {
         const auto file = files.find(name);

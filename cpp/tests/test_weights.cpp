@@ -103,6 +103,24 @@ int main() {
         CHECK(test::throws<mtcnn::FileNotFound>(read, &message));
         CHECK(message.find("MTCNN_detector.txt") != std::string::npos, message);
     });
+    test::run("an index names files of its folder only", [] {
+        const std::filesystem::path folder = std::filesystem::temp_directory_path() / "mtcnn_cpp_index";
+        std::filesystem::create_directories(folder);
+        const std::string index = (folder / "MTCNN_detector.txt").string();
+        for (const std::string name : {"/etc/passwd", "../PNet.dat", "a/../../PNet.dat", "..", "a/..", "..\\PNet.dat",
+                                       "\\PNet.dat", "C:\\PNet.dat", "C:PNet.dat"}) {
+            std::ofstream(index) << "RNet RNet.dat\nPNet " << name << "\nONet ONet.dat\n";
+            std::string message;
+            CHECK(test::throws<std::invalid_argument>([&] { mtcnn::read_model(index); }, &message), name);
+            CHECK(message.find("line 2: expected a FILE in the folder of this file") != std::string::npos, message);
+        }
+        for (const std::string name : {"./PNet.dat", "a/PNet.dat", "..PNet.dat", "a/PNet..dat"}) {
+            std::ofstream(index) << "RNet RNet.dat\nPNet " << name << "\nONet ONet.dat\n";
+            std::string message;
+            CHECK(test::throws<mtcnn::FileNotFound>([&] { mtcnn::read_model(index); }, &message), name);
+        }
+        std::filesystem::remove_all(folder);
+    });
     test::run("names are UTF-8", [&] {
         // "modèle-网络", whatever character set this file is read in.
         const std::string name = "mod\xC3\xA8le-\xE7\xBD\x91\xE7\xBB\x9C";

@@ -21,7 +21,7 @@ import numpy as np
 from .batch import in_parallel
 from .detections import FACE_COLUMNS, Detections
 from .find_faces import find_faces
-from .image import decode_image
+from .image import LimitedWarnings, decode_image
 from .jobs.content import FAILURES, read_content, words
 from .table import KINDS, Result, rows
 from .table.parquet import arrow_table, need_pyarrow
@@ -136,6 +136,7 @@ def _look(
     """The result of each row, in order; rows are looked at in parallel."""
     engine = detector.engine
     stop = engine.backend.make_stop()
+    warn = LimitedWarnings()
 
     def look(index: int) -> Result:
         path = None if paths is None else paths[index].as_py()
@@ -146,7 +147,9 @@ def _look(
                 if path is None:
                     raise ValueError(f"{name} is null: it has no {' and no '.join(names)}")
                 data = read_content(path)
-            return Result(name, faces=find_faces(engine, decode_image(data, name), threads=1, stop=stop))
+            pixels = decode_image(data, name)
+            faces = find_faces(engine, pixels, threads=1, stop=stop, warn=warn, file=name)
+            return Result(name, faces=faces)
         except FAILURES as error:
             return Result(name, error=words(error))
 

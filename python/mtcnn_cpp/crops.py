@@ -29,7 +29,7 @@ def crops(
         raise ValueError(f"margin must be 0 or more, as a share of the box, got {margin}")
     if size is not None:
         _check_size(size)
-    picture = to_bgr8(to_pixels(image, color))
+    picture = to_bgr8(to_pixels(image, color, warn=None))
     return [_crop(picture, index, box, margin, size) for index, box in enumerate(boxes)]
 
 
@@ -37,7 +37,7 @@ def chips(image: ImageLike, landmarks: FloatArray, *, size: int, color: Color) -
     """See `Detections.chips`. landmarks: (N, 5, 2) x, y in pixels."""
     _check_size(size)
     cv2 = opencv("aligning faces")
-    picture = to_bgr8(to_pixels(image, color))
+    picture = to_bgr8(to_pixels(image, color, warn=None))
     return [_chip(cv2, picture, index, points, size) for index, points in enumerate(landmarks)]
 
 

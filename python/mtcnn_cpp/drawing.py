@@ -62,7 +62,7 @@ def draw(
     if face_ids is not None and len(face_ids) != count:
         raise ValueError(f"face_ids must have one number for each of {count} faces, got {len(face_ids)}")
     numbers = range(count) if face_ids is None else face_ids
-    pen = _Pen(opencv("drawing faces"), to_bgr8(to_pixels(image, color)))
+    pen = _Pen(opencv("drawing faces"), to_bgr8(to_pixels(image, color, warn=None)))
     for box, landmarks in zip(faces.boxes, faces.landmarks, strict=True):
         pen.shade(box, landmarks)
     pen.blend()

@@ -11,7 +11,7 @@ import numpy as np
 
 from .backends.engine import Engine
 from .detections import Detections
-from .image import is_pil, to_pixels
+from .image import Warn, is_pil, to_pixels, warn_caller
 from .notebook import preview_of
 from .types import Color, ImageLike, Stop, Tap
 
@@ -24,10 +24,12 @@ def find_faces(
     tap: Tap | None = None,
     threads: int | None = None,
     stop: Stop | None = None,
+    warn: Warn = warn_caller,
+    file: str = "",
 ) -> Detections:
     """What `Detector.detect` gives. tap, threads, stop: as for `Engine.run`; raises what it raises, and what
-    `to_pixels` raises."""
-    pixels = to_pixels(image, color)
+    `to_pixels` raises. warn, file: as for `to_pixels`."""
+    pixels = to_pixels(image, color, warn=warn, file=file)
     faces = engine.run(pixels, tap, threads=threads, stop=stop)
     height, width = pixels.array.shape[:2]
     picture = _reference_to(image)

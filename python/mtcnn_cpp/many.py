@@ -11,7 +11,7 @@ from .batch import Outcome, check_many, in_parallel, stream
 from .detected_frame import DetectedFrame
 from .detections import Detections
 from .find_faces import find_faces
-from .image import Frame
+from .image import Frame, LimitedWarnings
 from .taps import tap_for
 from .types import Color, ImageLike
 
@@ -131,10 +131,11 @@ class Many:
 
         stop = engine.backend.make_stop()
 
+        warn = LimitedWarnings()
+
         def detect(image: ImageLike) -> Detections:
-            return find_faces(
-                engine, image, color=color, tap=tap, threads=engine.threads // workers, stop=stop
-            )
+            threads = engine.threads // workers
+            return find_faces(engine, image, color=color, tap=tap, threads=threads, stop=stop, warn=warn)
 
         return stream(detect, images, workers=workers, on_error=on_error, stop=stop)
 

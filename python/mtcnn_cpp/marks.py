@@ -35,6 +35,8 @@ def is_marked(path: str | os.PathLike[str]) -> bool:
     Reads a few bytes at the beginning, and of an MP4 at the end.
     """
     try:
+        if not os.path.isfile(path):  # a pipe would wait
+            return False
         with open(path, "rb") as file:
             return bears_mark(file, file.read(HEAD))
     except OSError:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ import numpy.typing as npt
 from .files import write_whole
 from .reference.dat import read_network, write_network
 from .reference.model import (
-    SIZE_LIMIT,
     Conv2d,
     FullyConnected,
     Layer,
@@ -28,10 +25,12 @@ from .reference.model import (
 )
 from .reference.plan import STAGES, find_misfit
 from .types import StageName
+from .user_files import read_file
 
 __all__ = ["Conv2d", "FullyConnected", "Layer", "MaxPool", "Model", "Network", "PReLU", "Sigmoid"]
 
 INDEX = "MTCNN_detector.txt"
+INDEX_LIMIT = 1 << 20  # bytes
 FILE_NAMES = tuple(stage.file_name for stage in STAGES.values())  # as the index file has them
 
 
@@ -155,8 +154,12 @@ def load_default() -> Model:
 
 
 def read_index(path: Path) -> dict[str, Path]:
-    """Files by network name, from lines `NAME FILE`, FILE relative to the index file's folder."""
-    data = read_file(path)
+    """Files by network name, from lines `NAME FILE`, FILE relative to the index file's folder and below it.
+
+    An index may come from a stranger, so a FILE that leads out of the folder (an absolute path, `..`, a
+    drive) is a ValueError.
+    """
+    data = read_file(path, limit=INDEX_LIMIT)
     files: dict[str, Path] = {}
     try:
         lines = data.decode("utf-8").splitlines()
@@ -171,7 +174,11 @@ def read_index(path: Path) -> dict[str, Path]:
         if name not in FILE_NAMES or not rest or name in files:
             expected = "NAME FILE, where NAME is PNet, RNet or ONet, each once"
             raise ValueError(f"{path}: line {number}: expected {expected}, found {line[:80]!r}")
-        files[name] = path.parent / rest[0].strip()
+        file = rest[0].strip()
+        if leads_out(file):
+            expected = "a FILE in the folder of this file or below it"
+            raise ValueError(f"{path}: line {number}: expected {expected}, found {file[:80]!r}")
+        files[name] = path.parent / file
     missing = [name for name in FILE_NAMES if name not in files]
     if missing:
         raise ValueError(
@@ -180,30 +187,10 @@ def read_index(path: Path) -> dict[str, Path]:
     return files
 
 
-def read_file(path: Path) -> bytes:
-    """All bytes of a regular file. A pipe, a socket or a device is refused without waiting for it.
-
-    Raises FileNotFoundError or another OSError, which names the path; ValueError for what is no regular file
-    or larger than SIZE_LIMIT.
-    """
-    if "\0" in str(path):
-        raise ValueError(f"{str(path)!r}: expected the name of a file, found one with a zero byte")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: expected a file, found nothing there")
-    if not path.is_file():
-        raise not_a_file(path)
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    with open(os.open(path, flags), "rb") as file:  # looked at again once open: it may have been exchanged
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise not_a_file(path)
-        if found.st_size > SIZE_LIMIT:
-            raise ValueError(f"{path}: expected a file of at most {SIZE_LIMIT} bytes, found {found.st_size}")
-        return file.read(found.st_size)
-
-
-def not_a_file(path: Path) -> ValueError:
-    return ValueError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'a special file'}")
+def leads_out(file: str) -> bool:
+    """Whether a relative name leads out of its folder, with slashes or backslashes, on any system."""
+    name = PureWindowsPath(file)
+    return bool(name.drive or name.root) or ".." in name.parts
 
 
 def network_arrays(network: Network, stage: StageName) -> dict[str, npt.NDArray[Any]]:

@@ -128,7 +128,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(folder: Path, format
 
 def test_empty_folder(tmp_path: Path) -> None:
     result = run("detect", tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"error: {tmp_path} is a folder without pictures and videos" in result.stderr
 
 

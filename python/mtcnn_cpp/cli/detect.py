@@ -13,11 +13,11 @@ import typer
 
 from ..stores import mask_text
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
-from .errors import INCOMPLETE, errors_reported
+from .errors import INCOMPLETE, errors_reported, print_warning
 from .groups import grouped
 from .lines import print_line
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .progress import Progress
+from .progress import MOST_FAILURES, Progress
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -33,8 +33,9 @@ def detect(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Pictures, videos, folders of them, patterns, @list.txt (a name a line), - (a picture on "
-            "standard input), camera:0, rtsp:// and http:// streams, s3:// and other object stores.",
+            help="Images, videos, folders of them, patterns, @list.txt (one name per line; # begins a "
+            "comment), - (an image on standard input), camera:0, rtsp:// and http:// streams, images at "
+            "http:// addresses, s3:// and other object stores.",
             show_default=False,
         ),
     ] = None,
@@ -64,6 +65,8 @@ def detect(
         plan = make_plan(sources or [])
         if sample:
             plan.sources.insert(0, _sample())
+        if plan.sources and all(source.error for source in plan.sources):
+            raise ValueError("\nerror: ".join(source.error for source in plan.sources[:MOST_FAILURES]))
         settings = Settings(
             format=table.chosen(),
             sampling=frames.sampling(),
@@ -87,7 +90,10 @@ def detect(
             summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
         else:
             at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
-            with Eyes(detector, settings, saver, decoders=at_once) as eyes, _ending_live_sources(plan, eyes):
+            with (
+                Eyes(detector, settings, saver, decoders=at_once, warn=print_warning) as eyes,
+                _ending_live_sources(plan, eyes),
+            ):
                 summary = _run(plan, eyes, table, settings, detector, at_once)
         if (table.output or saver) and not table.quiet:
             print_line(_told(summary, table, save, saver), err=True)

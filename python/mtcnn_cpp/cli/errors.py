@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -26,11 +27,23 @@ def report(error: BaseException | str) -> None:
     print_line(f"error: {mask_text(str(error)).strip() or type(error).__name__}", err=True)
 
 
+def print_warning(message: str) -> None:
+    """A line on stderr about something that may be wrong."""
+    typer.echo(f"warning: {message}", err=True)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print_warning(str(message))
+
+
 @contextlib.contextmanager
 def errors_reported() -> Iterator[None]:
-    """Turn what the library raises on purpose into a line on stderr and exit code 2, Ctrl-C into 130."""
+    """Turn what the library raises on purpose into a line on stderr and exit code 2, Ctrl-C into 130; and its
+    warnings into lines on stderr."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            yield
     except BrokenPipeError:  # the reader of our output has gone: typer ends quietly
         raise
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:

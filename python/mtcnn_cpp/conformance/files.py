@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.errors import shown
-from ..model import read_file
 from ..reference.options import Options
+from ..user_files import read_file
 
 INDEX, TABLE = "conformance.json", "cases.txt"
 CASE, PICTURE, EXPECTED = "case.json", "picture.ppm", "expected.npz"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model import read_file
 from ..reference.dat import read_network
 from ..reference.model import Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU
+from ..user_files import read_file
 from . import flat
 from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork
 from .pooling import found_pool

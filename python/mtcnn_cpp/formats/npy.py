@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model import read_file
+from ..user_files import read_file
 from . import flat
 from .errors import PortError, reading
 from .found import FoundActivation, FoundNetwork

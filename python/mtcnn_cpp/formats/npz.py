@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..files import writing
-from ..model import read_file
 from ..reference.plan import STAGES
+from ..user_files import read_file
 from . import flat
 from .errors import PortError, reading, words
 from .found import FoundActivation, FoundConv, FoundDense, FoundLayer, FoundNetwork, FoundPool

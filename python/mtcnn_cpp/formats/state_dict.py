@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..files import write_whole
-from ..model import Model, read_file
+from ..model import Model
 from ..reference.model import Network
 from ..reference.plan import STAGES
 from ..types import StageName
+from ..user_files import read_file
 from . import flat
 from .errors import PortError, need, reading, shown, words
 from .facenet import to_state_dict

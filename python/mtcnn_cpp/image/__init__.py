@@ -4,17 +4,21 @@ from .frame import Frame
 from .opencv import opencv, quiet
 from .pages import decode_frames
 from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
-from .read import decode_image, read_bytes, read_image
+from .read import LARGEST, decode_image, read_bytes, read_image
 from .sample import SAMPLE, sample_image
 from .sniff import HEAD, Kind, kind_of
+from .value_range import LimitedWarnings, Warn, warn_caller
 
 __all__ = [
     "HEAD",
+    "LARGEST",
     "SAMPLE",
     "Color",
     "Frame",
     "Kind",
+    "LimitedWarnings",
     "Pixels",
+    "Warn",
     "decode_frames",
     "decode_image",
     "is_pil",
@@ -26,4 +30,5 @@ __all__ = [
     "sample_image",
     "to_bgr8",
     "to_pixels",
+    "warn_caller",
 ]

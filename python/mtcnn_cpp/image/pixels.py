@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .read import read_image
+from .value_range import Warn, range_warning, warn_caller
 
 Color: TypeAlias = Literal["bgr", "rgb"]
 
@@ -26,42 +26,65 @@ class Pixels(NamedTuple):
     given: str = ""
 
 
-def to_pixels(image: object, color: str = "bgr") -> Pixels:
+def to_pixels(
+    image: object, color: str = "bgr", *, warn: Warn | None = warn_caller, file: str = ""
+) -> Pixels:
     """Check `image` and bring it into the form of `Pixels`, without a copy where none is needed.
 
     `image` is an array, a path or a PIL image; `color` is the channel order of an array (a file and a PIL
     image know theirs). The checks come in this order: color, type, shape, dtype, values; the first that
-    fails raises TypeError or ValueError.
+    fails raises TypeError or ValueError. `warn` gets a message about uint16 values that use a small part of
+    their range; None for no warnings. `file`: name of the file that an array was read from; errors and
+    warnings name it, and give advice for files.
     """
+    if file:
+        return _pixels_of_file(image, file, warn)
     if color not in ("bgr", "rgb"):
         raise ValueError(f"color must be 'bgr' or 'rgb', got {color!r}")
     if isinstance(image, (str, os.PathLike)):
-        return _pixels_of_file(Path(image))
+        return _pixels_of_file(read_image(image), os.fspath(image), warn)
     if is_pil(image):
         image, color = _from_pil(image), "rgb"
     if not isinstance(image, np.ndarray):
-        raise TypeError(
-            f"image must be a NumPy array, a path or a PIL image, got {type(image).__name__}; "
-            "turn other containers into an array first (np.asarray)"
-        )
+        found = f"got {type(image).__name__}; {_advice(image)}"
+        raise TypeError(f"image must be a NumPy array, a path or a PIL image, {found}")
     array = np.asarray(image)
     _check_shape(array)
     given = str(array.dtype)
     if array.ndim == 2:
         array = array[..., np.newaxis]
-    array = _to_computed_dtype(array[..., :3])
+    array = array[..., :3]
+    if warn is not None and (message := range_warning(array)):
+        warn(message)
+    array = _to_computed_dtype(array)
     if array.shape[2] == 1:
         return Pixels(np.repeat(array, 3, axis=2), red_first=False, given=given)
     return _with_positive_strides(array, color == "rgb")._replace(given=given)
 
 
-def _pixels_of_file(file: Path) -> Pixels:
-    """What the file holds; an error names the file and gives no advice for arrays."""
+def _advice(image: object) -> str:
+    """How to make an accepted image of something else."""
+    if image is None:
+        return "cv2.imread returns None for a file that it cannot read: give the path to learn why"
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        decode = "cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)"
+        return f"decode the bytes of an image file by {decode}"
+    if hasattr(image, "read"):
+        return "open a file object by PIL.Image.open(file)"
+    return "turn other containers into an array first: np.asarray(image, np.uint8) if the values are 0…255"
+
+
+def _pixels_of_file(image: object, file: str, warn: Warn | None) -> Pixels:
+    """The pixels of an array that was read from a file; an error names the file and gives no advice for
+    arrays."""
+
+    def warn_of_file(message: str) -> None:
+        if warn is not None:
+            warn(f"{file}: {message}")
+
     try:
-        return to_pixels(read_image(file))
+        return to_pixels(image, warn=warn_of_file)
     except (TypeError, ValueError) as error:
-        if str(file) in str(error):
-            raise
         found = str(error).partition(";")[0]
         raise ValueError(f"{file}: {found}; save it with 8 or 16 bits a channel") from error
 

@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .heif import decode_heif, is_heif
+from ..stores import is_web
+from ..stores.address import masked
+from ..user_files import kind_of_special, nothing_there, read_file
+from . import tiff
+from .boxes import avif_depth, brands_of, is_avif, is_heif, is_raw
+from .heif import decode_heif
 from .opencv import opencv, quiet
-from .sniff import kind_of
+from .sniff import RAW_PHOTOS, kind_of
+from .truncation import is_truncated
+
+LARGEST = (1 << 31) - 1  # bytes of an image file: OpenCV takes no more
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -26,22 +34,33 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of an image file; OSError or ValueError, which names the file, where there is none."""
+    if isinstance(path, str) and is_web(path):
+        raise ValueError(
+            f"{masked(path)} is a web address, expected an image file; download it, or use the command "
+            "`mtcnn-cpp detect`"
+        )
     file = Path(path)
+    if "\0" in str(file):
+        raise ValueError(f"{str(file)!a}: expected the name of an image file, found one with a null byte")
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder, expected an image file")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{file} is a special file, expected an image file")
+    if kind := kind_of_special(file):
+        advice = ", which `mtcnn-cpp detect - < PIPE` reads" if kind == "a pipe" else ""
+        raise ValueError(f"{file} is a special file, expected an image file; it is {kind}{advice}")
     try:
-        return file.read_bytes()
+        return read_file(file, limit=LARGEST)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{file}: there is no such image file") from None
+        found = nothing_there(file)
+        if found == "nothing there":
+            raise FileNotFoundError(f"{file}: there is no such image file") from None
+        raise FileNotFoundError(f"{file} is {found}; expected an image file") from None
 
 
 def decode_image(data: bytes, name: str) -> NDArray[Any]:
     """The picture in the content of a file, as `read_image` gives it; `name` is what errors call it."""
     check_whole(data, name)
     if is_heif(data):
-        return decode_heif(data, name)
+        return next(decode_heif(data, name))
     cv2 = opencv(f"reading the image file {name}")
     try:
         with quiet(cv2):
@@ -50,30 +69,42 @@ def decode_image(data: bytes, name: str) -> NDArray[Any]:
         raise cannot_decode(name, error) from error
     if image is None:
         raise ValueError(f"{name} is not an image that OpenCV can read, or it is truncated or damaged")
-    return np.asarray(image)
+    return in_full_range(np.asarray(image), data)
+
+
+def in_full_range(pixels: NDArray[Any], data: bytes) -> NDArray[Any]:
+    """The pixels of an AVIF file with 10 or 12 bits, which OpenCV gives as they are, in 0...65535."""
+    if pixels.dtype != np.uint16 or not is_avif(data):
+        return pixels
+    return np.asarray(np.left_shift(pixels, 16 - avif_depth(data)))
 
 
 def check_whole(data: bytes, name: str) -> None:
-    """ValueError for content that is empty, breaks off, or is a video's."""
+    """ValueError for content that is empty, breaks off, or is a video's or a raw photo's."""
     if not data:
         raise ValueError(f"{name} is empty, expected an image file")
-    if _breaks_off(data):
+    if is_truncated(data):
         raise ValueError(f"{name} is truncated: the image breaks off before its end, after {len(data)} bytes")
-    if kind_of(data) == "video":
+    if is_raw_photo(data):
+        raise ValueError(
+            f"{name} is a raw photo, which has no developed pixels; convert it to JPEG, PNG or TIFF first"
+        )
+    kind = kind_of(data)
+    if kind == "video":
         raise ValueError(f"{name} is a video, expected an image file; use detect_video for its frames")
+    if kind is None and (brands := brands_of(data)):
+        raise ValueError(
+            f"{name} has the unknown file type {brands[0].decode('latin-1')!a} (brand of its ftyp box), "
+            "expected an image file; convert it to a known format, such as PNG, or MP4 for a video"
+        )
+
+
+def is_raw_photo(data: bytes) -> bool:
+    """Whether the content is a camera's raw photo."""
+    if data.startswith(tiff.SIGNATURES):
+        return tiff.is_raw(data)
+    return is_raw(data) or data.startswith(RAW_PHOTOS)
 
 
 def cannot_decode(name: str, error: Exception) -> ValueError:
     return ValueError(f"{name}: OpenCV cannot decode this image ({' '.join(str(error).split())})")
-
-
-def _breaks_off(data: bytes) -> bool:
-    """A PNG or JPEG file without its end. (Older OpenCV fills what is missing with grey and says nothing.)"""
-    if data.startswith(b"\x89PNG"):
-        return data.rfind(b"IEND") < 0  # from the end, where it is in a whole file
-    if not data.startswith(b"\xff\xd8"):
-        return False
-    at = 2  # JPEG: segments of marker and length (a thumbnail lies inside one), the scan, the end marker
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.rfind(b"\xff\xd9", at) < 0

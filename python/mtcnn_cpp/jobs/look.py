@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 
 from ..batch import AHEAD, in_order
 from ..find_faces import find_faces
-from ..image import Frame, decode_frames
+from ..image import Frame, LimitedWarnings, Warn, decode_frames, warn_caller
 from ..stores import is_address, local_copy
 from ..table import Result
 from ..video import Video
-from .content import FAILURES, read_content, words
+from .content import FAILURES, StreamFound, read_content, words
 from .save import Saver
 from .settings import Settings
 from .source import Source
@@ -43,20 +42,29 @@ class Eyes:
 
     Several threads may look at sources of their own at the same time. Whatever is wrong with a source is a
     result with an error; only Ctrl-C, and the end of the program, go through. `end`: set, live sources end in
-    order. `decoders`: how many videos are read at the same time.
+    order. `decoders`: how many videos are read at the same time. `warn` gets a message about each source with
+    suspicious values, the first 20 of many.
 
     Raises ImportError if tracking is asked for without its package.
     """
 
     def __init__(
-        self, detector: Detector, settings: Settings, saver: Saver | None = None, *, decoders: int = 1
+        self,
+        detector: Detector,
+        settings: Settings,
+        saver: Saver | None = None,
+        *,
+        decoders: int = 1,
+        warn: Warn = warn_caller,
     ) -> None:
         self.settings = settings
         self.new_tracker()  # says at once if its package is missing
         self.end = threading.Event()
         self._engine = detector.engine
+        self._halt = threading.Event()
         self._stop = detector.engine.backend.make_stop()
         self._saver = saver
+        self._warn = LimitedWarnings(warn)
         self._workers = detector.engine.threads
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mtcnn_cpp")
         self._decoding = max(1, self._workers // decoders)
@@ -73,6 +81,7 @@ class Eyes:
     def stop(self) -> None:
         """End everything that is under way; results that were not given are lost."""
         self.end.set()
+        self._halt.set()
         self._stop.set()
 
     def new_tracker(self) -> Tracker | None:
@@ -89,8 +98,11 @@ class Eyes:
             sources, lambda source: source.kind == "picture" or bool(source.error)
         ):
             if is_picture:
-                for results in in_order(self._pool, self._picture, run, ahead=AHEAD * self._workers):
-                    yield from results
+                for found in in_order(self._pool, self._picture, run, ahead=AHEAD * self._workers):
+                    if isinstance(found, Source):
+                        yield from self.look_at_video(found, self.new_tracker())
+                    else:
+                        yield from found
             else:
                 for source in run:
                     yield from self.look_at_video(source, self.new_tracker())
@@ -124,17 +136,21 @@ class Eyes:
         except FAILURES as error:
             yield Result(source.name, index, time, error=words(error))
 
-    def _picture(self, source: Source) -> list[Result]:
+    def _picture(self, source: Source) -> list[Result] | Source:
+        """The results of an image file; the source as a live one if it is a stream on the web."""
         results: list[Result] = []
         try:
             if source.error:
                 raise ValueError(source.error)
-            frames = decode_frames(_content(source), source.name)
+            data = read_content(source.address or source.name, self._halt)
+            frames = decode_frames(data, source.name)
             before = next(frames)
             for frame in frames:
                 results.append(self._saved(source, before, several=True))
                 before = frame
             results.append(self._saved(source, before, several=bool(results)))
+        except StreamFound:
+            return dataclasses.replace(source, kind="live")
         except FAILURES as error:
             results.append(Result(source.name, len(results), error=words(error)))
         return results
@@ -156,9 +172,14 @@ class Eyes:
 
     def _frame(self, source: Source, frame: Frame) -> Seen:
         try:
-            found = find_faces(self._engine, frame.pixels, threads=1, stop=self._stop)
+            found = find_faces(
+                self._engine, frame.pixels, threads=1, stop=self._stop, warn=self._warn, file=source.name
+            )
         except FAILURES as error:
-            return Seen(Result(source.name, frame.index, frame.time, error=f"{source.name}: {error}"), None)
+            message = words(error)
+            if not message.startswith(source.name):
+                message = f"{source.name}: {message}"
+            return Seen(Result(source.name, frame.index, frame.time, error=message), None)
         pixels_left = frame.pixels if self._saver else None
         return Seen(Result(source.name, frame.index, frame.time, found), pixels_left)
 
@@ -180,9 +201,3 @@ class Eyes:
             if source.kind == "live" and self.end.is_set():
                 return
             yield frame
-
-
-def _content(source: Source) -> bytes:
-    if source.name == "-":
-        return sys.stdin.buffer.read()
-    return read_content(source.address or source.name)

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 
-from ..stores import is_address, mask_address
+from ..stores import is_address, is_web, mask_address, path_of
 from ..video import is_live
-from .found import files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
+from .content import is_image_on_the_web
+from .found import SHOWN, files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
+from .lists import read_list
+from .names import kind_by_name
 from .source import Kind, Source
 
 NOUNS: dict[Kind, str] = {"picture": "picture", "video": "video", "live": "live source"}
@@ -41,12 +43,14 @@ def make_plan(names: Iterable[str]) -> Plan:
     """The sources that these names stand for.
 
     A name is a file, a folder (all pictures and videos below it, hidden ones left out), a pattern (`*`, `?`,
-    `[…]`, `**`), `@list.txt` (a name a line), `-` (a picture on standard input), `camera:0`, a stream, or an
-    address of a file, folder or pattern in an object store. A name of nothing becomes a source with an error,
-    so that the others are done. What is named twice is looked at once.
+    `[…]`, `**`), `@list.txt` (one name per line), `-` (a picture on standard input), `camera:0`, a stream, an
+    image at a web address, or an address of a file, folder or pattern in an object store. A name of nothing
+    becomes a source with an error, so that the others are done. What is named twice is looked at once.
     """
     plan = Plan()
-    found = [(name, _find(name, plan)) for name in _with_lists(names, plan)]
+    linked: list[str] = []
+    found = [(name, _find(name, plan, linked)) for name in _with_lists(names, plan)]
+    found += [(link, ("", [source])) for link, source in _not_followed(linked, found, plan.passed_over)]
     common = _common_folder([base for _, (base, _) in found if base])
     seen: set[str] = set()
     taken: set[str] = set()
@@ -54,7 +58,8 @@ def make_plan(names: Iterable[str]) -> Plan:
     for _, (base, sources) in found:
         for source in sources:
             address = source.address or source.name
-            key = address if source.kind == "live" or is_address(address) else _identity(address)
+            is_path = source.kind != "live" and not is_address(address) and not is_web(address)
+            key = _identity(address) if is_path else address
             if key in seen:
                 twice += 1
                 continue
@@ -73,32 +78,56 @@ def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
             yield name
             continue
         try:
-            text = Path(name[1:]).read_bytes()
-        except OSError as error:
-            reason = f"{name[1:]}: this list of names cannot be read ({error.strerror or error})"
-            plan.sources.append(Source(name, "picture", name, error=reason))
+            listed = read_list(name[1:])
+        except (OSError, ValueError) as error:
+            plan.sources.append(Source(name, "picture", name, error=str(error)))
             continue
-        lines = os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).splitlines()
-        listed = [*filter(None, map(str.strip, lines))]
         plan.names += map(mask_address, listed)
         yield from listed
 
 
-def _find(name: str, plan: Plan) -> tuple[str, list[Source]]:
+def _find(name: str, plan: Plan, linked: list[str]) -> tuple[str, list[Source]]:
     """The folder below which places are counted ("" for none), and the sources of one name."""
     if name == "-":
         return "", [Source("-", "picture", "stdin")]
     if is_live(name):
         public = mask_address(name)
-        return "", [Source(public, "live", _plain(public), address=name if public != name else "")]
+        found: Kind = "picture" if is_web(name) and _is_web_image(name) else "live"
+        return "", [Source(public, found, _plain(public), address=name if public != name else "")]
     if is_address(name):
         return files_in_store(name, plan.passed_over)
     if os.path.isdir(name):
-        return os.path.abspath(name), files_of_folder(name, plan.passed_over)
+        return os.path.abspath(name), files_of_folder(name, plan.passed_over, linked)
     if is_pattern(name) and not os.path.lexists(name):
-        return files_of_pattern(name, plan.passed_over)
+        return files_of_pattern(name, plan.passed_over, linked)
     kind, _ = look_at_file(name)
     return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "picture", "")]
+
+
+def _is_web_image(address: str) -> bool:
+    """Whether a web address is one of an image: by its name, or by its first bytes if the name says nothing.
+    (An image by its name that is a stream is found when it is read.)"""
+    kind = kind_by_name(path_of(address))
+    return is_image_on_the_web(address) if kind is None else kind == "picture"
+
+
+def _not_followed(
+    linked: list[str], found: list[tuple[str, tuple[str, list[Source]]]], passed_over: list[str]
+) -> Iterator[tuple[str, Source]]:
+    """Sources with an error for links to folders, which are not followed, unless the folder is searched as
+    well: then a note."""
+    searched = {os.path.realpath(name) for name, _ in found if os.path.isdir(name)}
+    covered = []
+    for link in linked:
+        target = os.path.realpath(link)
+        if any(target == root or target.startswith(os.path.join(root, "")) for root in searched):
+            covered.append(link)
+            continue
+        reason = f"{link} is a link to the folder {target}, which is not searched; name it as a source, too"
+        yield link, Source(link, "picture", "", error=reason)
+    if covered:
+        shown = ", ".join(covered[:SHOWN]) + (", …" if len(covered) > SHOWN else "")
+        passed_over.append(f"links to folders that are searched anyway, {len(covered):,}: {shown}")
 
 
 def _plain(address: str) -> str:
@@ -135,8 +164,8 @@ def _placed(source: Source, base: str, common: str) -> Source:
 
 
 def _identity(name: str) -> str:
-    """Equal for names of one file."""
+    """Equal for names of one file. Broken links to one target are not one: each is an error."""
     try:
-        return os.path.realpath(name)
+        return os.path.realpath(name) if os.path.exists(name) else os.path.abspath(name)
     except (OSError, ValueError):
         return name

@@ -90,7 +90,7 @@ def _picture(faces: Found) -> tuple[NDArray[np.uint8] | None, str]:
     if source is None:
         return None, PICTURE_GONE
     with contextlib.suppress(OSError, ValueError, ImportError):
-        pixels = to_bgr8(to_pixels(source, faces.color))
+        pixels = to_bgr8(to_pixels(source, faces.color, warn=None))
         if pixels.shape[:2] == faces.image_size:
             return pixels, ""
     return None, FILE_GONE if from_file else PICTURE_CHANGED

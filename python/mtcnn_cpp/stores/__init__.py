@@ -21,15 +21,20 @@ from .credentials import mask_address, mask_text
 from .errors import FolderInUse
 from .folder import Folder, open_folder
 from .inputs import list_files, local_copy, read_file
+from .web import Fetched, fetch, is_web, path_of
 
 __all__ = [
+    "Fetched",
     "Folder",
     "FolderInUse",
+    "fetch",
     "is_address",
+    "is_web",
     "list_files",
     "local_copy",
     "mask_address",
     "mask_text",
     "open_folder",
+    "path_of",
     "read_file",
 ]

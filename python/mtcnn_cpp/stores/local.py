@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ..files import is_leftover, writing
+from ..user_files import read_file
 from .lock import LOCK, lock_folder
 
 
@@ -32,7 +33,7 @@ class LocalFolder:
         )
 
     def read(self, name: str) -> bytes:
-        return self._path(name).read_bytes()
+        return read_file(self._path(name))
 
     def open(self, name: str) -> IO[bytes]:
         return self._path(name).open("rb")

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..image import Frame, opencv, quiet
 from ..stores import mask_address
+from ..user_files import kind_of_special, nothing_there
 from .errors import VideoError
 from .kinds import camera_number, is_live
 from .missing import missing_bytes
@@ -167,9 +168,12 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, expected a video file")
     if not path.exists():
+        found = nothing_there(path)
+        if found != "nothing there":
+            raise FileNotFoundError(f"{path} is {found}; expected a video file")
         raise FileNotFoundError(f"{path}: there is no such video file")
-    if not path.is_file():
-        raise ValueError(f"{path} is a special file, expected a video file")
+    if kind := kind_of_special(path):
+        raise ValueError(f"{path} is a special file, expected a video file; it is {kind}")
     with open(path, "rb") as file:  # OpenCV does not say why it cannot open a file
         if not file.read(1):
             raise VideoError(f"{path} is empty, expected a video file")

@@ -16,10 +16,12 @@ from ...trace.file.npy import read_npy
 from ...trace.file.npz import NpzReader
 from ...trace.file.trace import MANIFEST, Trace
 from ...trace.names import hint, is_pattern
+from ...user_files import read_text, why_unreadable
 from .fault import Array
 
 PLACE = re.compile(r"pnet(/level\d{2,4})?|[ro]net(/crop\d{3,5})?|final")  # where a tensor may stand
 NUMBERS = re.compile(r"[./](weight|bias|kernel|weights|slopes|window)$")  # names of a network's arrays
+LARGEST_NAMES = 1 << 24  # bytes of a file of names
 WHOLE_NUMBERS = ("keep", "nms_keep")
 
 
@@ -76,9 +78,13 @@ def read_folder(path: Path) -> dict[str, Array]:
 def read_names(path: Path) -> dict[str, str]:
     """Their names to ours. TraceError for a file that is something else."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        text = read_text(path, limit=LARGEST_NAMES, pipes=True)
     except OSError as error:
-        raise TraceError(f"{path}: cannot read the names ({error.strerror})") from error
+        raise TraceError(f"{path}: cannot read the names ({why_unreadable(path, error)})") from error
+    except ValueError as error:
+        raise TraceError(str(error)) from error
+    try:
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TraceError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):

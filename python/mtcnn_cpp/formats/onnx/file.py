@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ...model import read_file
+from ...user_files import read_file
 from ..errors import PortError, need, words
 from ..limits import Budget
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ...user_files import read_text, why_unreadable
 from ..errors import TraceError
 from ..names import matcher, require_present
+
+_LARGEST = 1 << 24  # bytes of a TOML file
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         except ModuleNotFoundError:
             raise TraceError(f"{path}: reading TOML needs Python 3.11 or `pip install tomli`") from None
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = read_text(path, limit=_LARGEST, pipes=True)
     except OSError as error:
-        raise TraceError(f"{path}: cannot read the tolerances ({error.strerror})") from error
+        raise TraceError(f"{path}: cannot read the tolerances ({why_unreadable(path, error)})") from error
+    except ValueError as error:
+        raise TraceError(str(error)) from error
+    try:
+        return tomllib.loads(text)
     except ValueError as error:
         raise TraceError(f"{path} is not TOML: {error}") from error

@@ -18,7 +18,7 @@ def draw_both(image: ImageLike, a: Detections, b: Detections, color: Color = "bg
 
     image and color: as for `Detector.detect`, with the same errors.
     """
-    plain = to_bgr8(to_pixels(image, color))
+    plain = to_bgr8(to_pixels(image, color, warn=None))
     green, blue = draw(plain, a, line=GREEN), draw(plain, b, line=BLUE)
     in_green, in_blue = ((drawn != plain).any(axis=2, keepdims=True) for drawn in (green, blue))
     mixed = np.rint((green.astype(np.float32) + blue) / 2).astype(np.uint8)
