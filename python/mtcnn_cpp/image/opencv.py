@@ -22,6 +22,9 @@ def opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+_SILENT = 0  # LOG_LEVEL_SILENT, which has no name up to 4.12
+
+
 class _Quiet:
     """Keeps OpenCV from printing what it thinks of a file, while any thread is inside.
 
@@ -35,11 +38,12 @@ class _Quiet:
 
     @contextlib.contextmanager
     def __call__(self, cv2: Any) -> Iterator[None]:
-        logging = cv2.utils.logging
+        # Up to 4.12 the functions are in cv2 itself.
+        logging = getattr(getattr(cv2, "utils", None), "logging", cv2)
         with self._lock:
             if self._inside == 0:
                 self._level = logging.getLogLevel()
-                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+                logging.setLogLevel(_SILENT)
             self._inside += 1
         try:
             yield
