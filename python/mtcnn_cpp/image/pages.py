@@ -9,7 +9,7 @@ import numpy as np
 
 from .frame import Frame
 from .opencv import opencv, quiet
-from .read import cannot_decode, check_whole, decode_image
+from .read import WEBP_ANIMATION, cannot_decode, check_whole, decode_image, has_webp_flag, needs_newer
 
 CHUNK = 32  # pictures that are decoded at a time, so that memory stays flat
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -56,6 +56,11 @@ def _pages(data: bytes, name: str) -> Iterator[Frame]:
 
 def _animation(data: bytes, name: str) -> Iterator[Frame]:
     cv2 = opencv(f"reading the image file {name}")
+    if not hasattr(cv2, "imdecodeanimation"):
+        if data.startswith(b"RIFF") and not has_webp_flag(data, WEBP_ANIMATION):
+            yield Frame(0, 0.0, decode_image(data, name))
+            return
+        raise needs_newer(cv2, name, "animations")
     buffer = np.frombuffer(data, np.uint8)
     first = decode_image(data, name)
     index = milliseconds = 0

@@ -13,6 +13,9 @@ from .heif import decode_heif, is_heif
 from .opencv import opencv, quiet
 from .sniff import kind_of
 
+WEBP_ANIMATION = 0x02
+_WEBP_EXIF = 0x08
+
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
     """The picture in a file: (H, W, 3) in the order B, G, R, upright; uint8, or the file's own depth if
@@ -43,6 +46,8 @@ def decode_image(data: bytes, name: str) -> NDArray[Any]:
     if is_heif(data):
         return decode_heif(data, name)
     cv2 = opencv(f"reading the image file {name}")
+    if has_webp_flag(data, _WEBP_EXIF) and not hasattr(cv2, "imdecodeanimation"):
+        raise needs_newer(cv2, name, "the Exif data of WebP files, which say how an image is turned")
     try:
         with quiet(cv2):
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
@@ -61,6 +66,18 @@ def check_whole(data: bytes, name: str) -> None:
         raise ValueError(f"{name} is truncated: the image breaks off before its end, after {len(data)} bytes")
     if kind_of(data) == "video":
         raise ValueError(f"{name} is a video, expected an image file; use detect_video for its frames")
+
+
+def has_webp_flag(data: bytes, flag: int) -> bool:
+    """Whether this is a WebP file with this flag in its header."""
+    return data[8:16] == b"WEBPVP8X" and bool(data[20:21] and data[20] & flag)
+
+
+def needs_newer(cv2: Any, name: str, what: str) -> ValueError:
+    """An error for what OpenCV reads only from 4.12 on."""
+    return ValueError(
+        f"{name}: OpenCV {cv2.__version__} does not read {what}; use opencv-python 4.12 or newer"
+    )
 
 
 def cannot_decode(name: str, error: Exception) -> ValueError:

@@ -126,7 +126,9 @@ class Video:
                 "place of interlaced frames, and its FFmpeg cannot be asked which frames these are; use the "
                 "wheel of opencv-python from PyPI"
             )
-        options = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
+        options = []
+        if threads is not None and hasattr(cv2, "CAP_PROP_N_THREADS"):  # from 4.7 on
+            options += [cv2.CAP_PROP_N_THREADS, threads]
         if self._path is not None:
             source = self._resources.enter_context(ffmpeg_name(self._path))
         else:
