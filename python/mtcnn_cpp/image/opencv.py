@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from types import ModuleType
@@ -23,6 +24,17 @@ def opencv(purpose: str) -> ModuleType:
 
 
 _SILENT = 0  # LOG_LEVEL_SILENT, which has no name up to 4.12
+
+
+def opencv_version() -> str:
+    """Version of OpenCV and of the FFmpeg in it, which both change pixels of files; "not installed" without
+    OpenCV."""
+    try:
+        import cv2
+    except ImportError:
+        return "not installed"
+    found = re.search(r"avcodec:\s+YES \(([\d.]+)\)", cv2.getBuildInformation())
+    return f"{cv2.__version__} (libavcodec {found[1] if found else 'unknown'})"
 
 
 class _Quiet:
