@@ -74,26 +74,29 @@ class _Ffmpeg:
         return str(self._core.take_conversion_error()) if self._core else ""
 
     def _prepare(self, cv2: Any) -> None:
-        """Let OpenCV set up its log, which it does once, and then listen to it."""
+        """Let OpenCV set up FFmpeg's log, which it does once, and then listen to it."""
         self._ready = True
         self._keeps_level = _LEVEL in os.environ
-        if not self._keeps_level:
-            os.environ[_LEVEL] = str(_SILENT)
-        try:
-            with quiet(cv2):
-                cv2.VideoCapture(os.devnull, cv2.CAP_FFMPEG)
-        finally:
-            if not self._keeps_level:
-                del os.environ[_LEVEL]
         with contextlib.suppress(ImportError, OSError, AttributeError):  # no core, or FFmpeg not to be found
             from .. import _core
 
             library = ctypes.CDLL(getattr(cv2, "_native", cv2).__file__)
             library.av_log_set_callback.argtypes = [ctypes.c_void_p]
             library.av_log_set_callback.restype = None
-            next_callback = ctypes.cast(library.av_log_default_callback, ctypes.c_void_p).value
-            library.av_log_set_callback(_core.ffmpeg_log_callback(next_callback or 0))
+            library.av_log_default_callback  # noqa: B018 (AttributeError if there is none)
             self._library, self._core = library, _core
+        without = not self._library and not self._keeps_level
+        if without:
+            os.environ[_LEVEL] = str(_SILENT)
+        try:
+            with quiet(cv2):
+                cv2.VideoCapture(os.devnull, cv2.CAP_FFMPEG)
+        finally:
+            if without:
+                del os.environ[_LEVEL]
+        if self._library:
+            next_callback = ctypes.cast(self._library.av_log_default_callback, ctypes.c_void_p).value
+            self._library.av_log_set_callback(self._core.ffmpeg_log_callback(next_callback or 0))
 
 
 ffmpeg = _Ffmpeg()
