@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .apng import is_animated_png
 from .frame import Frame
 from .opencv import opencv, quiet
 from .read import WEBP_ANIMATION, cannot_decode, check_whole, decode_image, has_webp_flag, needs_newer
@@ -24,11 +25,7 @@ def decode_frames(data: bytes, name: str) -> Iterator[Frame]:
     check_whole(data, name)
     if data.startswith(_TIFF):
         return _pages(data, name)
-    if (
-        data.startswith(b"GIF")
-        or data[8:12] == b"WEBP"
-        or (data[:4] == b"\x89PNG" and b"acTL" in data[:4096])
-    ):
+    if data.startswith(b"GIF") or data[8:12] == b"WEBP" or is_animated_png(data):
         return _animation(data, name)
     return iter([Frame(0, 0.0, decode_image(data, name))])
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .apng import is_animated_png, is_damaged
 from .heif import decode_heif, is_heif
 from .opencv import opencv, quiet
 from .sniff import kind_of
@@ -64,6 +65,10 @@ def check_whole(data: bytes, name: str) -> None:
         raise ValueError(f"{name} is empty, expected an image file")
     if _breaks_off(data):
         raise ValueError(f"{name} is truncated: the image breaks off before its end, after {len(data)} bytes")
+    if is_animated_png(data) and is_damaged(data):
+        raise ValueError(
+            f"{name} is damaged: a checksum or the compressed pixels of this animated PNG are wrong"
+        )
     if kind_of(data) == "video":
         raise ValueError(f"{name} is a video, expected an image file; use detect_video for its frames")
 
