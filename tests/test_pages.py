@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import zlib
 
 import numpy as np
 import PIL.Image
 import pytest
 from mtcnn_cpp.image import decode_frames, decode_image, kind_of
+from pictures import portrait
 
 pytest.importorskip("cv2")
 
@@ -115,3 +117,24 @@ def test_heic_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
     with pytest.raises(ImportError, match=r"photo\.heic is a HEIC picture.*mtcnn-cpp\[heif\]"):
         decode_image(b"\0\0\0\x20ftypheic" + bytes(100), "photo.heic")
+
+
+def test_damaged_animated_png() -> None:
+    """OpenCV takes memory that was not written for the pixels of such a frame: it is an error instead."""
+    file = io.BytesIO()
+    image = PIL.Image.fromarray(np.ascontiguousarray(portrait()[:64, :64, ::-1]))
+    image.save(file, format="PNG", save_all=True, append_images=[image.rotate(9)])
+    whole = file.getvalue()
+    assert len(list(decode_frames(whole, "file"))) == 2
+    for kind in (b"IDAT", b"fdAT"):
+        start = whole.index(kind)
+        length = int.from_bytes(whole[start - 4 : start], "big")
+        for place in (8, length // 2, length - 1):
+            for checksum_is_right in (False, True):
+                data = bytearray(whole)
+                data[start + 4 + place] ^= 0x55
+                if checksum_is_right:
+                    sum_of_all = zlib.crc32(data[start : start + 4 + length]).to_bytes(4, "big")
+                    data[start + 4 + length : start + 8 + length] = sum_of_all
+                with pytest.raises(ValueError, match="file is damaged: a checksum"):
+                    list(decode_frames(bytes(data), "file"))

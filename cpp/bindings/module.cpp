@@ -1,6 +1,7 @@
 #include "boxes.h"
 #include "build_info.h"
 #include "detector.h"
+#include "ffmpeg_log.h"
 #include "layers.h"
 #include "model.h"
 #include "signals.h"
@@ -11,6 +12,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used(), py::multiple_interpreters::per
     bindings::register_build_info(m);
     bindings::register_stop(m);
     bindings::register_detector(m);
+    bindings::register_ffmpeg_log(m);
     py::module_ rooms =
         m.def_submodule("rooms", "The core's rooms one by one, under the names of the reference: for tests.");
     bindings::register_model(rooms);

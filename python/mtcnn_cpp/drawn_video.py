@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from .drawings import Inputs
 from .files import Part
 from .image import opencv
 from .marks import video_mark
+from .video import ffmpeg, ffmpeg_name
 
 USUAL_RATE = 25.0  # frames a second where the source has no rate
 LONGEST_SIDE = 8190  # MPEG-4 has no larger pictures
@@ -52,6 +54,7 @@ class DrawnVideo:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._part = Part(path, ending=".part.mp4")  # OpenCV goes by the ending
         self._writer: Any = None
+        self._resources = contextlib.ExitStack()
         self._size = (0, 0)  # width, height
         self._closed = False
 
@@ -62,7 +65,8 @@ class DrawnVideo:
         if self._writer is None:
             self._size = _video_size(picture)
             kind = self._cv2.VideoWriter_fourcc(*"mp4v")
-            name = os.fspath(self._part.temporary)
+            self._resources.enter_context(ffmpeg.in_use(self._cv2))
+            name = self._resources.enter_context(ffmpeg_name(self._part.temporary))
             self._writer = self._cv2.VideoWriter(name, self._cv2.CAP_FFMPEG, kind, self.fps, self._size)
             if not self._writer.isOpened():
                 self.discard()
@@ -96,6 +100,7 @@ class DrawnVideo:
         self._closed = True
         if self._writer is not None:
             self._writer.release()
+        self._resources.close()
         self._part.discard()
 
     def __enter__(self) -> DrawnVideo:
@@ -111,9 +116,10 @@ class DrawnVideo:
 
     def _check_frames(self) -> None:
         """OpenCV says nothing of a full disk: the list of frames at the end of the file has to be whole."""
-        video = self._cv2.VideoCapture(os.fspath(self._part.temporary), self._cv2.CAP_FFMPEG)
-        found = int(video.get(self._cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
-        video.release()
+        with ffmpeg_name(self._part.temporary) as name:
+            video = self._cv2.VideoCapture(name, self._cv2.CAP_FFMPEG)
+            found = int(video.get(self._cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+            video.release()
         if found != self.count:
             raise self._part.failed(f"{found} of {self.count} frames arrived; is the disk full?")
 

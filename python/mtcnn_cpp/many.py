@@ -104,7 +104,8 @@ class Many:
 
         Raises, at once, ValueError or TypeError for a wrong argument, what `video.Video` raises where it
         cannot be opened; and `video.VideoError`, behind the frames there are, for a file that breaks off, has
-        no frames, or ends before `start`.
+        no frames, or ends before `start`, and for an interlaced frame, which OpenCV from 4.13 on does not
+        convert.
         """
         from .video import Sampling, Video
 
@@ -112,11 +113,15 @@ class Many:
         return self._frames(Video(source), sampling)
 
     def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:
+        from .video import VideoError
+
         engine, tap = self._engine, tap_for(self._engine)
         stop = engine.backend.make_stop()
         workers = 1 if tap else engine.threads
 
         def look(frame: Frame) -> DetectedFrame:
+            if frame.error:
+                raise VideoError(frame.error)
             faces = find_faces(engine, frame.pixels, tap=tap, threads=engine.threads // workers, stop=stop)
             return DetectedFrame(frame.index, frame.time, faces, frame.pixels)
 

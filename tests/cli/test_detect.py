@@ -271,7 +271,16 @@ def test_progress_bar_is_for_terminals_and_stays_off_stdout(folder: Path) -> Non
 @pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != "reference"][:1])
 def test_info(backend: str) -> None:
     found = json.loads(run("info", "--format", "json").stdout)
-    assert set(found) == {"version", "compiler", "flags", "active_isa", "isa_variants", "openface", "model"}
+    assert set(found) == {
+        "version",
+        "compiler",
+        "flags",
+        "opencv",
+        "active_isa",
+        "isa_variants",
+        "openface",
+        "model",
+    }
     names = [variant["name"] for variant in found["isa_variants"]]
     assert "generic" in names
     assert found["active_isa"] in names

@@ -13,6 +13,7 @@ from mtcnn_cpp.video import VideoError
 from pictures import BACKENDS, portrait
 
 cv2 = pytest.importorskip("cv2")
+OLD = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13)
 
 
 def plain_loop(path: Path, detector: Detector) -> list[Detections]:
@@ -27,6 +28,10 @@ def test_every_kind_of_clip(threads: int, tmp_path: Path) -> None:
     detector = Detector(threads=threads)
     count = 0
     for name, path in clips(tmp_path):
+        if OLD and name.startswith("size changes"):
+            with pytest.raises(VideoError, match=r"frame 11 at .* is not converted by OpenCV"):
+                list(detector.detect_video(path))
+            continue
         expected = plain_loop(path, detector)
         frames = list(detector.detect_video(path))
         assert [frame.index for frame in frames] == list(range(len(expected))), name

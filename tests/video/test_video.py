@@ -18,6 +18,7 @@ from mtcnn_cpp.video import Sampling, Video, VideoError, is_live
 from mtcnn_cpp.video.missing import missing_bytes
 
 cv2 = pytest.importorskip("cv2")
+OLD = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,9 @@ def test_frames_and_times_of_every_kind(made: dict[str, Path]) -> None:
         for frame in found:
             there, pixels = capture.read()
             assert there, name
+            if frame.error and OLD and name.startswith("size changes"):
+                assert frame.index >= 10  # of the second size, which OpenCV before 4.13 does not convert
+                continue
             assert np.array_equal(frame.pixels, pixels), name
         assert not capture.read()[0], name
         times = second_reader(path)

@@ -24,8 +24,9 @@ def register(app: typer.Typer) -> None:
 def info(
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.table, model: ModelPath = None
 ) -> None:
-    """Version, compiler, flags, the variants of the core and which one runs, SHA-256 of the networks."""
+    """Version, compiler, OpenCV, the variants of the core and which one runs, SHA-256 of the networks."""
     from ..backends.core import import_core
+    from ..image import opencv_version
     from ..model import Model
 
     with errors_reported():
@@ -34,6 +35,7 @@ def info(
             **core.build_info(),
             "active_isa": core.active_isa(),
             "isa_variants": core.isa_variants(),
+            "opencv": opencv_version(),
             "openface": _openface(),
             "model": (Model.load(model) if model else Model.default()).hashes(),
         }
@@ -62,7 +64,7 @@ def _print_table(found: dict[str, Any]) -> None:
     rows = table.Table(box=box.SIMPLE, show_header=False)
     rows.add_column()
     rows.add_column(overflow="fold")
-    for name in ("version", "compiler", "flags"):
+    for name in ("version", "compiler", "flags", "opencv"):
         rows.add_row(name, plain_text(str(found[name])))
     for variant in found["isa_variants"]:
         active = variant["name"] == found["active_isa"]

@@ -1,7 +1,7 @@
 """Pictures: what is in a file, and pixels as every backend accepts them."""
 
 from .frame import Frame
-from .opencv import opencv, quiet
+from .opencv import opencv, opencv_version, quiet
 from .pages import decode_frames
 from .pixels import Color, Pixels, is_pil, to_bgr8, to_pixels
 from .read import LARGEST, decode_image, read_bytes, read_image
@@ -24,6 +24,7 @@ __all__ = [
     "is_pil",
     "kind_of",
     "opencv",
+    "opencv_version",
     "quiet",
     "read_bytes",
     "read_image",

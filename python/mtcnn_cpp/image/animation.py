@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .truncation import png_chunks
 
-_WEBP_ANIMATION = 0x02  # flag of an extended WebP file
+WEBP_ANIMATION, WEBP_EXIF = 0x02, 0x08  # flags of an extended WebP file
 
 
 def is_animated_png(data: bytes) -> bool:
@@ -14,7 +14,12 @@ def is_animated_png(data: bytes) -> bool:
 
 def is_animated_webp(data: bytes) -> bool:
     """Whether the content is a WebP file with frames."""
-    return data[8:16] == b"WEBPVP8X" and len(data) > 20 and bool(data[20] & _WEBP_ANIMATION)
+    return has_webp_flag(data, WEBP_ANIMATION)
+
+
+def has_webp_flag(data: bytes, flag: int) -> bool:
+    """Whether the content is a WebP file with this flag in its header."""
+    return data[8:16] == b"WEBPVP8X" and len(data) > 20 and bool(data[20] & flag)
 
 
 def announced_frames(data: bytes) -> int:

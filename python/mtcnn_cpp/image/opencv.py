@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from types import ModuleType
@@ -22,6 +23,20 @@ def opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+_SILENT = 0  # LOG_LEVEL_SILENT, which has no name up to 4.12
+
+
+def opencv_version() -> str:
+    """Version of OpenCV and of the FFmpeg in it, which both change pixels of files; "not installed" without
+    OpenCV."""
+    try:
+        import cv2
+    except ImportError:
+        return "not installed"
+    found = re.search(r"avcodec:\s+YES \(([\d.]+)\)", cv2.getBuildInformation())
+    return f"{cv2.__version__} (libavcodec {found[1] if found else 'unknown'})"
+
+
 class _Quiet:
     """Keeps OpenCV from printing what it thinks of a file, while any thread is inside.
 
@@ -35,11 +50,12 @@ class _Quiet:
 
     @contextlib.contextmanager
     def __call__(self, cv2: Any) -> Iterator[None]:
-        logging = cv2.utils.logging
+        # Up to 4.12 the functions are in cv2 itself.
+        logging = getattr(getattr(cv2, "utils", None), "logging", cv2)
         with self._lock:
             if self._inside == 0:
                 self._level = logging.getLogLevel()
-                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+                logging.setLogLevel(_SILENT)
             self._inside += 1
         try:
             yield

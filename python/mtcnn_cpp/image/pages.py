@@ -15,7 +15,7 @@ from .boxes import has_movie, is_avif, is_heif
 from .frame import Frame
 from .heif import decode_heif
 from .opencv import opencv, quiet
-from .read import cannot_decode, check_whole, decode_image, in_full_range
+from .read import cannot_decode, check_whole, decode_image, in_full_range, needs_newer
 
 CHUNK = 32  # pictures that are decoded at a time, so that memory stays flat
 _GAP = rb"(?:\s|#[^\n]*\n)+"
@@ -109,7 +109,7 @@ def _pages(data: bytes, name: str) -> Iterator[Frame]:
 def _animation(data: bytes, name: str) -> Iterator[Frame]:
     cv2 = opencv(f"reading the image file {name}")
     if not hasattr(cv2, "imdecodeanimation"):
-        raise ValueError(f"{name} may hold several images, which need a newer OpenCV than {cv2.__version__}")
+        raise needs_newer(cv2, name, "animations")
     buffer = np.frombuffer(data, np.uint8)
     first = decode_image(data, name)
     index = milliseconds = 0

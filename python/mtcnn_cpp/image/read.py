@@ -13,6 +13,8 @@ from ..stores import is_web
 from ..stores.address import masked
 from ..user_files import kind_of_special, nothing_there, read_file
 from . import tiff
+from .animation import WEBP_EXIF, has_webp_flag, is_animated_png
+from .apng import is_damaged
 from .boxes import avif_depth, brands_of, is_avif, is_heif, is_raw
 from .heif import decode_heif
 from .opencv import opencv, quiet
@@ -20,6 +22,9 @@ from .sniff import RAW_PHOTOS, kind_of
 from .truncation import is_truncated
 
 LARGEST = (1 << 31) - 1  # bytes of an image file: OpenCV takes no more
+
+WEBP_ANIMATION = 0x02
+_WEBP_EXIF = 0x08
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -62,6 +67,8 @@ def decode_image(data: bytes, name: str) -> NDArray[Any]:
     if is_heif(data):
         return next(decode_heif(data, name))
     cv2 = opencv(f"reading the image file {name}")
+    if has_webp_flag(data, WEBP_EXIF) and not hasattr(cv2, "imdecodeanimation"):
+        raise needs_newer(cv2, name, "the Exif data of WebP files, which say how an image is turned")
     try:
         with quiet(cv2):
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
@@ -89,6 +96,10 @@ def check_whole(data: bytes, name: str) -> None:
         raise ValueError(
             f"{name} is a raw photo, which has no developed pixels; convert it to JPEG, PNG or TIFF first"
         )
+    if is_animated_png(data) and is_damaged(data):
+        raise ValueError(
+            f"{name} is damaged: a checksum or the compressed pixels of this animated PNG are wrong"
+        )
     kind = kind_of(data)
     if kind == "video":
         raise ValueError(f"{name} is a video, expected an image file; use detect_video for its frames")
@@ -104,6 +115,13 @@ def is_raw_photo(data: bytes) -> bool:
     if data.startswith(tiff.SIGNATURES):
         return tiff.is_raw(data)
     return is_raw(data) or data.startswith(RAW_PHOTOS)
+
+
+def needs_newer(cv2: Any, name: str, what: str) -> ValueError:
+    """An error for what OpenCV reads only from 4.12 on."""
+    return ValueError(
+        f"{name}: OpenCV {cv2.__version__} does not read {what}; use opencv-python 4.12 or newer"
+    )
 
 
 def cannot_decode(name: str, error: Exception) -> ValueError:

@@ -171,6 +171,8 @@ class Eyes:
         return result
 
     def _frame(self, source: Source, frame: Frame) -> Seen:
+        if frame.error:
+            return Seen(Result(source.name, frame.index, frame.time, error=frame.error), None)
         try:
             found = find_faces(
                 self._engine, frame.pixels, threads=1, stop=self._stop, warn=self._warn, file=source.name

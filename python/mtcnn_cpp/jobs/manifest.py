@@ -23,7 +23,8 @@ def check_manifest(folder: Folder, settings: dict[str, Any]) -> None:
     """ValueError, which names the differences, unless the folder's job has these settings."""
     found = _read(folder)
     differences = [
-        f"{name} was {shown(json.dumps(found.get(name)))}, and is {json.dumps(settings.get(name))} now"
+        f"{name} was {shown(json.dumps(found[name])) if name in found else 'not recorded'}, "
+        f"and is {json.dumps(settings.get(name))} now"
         for name in {**settings, **found}
         if found.get(name) != settings.get(name)
     ]

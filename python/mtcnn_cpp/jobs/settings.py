@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
+from ..image import opencv_version
 from ..table import Format
 from ..types import VariantName
 from ..video import Sampling
@@ -41,6 +42,7 @@ class Settings:
         backend = detector.backend
         return {
             "version": version,
+            "opencv": opencv_version(),
             "format": self.format.value,
             **asdict(self.sampling),
             "track": self.track,

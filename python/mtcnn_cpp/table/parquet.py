@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from ..image import opencv_version
 from .columns import COLUMNS, KINDS, REQUIRED
 from .errors import TableError, reading
 from .result import Result, Row, rows
@@ -47,6 +48,13 @@ def arrow_table(rows: Sequence[Row]) -> Any:
     return need_pyarrow().Table.from_pylist(spelled, arrow_schema())
 
 
+def _versions() -> dict[str, str]:
+    """Metadata of a table: what decides its rows, beside the options."""
+    from .. import __version__
+
+    return {"mtcnn_cpp": __version__, "opencv": opencv_version()}
+
+
 class ParquetWriter:
     """Row groups of some 10,000 rows to a binary stream; `close` writes the rest and the end of the file."""
 
@@ -54,8 +62,9 @@ class ParquetWriter:
         pa = need_pyarrow()
         self._stream = stream
         self._sink = _Sink(stream)
+        schema = arrow_schema().with_metadata(_versions())
         self._writer = pa.parquet.ParquetWriter(
-            pa.PythonFile(self._sink, mode="w"), arrow_schema(), compression="zstd"
+            pa.PythonFile(self._sink, mode="w"), schema, compression="zstd"
         )
         self._waiting: list[Row] = []
 

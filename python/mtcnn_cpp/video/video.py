@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -11,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..image import Frame, opencv, quiet
+from ..image import Frame, opencv
 from ..stores import mask_address
 from ..user_files import kind_of_special, nothing_there
 from .errors import VideoError
+from .ffmpeg import ffmpeg, ffmpeg_name
 from .kinds import camera_number, is_live
 from .missing import missing_bytes
 from .sampling import Sampling
@@ -47,14 +50,19 @@ class Video:
         self._path = None if is_live(os.fspath(source)) else Path(source)
         if self._path is not None:
             _check_file(self._path)
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg writes to stderr otherwise
         self._cv2: Any = opencv(f"reading the video {self.name}")
+        self._resources = contextlib.ExitStack()
+        weakref.finalize(self, self._resources.close)  # of a video that nobody closed
         before = time.monotonic()
-        with quiet(self._cv2):
+        try:
+            self._resources.enter_context(ffmpeg.in_use(self._cv2))
             self._capture: Any = self._open(os.fspath(source), threads)
+            if not self._capture.isOpened():
+                raise VideoError(self._why_not())
+        except BaseException:
+            self.close()
+            raise
         self._stalled = time.monotonic() - before >= silence
-        if not self._capture.isOpened():
-            raise VideoError(self._why_not())
         fps = self._capture.get(self._cv2.CAP_PROP_FPS)
         count = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
         self.fps: float | None = fps if 0 < fps < 1e5 else None
@@ -64,6 +72,7 @@ class Video:
         """The frames that `sampling` wants, in order, pixels (H, W, 3) uint8, B, G, R; all without one.
 
         skip: so many of these are passed over without decoding their colours. A video gives its frames once.
+        A frame that OpenCV does not convert to colours has an `error`: interlaced ones, from OpenCV 4.13 on.
         Raises, behind the frames there are, VideoError for one without frames, of a file that breaks off, or
         of a start behind the end.
         """
@@ -78,10 +87,7 @@ class Video:
                 if passed < skip:
                     passed += 1
                 else:
-                    found, pixels = self._capture.retrieve()
-                    if not found:
-                        raise VideoError(f"{self.name}: frame {index + 1} at {now:.3f} s cannot be decoded")
-                    yield Frame(index, now, np.asarray(pixels))
+                    yield self._frame(index, now)
                     given += 1
             index += 1
         if self._path is not None and (missing := missing_bytes(self._path)):
@@ -100,7 +106,7 @@ class Video:
 
     def close(self) -> None:
         """Let go of the file or camera."""
-        self._capture.release()
+        self._resources.close()
 
     def __enter__(self) -> Video:
         return self
@@ -113,21 +119,34 @@ class Video:
     def _open(self, source: str, threads: int | None) -> Any:
         cv2 = self._cv2
         if self._camera is not None:
-            return cv2.VideoCapture(self._camera)
-        options = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
-        if self._path is None:
+            capture = cv2.VideoCapture(self._camera)
+            self._resources.callback(capture.release)
+            return capture
+        if not ffmpeg.is_reliable(cv2):
+            raise VideoError(
+                f"{self.name} is not read: this build of OpenCV {cv2.__version__} gives other pixels in "
+                "place of interlaced frames, and its FFmpeg cannot be asked which frames these are; use the "
+                "wheel of opencv-python from PyPI"
+            )
+        options = []
+        if threads is not None and hasattr(cv2, "CAP_PROP_N_THREADS"):  # from 4.7 on
+            options += [cv2.CAP_PROP_N_THREADS, threads]
+        if self._path is not None:
+            source = self._resources.enter_context(ffmpeg_name(self._path))
+        else:
             milliseconds = round(1000 * self._silence)
             options += [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds]
             options += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
-        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
+        capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
+        self._resources.callback(capture.release)
+        return capture
 
     def _grab(self, index: int) -> bool:
         """Take the next frame, not decoded to colours yet; False behind the last one."""
         if self._path is not None:
             return bool(self._capture.grab())
         before = time.monotonic()
-        with quiet(self._cv2):
-            found = bool(self._capture.grab())
+        found = bool(self._capture.grab())
         # Behind a time-out FFmpeg still gives the frames that it holds back.
         self._stalled = self._stalled or time.monotonic() - before >= self._silence
         if self._stalled and not found:
@@ -136,6 +155,25 @@ class Video:
                 f"{index} frames could be read"
             )
         return found
+
+    def _frame(self, index: int, now: float) -> Frame:
+        """The frame that was grabbed last, with an error if OpenCV does not write its pixels."""
+        ffmpeg.take_error()
+        found, pixels = self._capture.retrieve()
+        error = ffmpeg.take_error()
+        where = f"{self.name}: frame {index + 1} at {now:.3f} s"
+        if not found:
+            raise VideoError(f"{where} cannot be decoded")
+        if not error:
+            return Frame(index, now, np.asarray(pixels))
+        if "interlaced" in error:
+            error = (
+                f"{where} is interlaced, and OpenCV {self._cv2.__version__} does not convert interlaced "
+                "frames; convert the video to progressive first, for example with ffmpeg -vf yadif"
+            )
+        else:
+            error = f"{where} is not converted by OpenCV: {' '.join(error.split())}"
+        return Frame(index, now, np.empty((0, 0, 3), np.uint8), error)
 
     def _time(self) -> float:
         """Of the frame that was grabbed last."""

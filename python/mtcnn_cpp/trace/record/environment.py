@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 
 import numpy as np
+
+from ...image import opencv_version
 
 
 def environment(backend: str, more: Mapping[str, str]) -> dict[str, str]:
@@ -21,6 +24,7 @@ def environment(backend: str, more: Mapping[str, str]) -> dict[str, str]:
         "backend": backend,
         "compiler": "none (NumPy)" if backend == "reference" else _compiler(),
         "numpy": np.__version__,
+        "opencv": opencv_version() if "cv2" in sys.modules else "not used",
         "python": platform.python_version(),
         "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "machine": platform.machine(),
