@@ -56,7 +56,7 @@ def shows(plants: Sequence[Plant]) -> bool:
 
 
 def diagnose(*plants: Plant) -> TraceDiagnosis:
-    return diagnose_trace(Trace.from_arrays(port(*plants), options=OPTIONS), gold())
+    return diagnose_trace(Trace.from_arrays(port(*plants), options=OPTIONS), gold(), unseen=False)
 
 
 def named(found: TraceDiagnosis) -> set[Plant]:
@@ -80,7 +80,7 @@ def test_the_steps_are_the_detection(picture, min_face: float) -> None:
     for name, array in trace.items():
         assert (made[name].dtype, made[name].shape) == (array.dtype, array.shape), name
         assert made[name].tobytes() == array.tobytes(), name
-    found = diagnose_trace(trace, trace)
+    found = diagnose_trace(trace, trace, unseen=False)
     assert found.ok
     assert found.right == len(trace)
     assert found.values == sum(array.size for array in trace.values())
@@ -94,7 +94,59 @@ def test_no_fault_is_named_in_a_right_port() -> None:
     assert found.headline.startswith(f"nothing is wrong: {len(gold())} tensors are what their inputs give (")
     for picture, min_face in ((portrait(), 40.0), (np.ascontiguousarray(crowd()[:, ::-1]), 36.0)):
         theirs = Trace.from_arrays(Port(min_face).run(picture), options={"min_face": min_face})
-        assert diagnose_trace(theirs, Detector(min_face=min_face).trace(picture)).ok
+        assert diagnose_trace(theirs, Detector(min_face=min_face).trace(picture), unseen=False).ok
+
+
+def level(height: int, width: int) -> TraceDiagnosis:
+    """A right trace of one level of that size, and nothing else."""
+    image = np.random.default_rng(4).integers(0, 256, (height, width, 3), np.uint8)
+    trace = Detector(min_face=12, scale_factor=0.1).trace(image)
+    assert trace["pnet/level00/input"].shape == (3, height, width)
+    return diagnose_trace(trace.select("pnet/level00/*"), trace)
+
+
+def unseen(found: TraceDiagnosis) -> set[tuple[str, str]]:
+    assert found.unseen is not None
+    return {(one.kind, one.knob) for one in found.unseen}
+
+
+def test_pooling_of_an_even_level_is_not_shown() -> None:
+    """Maps of an even size leave nothing to round."""
+    for size, hidden in (((40, 60), True), ((41, 60), False), ((40, 61), False)):
+        found = level(*size)
+        assert found.ok
+        assert (("pnet/level*/pool1", "windows") in unseen(found)) == hidden
+        assert "would not show in this trace" in found.headline
+        assert found.to_dict()["unseen"][0].keys() == {"kind", "knob", "text"}
+
+
+def test_what_a_trace_has_nothing_of_is_named() -> None:
+    found = level(40, 60)
+    absent = {kind for kind, knob in unseen(found) if not knob}
+    assert {"rnet/boxes_in", "rnet/crop*/conv1", "onet/crop*/fc2", "final/boxes"} <= absent
+    assert "pnet/level*/conv1" not in absent
+    assert f"and it has nothing of {len(absent)} kinds of steps" in found.headline
+
+
+def test_a_flat_image_shows_no_turned_kernel() -> None:
+    trace = Detector(min_face=24).trace(np.zeros((90, 70, 3), np.uint8))
+    found = diagnose_trace(trace, trace)
+    assert found.ok
+    assert {
+        ("pnet/level*/conv1", "turn"),
+        ("pnet/level*/input", "colour"),
+        ("rnet/keep", "threshold"),
+    } <= unseen(found)
+    assert "faults would not show in this trace, and it has nothing of " in found.headline
+
+
+def test_what_shows_is_not_named_as_unseen() -> None:
+    """Each fault that is named when it is planted, in the trace of the same image."""
+    found = unseen(diagnose_trace(Trace.from_arrays(port(), options=OPTIONS), gold()))
+    assert not {(kind, knob) for kind, knob, _ in SINGLES} & found
+    assert not any(
+        knob == "windows" and kind.startswith(("rnet", "onet")) for kind, knob in found if "pool2" in kind
+    )
 
 
 SINGLES: list[Plant] = [

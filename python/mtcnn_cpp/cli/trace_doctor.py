@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from .reports import Format, console, print_json, say
 if TYPE_CHECKING:
     from ..doctor.whole.diagnosis import TraceDiagnosis
     from ..doctor.whole.guilty import Guilty
+    from ..doctor.whole.unseen import Unseen
+
+FEW = 8  # of the steps whose faults a trace cannot show
 
 
 def examine_trace(file: Path | None, gold: Path, names: Path | None, model: Path | None) -> TraceDiagnosis:
@@ -37,8 +41,26 @@ def show_trace(found: TraceDiagnosis, format: Format) -> None:
         show_guilty(one)
     if found.guilty and found.right:
         say(f"right by themselves: {found.right:,} tensors ({found.values:,} values)")
+    for line in unseen_lines(found.unseen or ()):
+        say(line, "dim")
     for note in found.notes:
         say(f"note: {note}", "dim")
+
+
+def unseen_lines(unseen: Sequence[Unseen]) -> Iterator[str]:
+    """What a trace could not show, a line for each sort; the first few of many."""
+    knobs: dict[str, dict[str, None]] = {}
+    for one in unseen:
+        if one.knob:
+            knobs.setdefault(one.kind, {})[one.knob] = None
+    sorts = {
+        "would not show in this trace": [f"{kind} ({', '.join(names)})" for kind, names in knobs.items()],
+        "not in this trace": [one.kind for one in unseen if not one.knob],
+    }
+    for title, told in sorts.items():
+        if told:
+            more = f"; and {len(told) - FEW} more (--format json)" if len(told) > FEW else ""
+            yield f"{title}: {'; '.join(told[:FEW])}{more}"
 
 
 def show_guilty(one: Guilty) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..formats.agreement.compute import PARTED, Wide, compute, compute_last
-from ..formats.agreement.drawn import Drawn, draw
-from ..formats.agreement.outlets import distant, hold, lay, magnitude
+from ..formats.agreement.drawn import Drawn, Entry, check_memory, draw
+from ..formats.agreement.outlets import TOLERANCE, distant, hold, lay, magnitude
 from ..formats.agreement.running import Array, NotRun, Running
 from ..formats.dat import from_network
 from ..formats.errors import MissingExtra
@@ -24,16 +24,11 @@ from .arrange import Order
 from .findings import Finding
 from .normalisation import RAW
 
-# Of the magnitudes that are added up for an output. A runtime adds them in float32, in an order of its own,
-# layer after layer; that made 1e-6 at most in 3,000 runs of OpenFace's graphs. The mildest operator that is
-# none, rounding to half precision, makes 5e-4 of each number.
-TOLERANCE = 5e-6
-
 
 @dataclass(frozen=True)
 class Agreement:
-    """What came of running a graph. `inputs`: how many were run and agreed; `numbers`: how many values were
-    compared; `finding`: what speaks against it."""
+    """What came of running a graph. `inputs`: how many images were run and agreed; `numbers`: how many output
+    values were compared; `finding`: what speaks against it."""
 
     inputs: int
     numbers: int
@@ -74,12 +69,14 @@ def check_run(one: Subject) -> Agreement:
     inputs, numbers = 0, 0
     notes: list[str] = []
     try:
+        notes += Entry.of(one.graph).limits(one.stage)
+        check_memory(one.found, one.graph, one.stage)
         running = Running(one.graph.model)
         for drawn in draw(one.graph, one.stage, *wanted(one)):
             finding, compared, told = check_input(one, drawn, running)
             if finding is not None:
                 return Agreement(inputs, numbers, (), finding)
-            inputs, numbers = inputs + 1, numbers + compared
+            inputs, numbers = inputs + len(drawn.pictures), numbers + compared
             notes += told
     except (NotRun, MissingExtra) as error:
         return Agreement(inputs, numbers, (), not_run(one, str(error)))
@@ -111,19 +108,23 @@ def check_input(one: Subject, drawn: Drawn, running: Running) -> tuple[Finding |
     notes."""
     try:
         last = compute_last(one.truth, drawn.pictures)
-        layers = tensors_of(one.found, one.graph)
-        values = dict(compute(one.found, drawn.pictures))
     except (ValueError, IndexError) as error:
         raise NotRun(f"what was read does not fit together ({error})") from error
     outputs = running.run(one.graph.picture, drawn.given)
+    layers = {name: layer.name for name, layer in tensors_of(one.found, one.graph).items()}
+    end = one.found.layers[-1].name
+    inner = {name: layers[name] for name in outputs if layers.get(name, end) != end}
+    wanted = set(inner.values())
+    steps = compute(one.found, drawn.pictures) if wanted else ()
+    values = {name: maps for name, maps in steps if name in wanted}
     missing, compared, notes = {name for name in HEADS if set(HEADS[name]) & set(one.order)}, 0, []
     for name, output in outputs.items():
         held = hold(output, last, one.order)
-        layer = layers.get(name)
-        if layer is not None and layer is not one.found.layers[-1] and near(output, values[layer.name]):
+        if name in inner and near(output, values[inner[name]]):
             compared += output.size
         elif held is None:
-            notes.append(f"output {name!r} {output.shape} is none of the network's, and was not compared")
+            text = f"output {name!r} {output.shape} is none of the network's"
+            return Finding(last_place(one), "computes", text, {"input": drawn.words}, exact=True), 0, []
         elif held.distance > TOLERANCE:
             return disagreement(one, drawn, running, f"output {name!r}", held.distance), 0, []
         else:

@@ -18,7 +18,7 @@ from .agreement import check_run, subject
 from .arrange import Arrangement, Order
 from .findings import Diagnosis, Finding
 from .fix import rebuild
-from .normalisation import check_normalisation, folded
+from .normalisation import check_fold, check_normalisation, folded
 from .orders import check_heads, check_inputs, check_outputs
 from .pools import check_conv, check_pool
 from .segments import OurSegment, TheirSegment, our_segments, their_segments
@@ -56,6 +56,7 @@ class Examination:
         self.arranged = [arrange(ours, theirs.weighted) for ours, theirs in pairs]
         self.notes = list(found.notes)
         self.raw = False  # it normalises raw pixels itself
+        self.values = 0  # of outputs that were compared
 
     def result(self) -> Diagnosis:
         """Everything that was found."""
@@ -64,6 +65,10 @@ class Examination:
         inputs = None
         if self.found.graph is not None and all(finding.exact for finding in findings):
             inputs = self.run(findings)
+        if not any(finding.kind == "computes" for finding in findings):
+            last = self.ours[-1].name
+            findings += [Finding(last, "computes", text, exact=True) for text in self.found.alterations]
+        self.notes += self.found.alterations
         if not self.found.complete:
             self.notes.append("a file of weights alone: padding and pooling cannot be seen in it")
         if self.is_sideways():
@@ -74,7 +79,15 @@ class Examination:
         notes = tuple(dict.fromkeys(self.notes))
         numbers = sum(map(equal_numbers, self.ours, self.theirs, self.arranged))
         return Diagnosis(
-            self.found.source, self.stage, tuple(findings), notes, names, repaired, numbers, inputs
+            self.found.source,
+            self.stage,
+            tuple(findings),
+            notes,
+            names,
+            repaired,
+            numbers,
+            inputs,
+            self.values,
         )
 
     def run(self, findings: list[Finding]) -> int:
@@ -86,6 +99,7 @@ class Examination:
         one = subject(self.found, self.stage, last.outputs, places, raw=self.raw, right=not findings)
         agreement = check_run(one)
         self.notes += agreement.notes
+        self.values = agreement.numbers
         if agreement.finding is not None and agreement.finding.kind == "not-run" and findings:
             self.notes.append(agreement.finding.text)
         elif agreement.finding is not None:
@@ -103,6 +117,15 @@ class Examination:
         if index == 0:
             fold = folded(found, weighted.bias, ours.kernel, ours.weighted.bias)
             yield from self.normalisation(name, fold)
+            wrong = (
+                fold is not None
+                and self.raw
+                and check_fold(
+                    found, weighted.bias, ours.kernel, ours.weighted.bias, self.found.scale, self.found.shift
+                )
+            )
+            if wrong:
+                yield Finding(name, "normalisation", f"a normalisation folded in, but {wrong}")
         for finding in self.arrangement(index, found):
             yield replace(finding, evidence=finding.evidence | found.figures)
         if isinstance(weighted, FoundConv):

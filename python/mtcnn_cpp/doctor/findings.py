@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..formats.agreement.outlets import TOLERANCE
 from ..reference.model import Network
 from ..types import StageName
 
@@ -52,8 +53,9 @@ class Finding:
 class Diagnosis:
     """What was found in one network. `notes`: what was seen and is no mistake. `layers`: their names by ours.
     `repaired`: the network with its mistakes undone; None where one cannot be. `numbers`: how many of theirs
-    were compared with OpenFace's and are equal; `inputs`: on how many a graph was run and gave OpenFace's
-    outputs, None for a file of weights."""
+    were compared with OpenFace's and are equal; `inputs`: on how many images a graph was run and gave
+    OpenFace's outputs, None for a file of weights; `values`: how many values these have, each within
+    TOLERANCE of the magnitudes that are added up for it."""
 
     source: str
     stage: StageName
@@ -63,18 +65,23 @@ class Diagnosis:
     repaired: Network | None
     numbers: int = 0
     inputs: int | None = None
+    values: int = 0
 
     @property
     def exact(self) -> bool:
         """Whether it is OpenFace's network, without a mistake. Never where nothing was compared."""
-        return not self.findings and self.numbers > 0 and self.inputs != 0
+        run = self.inputs is None or (self.inputs > 0 and self.values > 0)
+        return not self.findings and self.numbers > 0 and run
 
     @property
     def headline(self) -> str:
         """The verdict in one line."""
         if self.exact:
-            run = "" if self.inputs is None else f", and {self.inputs} inputs run"
-            return f"this is OpenFace's model, exactly: {self.numbers:,} numbers compared{run}"
+            text = f"this is OpenFace's model, exactly: {self.numbers:,} numbers equal, bit for bit"
+            if self.inputs is None:
+                return text
+            bound = f"within {TOLERANCE:g} of what is added up for them"
+            return f"{text}; {self.inputs} inputs run, {self.values:,} output values {bound}"
         kinds = {finding.kind for finding in self.findings}
         if kinds == {"computes"}:
             return "read as OpenFace's model, but computes something else"
@@ -95,6 +102,8 @@ class Diagnosis:
             "headline": self.headline,
             "numbers": self.numbers,
             "inputs": self.inputs,
+            "values": self.values,
+            "tolerance": TOLERANCE,
             "findings": [vars(finding) for finding in self.findings],
             "notes": list(self.notes),
             "layers": self.layers,

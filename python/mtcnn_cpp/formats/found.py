@@ -114,7 +114,8 @@ class FoundNetwork:
     `source`: the file, for errors and reports. `complete`: the file states pooling and padding; a graph does,
     a table of weights does not. `scale`, `shift`: what a graph itself does to the picture first, `v * scale +
     shift`, of shape (1,), or (3,) for one value a map. `notes`: what was seen and is no mistake. `graph`:
-    None for a file of weights.
+    None for a file of weights. `alterations`: what a graph does to its numbers that no layer here holds, such
+    as a Softmax in the middle; a network with one is not what the graph computes.
     """
 
     source: str
@@ -124,6 +125,7 @@ class FoundNetwork:
     shift: FloatArray | None = None
     notes: tuple[str, ...] = ()
     graph: FoundGraph | None = None
+    alterations: tuple[str, ...] = ()
 
     @property
     def weighted(self) -> tuple[FoundConv | FoundDense, ...]:

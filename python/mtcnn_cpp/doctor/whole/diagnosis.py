@@ -20,19 +20,22 @@ from .guilty import Guilty
 from .search import Evidence, Fit, apart, as_knobs, search
 from .steps import Setting, Step
 from .theirs import as_ours
+from .unseen import Unseen, absent_kinds, unseen_faults
 
 
 @dataclass(frozen=True)
 class TraceDiagnosis:
     """What is wrong with a trace. guilty: the steps that are, in execution order. right: how many levels,
     crops and lists were computed from their own inputs and are right; values: how many numbers these have.
-    notes: what could not be judged, and why."""
+    notes: what could not be judged, and why. unseen: faults that would leave the same numbers in this trace,
+    and kinds of steps that it has nothing of, in execution order; None if they were not looked for."""
 
     source: str
     guilty: tuple[Guilty, ...]
     right: int
     values: int
     notes: tuple[str, ...]
+    unseen: tuple[Unseen, ...] | None = None
 
     @property
     def ok(self) -> bool:
@@ -46,10 +49,22 @@ class TraceDiagnosis:
             if not self.values:
                 return "nothing could be judged"
             right = f"{self.right:,} tensors are what their inputs give ({self.values:,} values)"
-            return f"nothing is wrong: {right}"
+            return f"nothing is wrong: {right}{'; ' if self.limits else ''}{self.limits}"
         first, count = self.guilty[0], len(self.guilty)
         more = f" (and {count - 1} more step{'s' * (count > 2)})" if count > 1 else ""
         return f"{first.kind}: {first.text}{more}"
+
+    @property
+    def limits(self) -> str:
+        """How much the trace could not show, in words; empty for nothing."""
+        unseen = self.unseen or ()
+        absent = sum(not one.knob for one in unseen)
+        parts = []
+        if len(unseen) > absent:
+            parts.append(f"{len(unseen) - absent} faults would not show in this trace")
+        if absent:
+            parts.append(f"it has nothing of {absent} kinds of steps")
+        return ", and ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it; for JSON through `trace.judge.plain`."""
@@ -61,15 +76,19 @@ class TraceDiagnosis:
             "values": self.values,
             "guilty": [one.to_dict() for one in self.guilty],
             "notes": list(self.notes),
+            "unseen": None if self.unseen is None else [vars(one) for one in self.unseen],
         }
 
 
-def diagnose_trace(theirs: Trace, gold: Trace, model: Model | None = None) -> TraceDiagnosis:
+def diagnose_trace(
+    theirs: Trace, gold: Trace, model: Model | None = None, *, unseen: bool = True
+) -> TraceDiagnosis:
     """Find the steps of somebody's detection that are wrong by themselves, and name what was done there.
 
     theirs: any of the tensors of their detection, with values. gold: the trace of a right one of the same
-    picture, with values. model: the networks of gold; None for the built-in ones. Raises TraceError where
-    they are of different pictures or share no name, or gold lacks values, picture or networks.
+    picture, with values. model: the networks of gold; None for the built-in ones. unseen: also look for
+    faults that this trace could not show, which takes some seconds. Raises TraceError where they are of
+    different pictures or share no name, or gold lacks values, picture or networks.
     """
     model = Model.default() if model is None else model
     setting = make_setting(theirs, gold, model)
@@ -79,6 +98,8 @@ def diagnose_trace(theirs: Trace, gold: Trace, model: Model | None = None) -> Tr
     guilty: list[Guilty] = []
     tainted: set[str] = set()
     right = values = unknown = 0
+    hidden: list[Unseen] = []
+    judged: set[str] = set()
     for kind, group in by_kind(steps):
         seen = [step for step in group if any(name in arrays for name in step.outputs)]
         known = [step for step in seen if evidence.known(step, tainted)]
@@ -90,6 +111,10 @@ def diagnose_trace(theirs: Trace, gold: Trace, model: Model | None = None) -> Tr
         else:
             right += sum(name in arrays for step in known for name in step.outputs)
             values += count_values(known, arrays)
+            if unseen and known:
+                hidden += unseen_faults(evidence, known)
+        if known:
+            judged.add(kind)
         for step in group:
             if (wrong and step in known) or not tainted.isdisjoint(step.inputs):
                 tainted.update(step.outputs)
@@ -98,7 +123,14 @@ def diagnose_trace(theirs: Trace, gold: Trace, model: Model | None = None) -> Tr
             f"{unknown} tensors were not judged: they follow a fault, and the trace lacks what they were "
             "computed from"
         )
-    return TraceDiagnosis(theirs.source, tuple(guilty), right, values, tuple(notes))
+    found = tuple(in_order(setting, [*hidden, *absent_kinds(setting, judged)])) if unseen else None
+    return TraceDiagnosis(theirs.source, tuple(guilty), right, values, tuple(notes), found)
+
+
+def in_order(setting: Setting, unseen: list[Unseen]) -> list[Unseen]:
+    """In execution order."""
+    order = list(dict.fromkeys(step.kind for step in setting.steps(lambda stage: 1)))
+    return sorted(unseen, key=lambda one: order.index(one.kind) if one.kind in order else len(order))
 
 
 def make_setting(theirs: Trace, gold: Trace, model: Model) -> Setting:

@@ -100,10 +100,19 @@ def faults_of(step: Step, *, first: bool, last: bool) -> tuple[Fault, ...]:
     if isinstance(step.layer, Conv2d):
         return (*TURNED, *(BGR if first else REVERSED), *PADDED, *BIAS, *PRECISION)
     if isinstance(step.layer, MaxPool):
-        return (*POOL, *(WINDOW if step.layer.kernel_x == 3 else ()))
+        found = (*POOL, *(WINDOW if step.layer.kernel_x == 3 else ()))
+        return tuple(fault for fault in found if fault.value != "floored" or rounds(step))
     if isinstance(step.layer, FullyConnected):
         return (*(ORDERS if step.flattens else ()), *(HEADS if last else ()), *BIAS, *PRECISION)
     return SLOPES if isinstance(step.layer, PReLU) else ()
+
+
+def rounds(step: Step) -> bool:
+    """Whether the number of a pooling's windows is rounded, for any maps that can enter it."""
+    if step.entering.size is None or not isinstance(step.layer, MaxPool):
+        return True
+    (height, width), layer = step.entering.size, step.layer
+    return bool((height - layer.kernel_y) % layer.stride_y or (width - layer.kernel_x) % layer.stride_x)
 
 
 class Layers:

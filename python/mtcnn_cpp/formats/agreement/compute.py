@@ -5,6 +5,7 @@ Speed and closeness count here, not OpenFace's order of sums: for that there is 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -38,6 +39,30 @@ def compute(network: FoundNetwork, pictures: npt.NDArray[np.generic]) -> Iterato
         yield layer.name, maps
 
 
+def memory(network: FoundNetwork, shape: tuple[int, int, int]) -> int:
+    """Bytes that computing takes at most, here and in a runtime, for inputs (count, height, width)."""
+    count, height, width = shape
+    maps, most, kept = 3 * height * width, 0, 0
+    channels, size = 3, (height, width)
+    for layer in network.layers:
+        if isinstance(layer, FoundConv):
+            pads, (channels, _, *kernel) = layer.pads, layer.kernel.shape
+            padded = size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3]
+            maps = max(maps, maps // max(size[0] * size[1], 1) * padded[0] * padded[1])
+            height, width = (
+                max((padded[axis] - kernel[axis]) // layer.strides[axis] + 1, 0) for axis in (0, 1)
+            )
+            size = height, width
+        elif isinstance(layer, FoundPool):
+            size = max(layer.windows(size[0], 0)[1], 0), max(layer.windows(size[1], 1)[1], 0)
+        elif isinstance(layer, FoundDense):
+            channels = layer.weights.shape[1]
+            size = size if len(layer.weights) == maps // max(size[0] * size[1], 1) else (1, 1)
+        leaving = channels * size[0] * size[1]
+        most, kept, maps = max(most, 2 * maps + 3 * leaving), kept + leaving, leaving
+    return count * (8 * most + 4 * kept)
+
+
 class Last(NamedTuple):
     """The last layer's `values` (N, C) or (N, C, h, w). `sums`: for each the sum of the magnitudes of all
     that was added up for it, which any rounding is small beside, however near to 0 the value came out."""
@@ -48,7 +73,7 @@ class Last(NamedTuple):
 
 def compute_last(network: FoundNetwork, pictures: npt.NDArray[np.generic]) -> Last:
     """Raises as `compute`; ValueError too where the last layer is none with weights."""
-    *_, (_, before), (_, values) = compute(network, pictures)
+    (_, before), (_, values) = deque(compute(network, pictures), 2)
     layer = network.layers[-1]
     bias = None if isinstance(layer, (FoundPool, FoundActivation)) or layer.bias is None else abs(layer.bias)
     if isinstance(layer, FoundConv):
@@ -61,9 +86,20 @@ def compute_last(network: FoundNetwork, pictures: npt.NDArray[np.generic]) -> La
 def conv(layer: FoundConv, maps: Wide) -> Wide:
     top, left, bottom, right = layer.pads
     padded = np.pad(maps, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, layer.kernel.shape[2:], (2, 3))
-    windows = windows[:, :, :: layer.strides[0], :: layer.strides[1]]
-    sums = np.tensordot(windows, layer.kernel.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
+    kernel, strides = layer.kernel.astype(np.float64), layer.strides
+    counts = [
+        (size - own) // stride + 1
+        for size, own, stride in zip(padded.shape[2:], kernel.shape[2:], strides, strict=True)
+    ]
+    if min(counts) < 1:
+        raise ValueError(f"{layer.name}: its kernel is larger than the maps")
+    sums: Wide = np.zeros(())
+    for y, x in np.ndindex(*kernel.shape[2:]):  # a place of the kernel at a time: memory for one copy
+        rows, columns = (
+            slice(begin, begin + (count - 1) * stride + 1, stride)
+            for begin, count, stride in zip((y, x), counts, strides, strict=True)
+        )
+        sums = sums + np.tensordot(padded[:, :, rows, columns], kernel[:, :, y, x], (1, 1))
     return add_bias(sums, layer.bias).transpose(0, 3, 1, 2)
 
 
@@ -103,4 +139,6 @@ def activation(layer: FoundActivation, maps: Wide) -> Wide:
             return 1 / (1 + np.exp(-maps))
     slopes = layer.slopes.astype(np.float64)
     slopes = slopes[:, None, None] if maps.ndim == 4 else slopes
-    return np.where(maps >= 0, maps, maps * slopes)
+    result = maps * slopes
+    np.copyto(result, maps, where=maps >= 0)
+    return result

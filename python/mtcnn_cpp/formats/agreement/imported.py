@@ -19,13 +19,10 @@ from ..found import FoundNetwork
 from ..heads import HEADS
 from ..onnx.guarded import NotRun
 from .compute import Last, compute_last
-from .drawn import draw
-from .outlets import hold
+from .drawn import check_memory, draw
+from .outlets import TOLERANCE, hold
 from .running import Array, Running
 
-# Share of the magnitudes that are added up for an output. A runtime's own order of float32 sums makes 1e-6 at
-# most; rounding to half precision, the mildest operator that changes anything, makes 5e-4.
-TOLERANCE = 5e-6
 # Operators that the reader passes over: without effect in a right graph, or applied by the detector itself.
 PASSED_OVER = {"Softmax", "LogSoftmax", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"}
 
@@ -45,6 +42,7 @@ def check_imported(found: FoundNetwork, network: Network, stage: StageName) -> N
         return
     read, through = from_network(network, found.source), ""
     try:
+        check_memory(found, found.graph, stage)
         running = Running(found.graph.model)
         compared = 0
         for drawn in draw(found.graph, stage, np.ones(1), np.zeros(1)):
@@ -57,6 +55,10 @@ def check_imported(found: FoundNetwork, network: Network, stage: StageName) -> N
         ) from error
     if not compared:
         raise PortError(f"{found.source}: no input could be drawn for the graph; mtcnn-cpp doctor says more")
+    if found.alterations:
+        raise PortError(
+            f"{found.source}: {'; '.join(found.alterations)}. A model cannot hold that: take it out"
+        )
     if through:
         warnings.warn(
             f"{found.source}: the {through} of the class values at the end of the graph was left out: the "

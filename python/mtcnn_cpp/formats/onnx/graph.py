@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import PortError, Unsupported, need, words
 from ..limits import Budget
+from .extent import Extent
 from .fold import STRING, folded_size
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 SIZES = {"Shape", "Size"}  # operators that look at a tensor's size, not at its values
 # Bytes that constant nodes may make: so many, and so many for each byte of constants in the file.
 FOLDED_LIMIT, FOLDED_SHARE = 1 << 26, 32
+DOMAINS = ("", "ai.onnx")  # both name ONNX's own operators
+OLDEST = 7  # version of ONNX's operators
 MOST_NODES = 2_000  # the largest of the three networks has 14 layers
 
 
@@ -26,7 +29,8 @@ class Graph:
     dequantised on their way.
 
     `constants`: every tensor that does not depend on the picture. `users`: the nodes that a tensor enters,
-    without those that deal with sizes only. Raises PortError for a cycle, a graph within a graph, or a node
+    without those that deal with sizes only. `shapes`: of the tensors that were read so far; the reader adds
+    them. Raises PortError for a cycle, a graph within a graph, or a node
     on constants that cannot be computed or would make too much; MissingExtra without onnx.
     """
 
@@ -35,14 +39,21 @@ class Graph:
         self._evaluator = need("onnx.reference", "'mtcnn-cpp[onnx]'", "reading ONNX").ReferenceEvaluator
         self._budget = Budget()
         self.source = source
+        self.version = version(model, source)
         self.outputs = [value.name for value in model.graph.output]
-        self.constants: dict[str, np.ndarray] = {
-            tensor.name: self._values(tensor) for tensor in model.graph.initializer
-        }
+        if model.graph.sparse_initializer:
+            raise PortError(f"{source}: expected dense constants, found sparse ones")
+        self.constants: dict[str, np.ndarray] = {}
+        for tensor in model.graph.initializer:
+            if tensor.name in self.constants:
+                raise PortError(f"{source}: expected one constant {tensor.name!r}, found two")
+            self.constants[tensor.name] = self._values(tensor)
         held = sum(array.nbytes for array in self.constants.values())
         self._made = Budget(FOLDED_LIMIT + FOLDED_SHARE * held)
         self.inputs = [value for value in model.graph.input if value.name not in self.constants]
         self.nodes = self._in_order(list(model.graph.node))
+        self.shapes: dict[str, tuple[Extent, ...]] = {}
+        self.makers = {name: node for node in self.nodes for name in node.output if name}
         self.users: dict[str, list[Any]] = defaultdict(list)
         self._sort_nodes()
 
@@ -83,6 +94,9 @@ class Graph:
         """PortError for a node that no reader can do anything with."""
         if not node.output:
             raise PortError(f"{self.source}: node {node.name!r} ({node.op_type}): expected an output")
+        names = [attribute.name for attribute in node.attribute]
+        if len(set(names)) < len(names):
+            raise PortError(f"{self.source}: {title(node)}: expected each attribute once, found {names}")
         for attribute in node.attribute:
             if attribute.HasField("g") or attribute.graphs:
                 raise PortError(f"{self.source}: {title(node)}: a graph within a graph is not read")
@@ -104,7 +118,7 @@ class Graph:
         """Add a node's outputs to `values`, which hold its inputs."""
         inputs = {name: values[name] for name in node.input if name}
         try:
-            if node.domain not in ("", "ai.onnx"):
+            if node.domain not in DOMAINS:
                 raise Unsupported("it works on constants, and is not ONNX's own")
             size = folded_size(node.op_type, [*inputs.values()], self.attributes(node))
             self._made.spend(size, f"one that makes {size} of constants")
@@ -116,16 +130,24 @@ class Graph:
             raise PortError(f"{self.source}: {title(node)}: cannot be computed ({told})") from error
         values.update(zip(node.output, results, strict=True))
 
-    def evaluate(self, nodes: list[Any], inputs: dict[str, np.ndarray], wanted: str) -> np.ndarray:
-        """The tensor `wanted`, computed by these nodes in their order."""
-        values = self.constants | inputs
-        for node in nodes:
-            self._compute(node, values)
-        return values[wanted]
-
     def attributes(self, node: Any) -> dict[str, Any]:
         """A node's attributes as Python values."""
         return {item.name: self._onnx.helper.get_attribute_value(item) for item in node.attribute}
+
+
+def version(model: onnx.ModelProto, source: str) -> int:
+    """The version of ONNX's operators. PortError for one before 7, whose operators have other rules, and for
+    a file that defines operators under ONNX's own names."""
+    versions = {int(one.version) for one in model.opset_import if one.domain in DOMAINS}
+    if len(versions) != 1 or min(versions) < OLDEST:
+        found = ", ".join(map(str, sorted(versions))) or "none"
+        raise PortError(
+            f"{source}: expected operators of one version, {OLDEST} or newer, found {found}; "
+            "onnx.version_converter converts older graphs"
+        )
+    if any(function.domain in DOMAINS for function in model.functions):
+        raise PortError(f"{source}: it defines operators under the names of ONNX's own")
+    return versions.pop()
 
 
 def title(node: Any) -> str:

@@ -1,12 +1,11 @@
-"""ONNX operators that add to the network: layers, their biases, and what is done to the picture first.
+"""ONNX operators that add to the network: layers, their biases, and the normalisation of the image.
 
 Every operator takes its node, the tensor that enters and the network read so far, and returns the tensor
-that leaves. The reader gives that its name.
+that leaves. The reader gives that its name. An operator reads all attributes and inputs of its node that
+change what it computes, and raises Unsupported where that is nothing the network can hold.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,16 +14,21 @@ from ..errors import Unsupported
 from ..found import NO_PADS, FoundActivation, FoundConv, FoundDense, FoundPool, Pads
 from .builder import Builder
 from .call import Call
+from .extent import Extent
 from .tensor import Tensor
+
+FLOATS = (1, 10, 11, 16)  # ONNX's numbers of float32, float16, float64, bfloat16
+LOWEST = float(np.finfo(np.float32).min)
 
 
 def conv(call: Call, tensor: Tensor, network: Builder) -> Tensor:
-    kernel, bias = call.constant(1), call.constant(2)
+    kernel, bias = call.numbers(1), call.numbers(2)
     if kernel is None or kernel.ndim != 4:
         raise Unsupported("expected a kernel of rank 4")
     if call.attributes.get("group", 1) != 1 or call.dilated:
         raise Unsupported("expected no groups and no dilation")
-    kernel = kernel.astype(np.float32)
+    if tensor.pads != NO_PADS and tensor.filler:
+        raise Unsupported(f"expected padding of zeros before it, found {tensor.filler:g}")
     strides, pads = call.pair("strides", (1, 1)), conv_pads(call, kernel)
     if not any(isinstance(layer, FoundConv) for layer in network.layers):
         if kernel.shape[1] != 3:
@@ -33,8 +37,26 @@ def conv(call: Call, tensor: Tensor, network: Builder) -> Tensor:
     if tensor.sideways:
         kernel, strides, pads = kernel.swapaxes(2, 3), strides[::-1], upright(pads)
     kernel = np.ascontiguousarray(kernel)
-    network.add(FoundConv(call.name, kernel, vector(bias), tensor.padded(pads), strides))
-    return replace(tensor, pads=NO_PADS)
+    layer = FoundConv(call.name, kernel, vector(bias), tensor.padded(pads), strides)
+    network.add(layer)
+    height, width = (
+        conv_size(tensor.sizes[letter], layer, axis, call.name) for axis, letter in enumerate("yx")
+    )
+    return tensor.resized(height, width, len(kernel))
+
+
+def conv_size(size: Extent, layer: FoundConv, axis: int, name: str) -> Extent:
+    """How many rows (axis 0) or columns (1) leave a convolution."""
+    kernel, stride = layer.kernel.shape[2 + axis], layer.strides[axis]
+    more = layer.pads[axis] + layer.pads[2 + axis] - kernel
+    if stride == 1 and more == -1:
+        return size
+    return known_size((size.number + more) // stride + 1 if size.is_known else 0, axis, name)
+
+
+def known_size(number: int, axis: int, name: str) -> Extent:
+    """A symbol of its own for a size that is not known."""
+    return Extent(number) if number > 0 else Extent(1, (f"{'yx'[axis]} of {name}",))
 
 
 def conv_pads(call: Call, kernel: FloatArray) -> Pads:
@@ -53,22 +75,33 @@ def upright(pads: Pads) -> Pads:
 
 def max_pool(call: Call, tensor: Tensor, network: Builder) -> Tensor:
     kernel, strides, pads = call.pair("kernel_shape"), call.pair("strides", (1, 1)), call.pads
-    if call.dilated:
-        raise Unsupported("expected no dilation")
+    if call.dilated or call.attributes.get("storage_order", 0):
+        raise Unsupported("expected no dilation, and storage_order 0")
     if call.same == "SAME_LOWER":
         raise Unsupported("expected auto_pad NOTSET, VALID or SAME_UPPER, found SAME_LOWER")
-    mode = "same" if call.same else "ceil" if call.attributes.get("ceil_mode") else "floor"
+    if tensor.pads != NO_PADS and not tensor.filler <= LOWEST:
+        raise Unsupported(f"expected padding of -infinity before it, found {tensor.filler:g}")
+    ceil = call.attributes.get("ceil_mode", 0)
+    if ceil not in (0, 1):
+        raise Unsupported(f"expected ceil_mode 0 or 1, found {ceil}")
+    mode = "same" if call.same else "ceil" if ceil else "floor"
     if tensor.sideways:
         kernel, strides, pads = kernel[::-1], strides[::-1], upright(pads)
-    network.add(FoundPool(call.name, kernel, strides, tensor.padded(pads), mode))
-    return replace(tensor, pads=NO_PADS)
+    layer = FoundPool(call.name, kernel, strides, tensor.padded(pads), mode)
+    network.add(layer)
+    height, width = (
+        known_size(layer.windows(size.number, axis)[1] if size.is_known else 0, axis, call.name)
+        for axis, size in enumerate((tensor.sizes["y"], tensor.sizes["x"]))
+    )
+    return tensor.resized(height, width, tensor.sizes["c"].number)
 
 
 def prelu(call: Call, tensor: Tensor, network: Builder) -> Tensor:
-    slopes = call.constant(1)
+    slopes = call.numbers(1)
     if slopes is None:
         raise Unsupported("expected constant slopes")
-    network.add(FoundActivation(call.name, "PRelu", slopes.astype(np.float32).ravel()))
+    slopes = tensor.per_channel(slopes, tensor.sizes["c"].number)
+    network.add(FoundActivation(call.name, "PRelu", slopes))
     return tensor
 
 
@@ -80,61 +113,78 @@ def activation(call: Call, tensor: Tensor, network: Builder) -> Tensor:
 
 
 def softmax(call: Call, tensor: Tensor, network: Builder) -> Tensor:
-    """Left out; it is no mistake at the end."""
-    network.softmax = (*network.softmax, call.name)
+    """Left out. It is no mistake at the end, over the two classes."""
+    network.check_softmax(f"before {call.name}")
+    axis = call.attributes.get("axis", 1 if call.version < 13 else -1)
+    over = tensor.axis(axis)
+    if call.version < 13:  # all axes from that one on
+        over = "".join(tensor.axes[axis:])
+    network.softmax = call.name
+    network.of_classes = over == "c" and tensor.sizes["c"].number == 2
     return tensor
 
 
 def gemm(call: Call, tensor: Tensor, network: Builder) -> Tensor:
-    weights, bias = call.constant(1), call.constant(2)
-    if weights is None or call.attributes.get("transA"):
-        raise Unsupported("expected constant weights and transA = 0")
+    weights, bias = call.numbers(1), call.numbers(2)
+    if weights is None or weights.ndim != 2 or call.attributes.get("transA"):
+        raise Unsupported("expected constant weights of rank 2, and transA = 0")
+    if not tensor.flat:
+        raise Unsupported(f"expected a vector (N, values), found axes {tensor.layout}")
     weights = weights.T if call.attributes.get("transB") else weights
-    weights = weights.astype(np.float32) * np.float32(call.attributes.get("alpha", 1.0))
-    bias = None if bias is None else bias * np.float32(call.attributes.get("beta", 1.0))
+    weights = weights * np.float32(call.attributes.get("alpha", 1.0))
+    if bias is not None:
+        if bias.shape[-2:-1] not in ((), (1,)) or bias.ndim > 2:
+            raise Unsupported(f"expected a bias for each output, found shape {bias.shape}")
+        bias = bias * np.float32(call.attributes.get("beta", 1.0))
     return dense(call, tensor, network, weights, vector(bias))
 
 
 def mat_mul(call: Call, tensor: Tensor, network: Builder) -> Tensor:
-    weights = call.constant(1)
+    weights = call.numbers(1)
     if weights is None or weights.ndim != 2:
         raise Unsupported("expected constant weights of rank 2, on the right")
-    return dense(call, tensor, network, weights.astype(np.float32), None)
+    return dense(call, tensor, network, weights, None)
 
 
 def dense(
     call: Call, tensor: Tensor, network: Builder, weights: FloatArray, bias: FloatArray | None
 ) -> Tensor:
-    """A dense layer on a vector; on maps with channels last it is a 1x1 convolution."""
+    """A fully connected layer on a vector; on maps with channels last it is a 1x1 convolution."""
+    outputs = weights.shape[1]
     if tensor.flat:
-        order = tensor.axes[1:]
-        network.add(FoundDense(call.name, weights, bias, order if len(order) == 3 else None))
-        return replace(tensor, axes="nc")
-    if tensor.axes[-1] != "c":
-        raise Unsupported(f"expected a vector, or maps with channels last, found axes {tensor.axes}")
+        network.add(FoundDense(call.name, weights, bias, tensor.order))
+        return tensor.vector(outputs)
+    if tensor.axis(-1) != "c" or len(tensor.axes) != 4:
+        raise Unsupported(f"expected a vector, or maps with channels last, found axes {tensor.layout}")
     network.add(FoundConv(call.name, weights.T[:, :, None, None], bias))
-    return tensor
+    return tensor.resized(tensor.sizes["y"], tensor.sizes["x"], outputs)
 
 
 def arithmetic(call: Call, tensor: Tensor, network: Builder) -> Tensor:
     """Add, Sub, Mul, Div with a constant: before the first layer normalisation, after it a layer's bias."""
     value, first = call.other(tensor.name)
-    number = value.astype(np.float32).ravel()
+    if tensor.element not in FLOATS:
+        raise Unsupported(
+            "expected arithmetic on floating-point numbers, found whole numbers; Cast them first"
+        )
+    number = tensor.per_channel(value, tensor.sizes["c"].number)
     if network.layers:
         if call.operator != "Add" or not network.add_bias(number):
             raise Unsupported("expected arithmetic only before the first layer, or an Add as a layer's bias")
         return tensor
-    if number.size not in (1, 3) or (first and call.operator == "Div"):
-        raise Unsupported(f"expected a constant for all maps or for each of 3, found shape {value.shape}")
+    if first and call.operator == "Div":
+        raise Unsupported("expected a division by a constant, found one of a constant")
     if number.size == 3:
         number = number[np.argsort(tensor.channels)]
-    one, none = np.ones(1, np.float32), np.zeros(1, np.float32)
+    wide, one, none = number.astype(np.float64), np.ones(1), np.zeros(1)
+    if not np.isfinite(wide).all() or (call.operator == "Div" and not wide.all()):
+        raise Unsupported("expected finite constants, and no division by 0")
     if call.operator == "Sub":
-        network.normalise(*((-one, number) if first else (one, -number)))
+        network.normalise(*((-one, wide) if first else (one, -wide)))
     elif call.operator == "Add":
-        network.normalise(one, number)
+        network.normalise(one, wide)
     else:
-        network.normalise(number if call.operator == "Mul" else one / number, none)
+        network.normalise(wide if call.operator == "Mul" else 1 / wide, none)
     return tensor
 
 
