@@ -13,6 +13,8 @@ import pytest
 from clips import even, picture, write
 from faulty_server import faulty_server
 from mtcnn_cpp import png
+from mtcnn_cpp.jobs import Source
+from mtcnn_cpp.jobs.parts import Outdated
 from study import SMALL, make_study, rows_of, run, run_small, small_units
 
 __all__ = ["small_units"]  # a fixture
@@ -275,3 +277,24 @@ def test_a_full_disk(format: str, here: Path) -> None:
         assert rows_of(disk / "parts") == rows_of(here / "fresh")
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "expected"),
+    [
+        ("in", ["in"], True),
+        ("in/", ["in"], True),
+        ("in/second", ["in"], True),  # a folder that could not be read
+        ("in/second", ["i*"], True),
+        ("in/gone.jpg", ["in"], True),
+        ("in/gone.jpg", ["in/*.jpg"], False),  # what a pattern would find is not known
+        ("in/second/p.png", ["in"], False),  # a source: it is tried again
+        ("other/x.png", ["in"], False),
+        ("in2", ["in"], False),
+        ("away/x.png", ["away", "in"], False),  # its folder cannot be read now
+        ("@list.txt", ["@list.txt"], True),
+    ],
+)
+def test_which_rows_of_errors_are_replaced(name: str, names: list[str], expected: bool) -> None:
+    sources = [Source("in/second/p.png", "picture", ""), Source("away", "picture", "", error="not there")]
+    assert Outdated(sources, names)(name, is_video=False) is expected
