@@ -148,6 +148,7 @@ def test_motion_jpeg_of_a_camera_is_a_stream(name: str, tmp_path: Path) -> None:
     assert len([row for row in rows if not row["error"]]) >= 2
 
 
+NOT_VALID = ["http://[bad/a.jpg", "http://a b/c.jpg", "http://host:x/a.jpg", "http://", "https:///a.jpg"]
 ERRORS: dict[str, tuple[bytes | Answer | None, str]] = {
     "/missing.jpg": (None, "there is nothing at this address: the server answers 404"),
     "/missing": (None, "there is nothing at this address: the server answers 404"),
@@ -198,6 +199,16 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert result.exit_code == 1
     errors = [str(row["error"]) for row in rows_of(tmp_path / "t.csv")]
     assert all("no connection to the server (Connection refused)" in error for error in errors)
+
+
+@pytest.mark.parametrize("name", NOT_VALID)
+def test_addresses_that_are_not_valid(name: str, tmp_path: Path) -> None:
+    """An error row of that source; the others are done."""
+    result = run(name, "--sample", "-o", tmp_path / "t.csv")
+    assert result.exit_code == 1, result.output
+    rows = rows_of(tmp_path / "t.csv")
+    assert len(rows) == 2
+    assert [bool(row["error"]) for row in rows].count(True) == 1
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,10 +273,10 @@ def test_redirects_and_passwords(tmp_path: Path) -> None:
         with serving(answers) as server:
             host = server.removeprefix("http://")
             for name in ("a.jpg", "moved.jpg", "none.jpg"):
-                result = run(f"http://me:s3cret%40@{host}/{name}", "-o", tmp_path / f"{name}.csv")
+                result = run(f"http://me:s3cret/@?#@{host}/{name}", "-o", tmp_path / f"{name}.csv")
                 assert result.exit_code == (name == "none.jpg"), result.stderr
                 assert "s3cret" not in result.output + (tmp_path / f"{name}.csv").read_text()
-    assert heard == [None, "Basic " + base64.b64encode(b"me:s3cret@").decode()]
+    assert heard == [None, "Basic " + base64.b64encode(b"me:s3cret/@?#").decode()]
     assert other_heard == [None]
 
 

@@ -13,9 +13,10 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from .address import masked
+from .credentials import credentials_of
 
 LIMIT = 256 << 20  # bytes of one image
 SECONDS = 120.0  # for the whole of one image
@@ -39,8 +40,17 @@ def is_web(name: str) -> bool:
 
 
 def path_of(address: str) -> str:
-    """The path of a web address, without host and query."""
-    return unquote(urlsplit(address).path)
+    """The path of a web address, without host and query; empty if it is not valid."""
+    try:
+        return unquote(_split(address)[1].path)
+    except ValueError:
+        return ""
+
+
+def _split(address: str) -> tuple[str, SplitResult]:
+    """User and password of an address, which may hold any sign, and its other parts."""
+    login = credentials_of(address)
+    return login, urlsplit(address.replace(f"{login}@", "", 1) if login else address)
 
 
 @dataclass(frozen=True)
@@ -167,9 +177,9 @@ class _SameKind(urllib.request.HTTPRedirectHandler):
 
 def _open(address: str) -> Any:
     """The response to a request for the address."""
-    parts = urlsplit(address)
-    login, _, host = parts.netloc.rpartition("@")
+    login, parts = _split(address)
     user, _, password = login.partition(":")
+    host = parts.netloc
     host = host.encode("idna").decode() if not host.isascii() else host
     path, query = quote(parts.path, safe=_KEPT), quote(parts.query, safe=_KEPT)
     plain = urlunsplit((parts.scheme, host, path, query, ""))
