@@ -14,7 +14,7 @@ namespace {
 // FFmpeg's av_log callback: the object that logs, level, format and arguments.
 using Callback = void (*)(void*, int, const char*, std::va_list);
 
-constexpr int error_level = 16;  // AV_LOG_ERROR; smaller is worse
+constexpr int kErrorLevel = 16;  // AV_LOG_ERROR; smaller is worse
 
 std::atomic<Callback> next_callback{nullptr};
 
@@ -30,7 +30,7 @@ bool is_converter(const void* object) {
 
 // Runs on FFmpeg's threads, without Python's lock.
 void on_log(void* object, int level, const char* format, std::va_list arguments) {
-    if ((level & 0xff) <= error_level && is_converter(object)) {
+    if ((level & 0xff) <= kErrorLevel && is_converter(object)) {
         std::va_list copy;
         va_copy(copy, arguments);
         std::vsnprintf(conversion_error.data(), conversion_error.size(), format, copy);
