@@ -42,6 +42,8 @@ class Graphs:
 
     def outputs(self, *names: str, kind: int = 1) -> None:
         """Declare these outputs alone, of one type (1: float32)."""
+        known = {value.name for value in self.graph.value_info}
+        self.graph.value_info.extend(value for value in self.graph.output if value.name not in known)
         del self.graph.output[:]
         self.graph.output.extend(helper.make_tensor_value_info(name, kind, None) for name in names)
 

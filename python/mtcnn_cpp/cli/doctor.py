@@ -51,11 +51,11 @@ def doctor(
     picture: Annotated[
         list[Path] | None,
         typer.Option(
-            help="The picture that --outputs belong to (its levels and crops are tried); or pictures for "
-            "--story (repeatable)."
+            help="With --outputs: the image that they belong to (its levels and crops are tried). With "
+            "--story: images (repeatable)."
         ),
     ] = None,
-    stage: Annotated[str, typer.Option(help="The network of --outputs: pnet, rnet or onet.")] = "pnet",
+    stage: Annotated[str, typer.Option(help="pnet, rnet or onet: the network of --outputs.")] = "pnet",
     fix: Annotated[
         Path | None,
         typer.Option(
