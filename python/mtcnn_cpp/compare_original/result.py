@@ -87,7 +87,7 @@ class CaseResult:
     def count(self) -> Count:
         """All that was compared."""
         whole = Count()
-        for part in (self.detection, self.tensors, self.heat_maps):
+        for part in (self.tensors, self.heat_maps, self.detection):
             whole.merge(part)
         return whole
 
@@ -133,6 +133,15 @@ class Comparison:
         return whole
 
     @property
+    def inner(self) -> Count:
+        """Layers and heat maps alone, without boxes and scores."""
+        inner = Count()
+        for result in self.compared:
+            inner.merge(result.tensors)
+            inner.merge(result.heat_maps)
+        return inner
+
+    @property
     def compared(self) -> tuple[CaseResult, ...]:
         return tuple(result for result in self.results if not result.error)
 
@@ -159,10 +168,10 @@ class Comparison:
     @property
     def headline(self) -> str:
         """The result in one sentence, with what was compared."""
-        whole, cases = self.count, self.compared
+        cases, whole, inner = self.compared, self.count, self.inner
         faces = sum(result.faces[0] for result in cases)
         amount = (
-            f"{len(cases)} detections, {faces} faces and {whole.tensors - 2 * len(cases):,} tensors "
+            f"{len(cases)} detections, {faces} faces and {inner.tensors:,} tensors "
             f"({whole.values:,} values) compared"
         )
         missing = len(self.results) - len(cases)
@@ -172,10 +181,11 @@ class Comparison:
         if not whole.values_differing:
             return f"equal in every bit: {amount}, 0 bits differ{left_out}"
         first = next(result for result in cases if result.count.values_differing)
-        name = f"{first.case.image}, {first.count.first}"
+        apart = sum(result.detection.values_differing > 0 for result in cases)
         return (
-            f"different: {amount}; {whole.values_differing:,} values in {whole.tensors_differing:,} tensors "
-            f"differ ({whole.bits:,} bits), first in {name}{left_out}"
+            f"different: {amount}; boxes or scores differ in {apart} detections, values in "
+            f"{inner.tensors_differing:,} tensors ({whole.values_differing:,} values, {whole.bits:,} bits in "
+            f"all), first in {first.case.image}, {first.count.first}{left_out}"
         )
 
     @property

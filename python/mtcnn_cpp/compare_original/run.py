@@ -167,7 +167,7 @@ def _environment(
         "order of its sums": found["sums"],
         "BLAS": found["blas"],
         "OpenCV of the original": found["opencv"],
-        "mtcnn_cpp": f"{about['mtcnn_cpp']}, {core.name} ({_active_isa()})",
+        "mtcnn_cpp": f"{about['mtcnn_cpp']}, core {core.name}",
         "compiler": about["compiler"],
         "processor": about["cpu"],
         "system": f"{about['system']}, {platform.release()}" + (f", {libc}" if libc else ""),
@@ -179,9 +179,3 @@ def _environment(
             for stage, digest in hashes.items()
         },
     }
-
-
-def _active_isa() -> str:
-    from ..backends.core import import_core
-
-    return str(import_core().active_isa())
