@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import mtcnn_cpp
 import pytest
 from mtcnn_cpp import Detector, Model, sample_image
-from mtcnn_cpp.cpus import _quota, usable_cpus, usual_threads
+from mtcnn_cpp.cpus import usable_cpus, usual_threads
 from pictures import ROOT
 
 PACKAGE = Path(mtcnn_cpp.__file__).parent
@@ -121,12 +122,15 @@ def test_version_has_one_place() -> None:
 
 
 def test_core_knows_nothing_of_python() -> None:
-    """The core, its tests and fuzz targets include the standard library, intrinsics and themselves."""
+    """The core, its tests and fuzz targets include the standard library, intrinsics and themselves; one test
+    compares with OpenCV where that is installed."""
     files = [
         file for folder in ("mtcnn", "tests", "fuzz") for file in (ROOT / "cpp" / folder).rglob("*.[ch]*")
     ]
     assert files
     for file in files:
+        if file.name == "exp_of_all_floats.cpp":
+            continue
         for name in re.findall(
             r'^\s*#\s*include\s*[<"]([^>"]+)', file.read_text(encoding="utf-8"), re.MULTILINE
         ):
@@ -153,28 +157,11 @@ def test_pictures_of_the_readme_exist() -> None:
             assert (document.parent / name).is_file(), f"{document}: {name}"
 
 
-def test_usable_cpus(tmp_path: Path) -> None:
-    """At least one; and quotas of control groups, version 2 and 1, here or in a group above, are seen."""
+def test_usable_cpus() -> None:
+    """The core asks (cpp/tests/test_cpus.cpp); without it, the machine's are taken."""
     assert usable_cpus() >= 1
-    membership = tmp_path / "cgroup"
-    group = tmp_path / "root" / "a" / "b"
-    group.mkdir(parents=True)
-    membership.write_text("0::/a/b\n")
-    assert _quota(membership, tmp_path / "root") == float("inf")
-    (group / "cpu.max").write_text("max 100000\n")
-    assert _quota(membership, tmp_path / "root") == float("inf")
-    (group.parent / "cpu.max").write_text("150000 100000\n")
-    assert _quota(membership, tmp_path / "root") == 1.5
-
-    older = tmp_path / "root" / "cpu,cpuacct" / "c"
-    older.mkdir(parents=True)
-    membership.write_text("4:memory:/c\n3:cpu,cpuacct:/c\n")
-    (older / "cpu.cfs_period_us").write_text("100000\n")
-    (older / "cpu.cfs_quota_us").write_text("-1\n")
-    assert _quota(membership, tmp_path / "root") == float("inf")
-    (older / "cpu.cfs_quota_us").write_text("300000\n")
-    assert _quota(membership, tmp_path / "root") == 3
-    assert _quota(tmp_path / "none", tmp_path / "root") == float("inf")
+    if hasattr(os, "sched_getaffinity"):
+        assert usable_cpus() <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 #include "build_info.h"
 
+#include "mtcnn/cpus.h"
 #include "mtcnn/kernels/dispatch.h"
 #include "python_lock.h"
 
@@ -27,6 +28,9 @@ void register_build_info(py::module_& m) {
                             py::arg("flags") = MTCNN_CPP_FLAGS);
         },
         "Version, compiler and flags of this build.");
+    m.def(
+        "usable_cpus", [] { return mtcnn::usable_cpus(); },
+        "The CPUs in this process's affinity mask, or fewer if the quota of a control group allows less; at least 1.");
     m.def(
         "burn",
         [](std::int64_t steps, const std::string& isa) {

@@ -1,14 +1,23 @@
 #include "crew.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <system_error>
 
+#include "cpus.h"
 #include "float_mode.h"
 #include "pause.h"
+#include "thread_data.h"
 
 namespace mtcnn {
+namespace {
 
-Helper::Helper() : thread_(&Helper::live, this) {}
+// More than the C and C++ libraries keep for a thread. It is freed for them when the thread starts.
+constexpr std::size_t kReserve = std::size_t{1} << 16;
+
+}  // namespace
+
+Helper::Helper() : reserve_(std::make_unique<char[]>(kReserve)), thread_(&Helper::live, this) {}
 
 Helper::~Helper() {
     state_.store(kEnd, std::memory_order_release);
@@ -27,6 +36,10 @@ void Helper::wait_for_offer() {
 }
 
 void Helper::live() {
+    reserve_.reset();
+    prepare_thread();
+    started_.store(true, std::memory_order_release);
+    started_.notify_all();
     const DefaultFloatMode mode;
     for (;;) {
         wait_for_offer();
@@ -79,23 +92,24 @@ void Crew::leave() noexcept {
 
 void Crew::take(std::vector<Helper*>& helpers, int wanted) {
     const std::scoped_lock lock(lock_);
-    const int processors = std::max(wanted + 1, static_cast<int>(std::thread::hardware_concurrency()));
     while (static_cast<int>(helpers.size()) < wanted) {
         if (free_.empty()) {
-            if (callers_ + static_cast<int>(all_.size()) >= processors) return;
+            if (cpus_ == 0) cpus_ = usable_cpus();
+            if (callers_ + static_cast<int>(all_.size()) >= std::max(wanted + 1, cpus_)) break;
             all_.reserve(all_.size() + 1);
             free_.reserve(all_.size() + 1);
             helpers.reserve(static_cast<std::size_t>(wanted));
             try {
                 all_.push_back(std::make_unique<Helper>());
             } catch (const std::system_error&) {
-                return;  // no more threads to be had: the ones there are do the work
+                break;  // no more threads to be had: the ones there are do the work
             }
             free_.push_back(all_.back().get());
         }
         helpers.push_back(free_.back());
         free_.pop_back();
     }
+    for (const Helper* helper : helpers) helper->wait_for_start();
 }
 
 void Crew::give_back(std::vector<Helper*>& helpers) noexcept {

@@ -17,10 +17,14 @@ namespace mtcnn {
 // One waiting thread. Whoever has taken it from its crew gives it work and waits for the end of it.
 class Helper {
 public:
+    // Throws std::bad_alloc or std::system_error if there is no memory or no thread.
     Helper();
     ~Helper();
     Helper(const Helper&) = delete;
     Helper& operator=(const Helper&) = delete;
+
+    // Waits until the thread has all that it needs to work without memory.
+    void wait_for_start() const { started_.wait(false, std::memory_order_acquire); }
 
     // Offers work, which must not throw and must outlive its end. The thread computes in the default floating-point
     // mode.
@@ -37,6 +41,8 @@ private:
     void live();
     void wait_for_offer();
 
+    std::unique_ptr<char[]> reserve_;  // until the thread starts
+    std::atomic<bool> started_{false};
     const std::function<void(int)>* work_ = nullptr;
     int worker_ = 0;
     std::atomic<int> state_{kIdle};
@@ -49,7 +55,7 @@ private:
 };
 
 // The helpers of one detector, shared by all detections that run at a time. Helpers and calling threads together are no
-// more than the processors, unless one detection asks for more.
+// more than the CPUs that this process may use, unless one detection asks for more.
 class Crew {
 public:
     Crew() = default;
@@ -67,6 +73,7 @@ public:
 private:
     std::mutex lock_;
     int callers_ = 0;
+    int cpus_ = 0;  // 0: not asked for yet
     std::vector<std::unique_ptr<Helper>> all_;
     std::vector<Helper*> free_;  // has room for all
 };

@@ -2,6 +2,7 @@
 #include "cascade.h"
 #include "float_mode.h"
 #include "standing.h"
+#include "thread_data.h"
 
 namespace mtcnn {
 
@@ -21,6 +22,7 @@ Detector::~Detector() = default;
 
 Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile,
                             const Interruption& interruption) const {
+    prepare_thread();
     DefaultFloatMode mode;
     Interruption in_callers_mode = interruption;
     if (interruption.poll) {

@@ -6,6 +6,7 @@
 #include <locale>
 #include <sstream>
 
+#include "control_groups.h"
 #include "text.h"
 
 #if defined(_WIN32)
@@ -61,23 +62,9 @@ std::int64_t free_in_group(const std::string& group, bool version_2) {
 // The least that the control groups of this process, and the groups above them, leave.
 std::int64_t free_in_groups(const std::string& root) {
     std::int64_t least = kUnknown;
-    std::ifstream file(root + "/proc/self/cgroup");
-    for (std::string line; std::getline(file, line);) {
-        // number:controllers:/path, without controllers in version 2
-        const std::size_t first = line.find(':');
-        const std::size_t second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) continue;
-        std::string controllers(",");
-        controllers.append(line, first + 1, second - first - 1).append(",");
-        const bool version_2 = controllers == ",,";
-        if (!version_2 && controllers.find(",memory,") == std::string::npos) continue;
-        const std::string top = root + (version_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory");
-        for (std::string group = line.substr(second + 1);; group.resize(group.rfind('/'))) {
-            while (!group.empty() && group.back() == '/') group.pop_back();
-            least = std::min(least, free_in_group(top + group, version_2));
-            if (group.find('/') == std::string::npos) break;
-        }
-    }
+    for_each_group(root, "memory", [&](const std::string& group, bool version_2) {
+        least = std::min(least, free_in_group(group, version_2));
+    });
     return least;
 }
 

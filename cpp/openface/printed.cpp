@@ -5,8 +5,10 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <streambuf>
+#include <system_error>
 
 namespace openface {
 namespace {
@@ -58,10 +60,11 @@ ThreadPrints::~ThreadPrints() { listener = outer_; }
 
 ProcessPrints::ProcessPrints() {
     flush_all();
-    char name[] = "/tmp/mtcnn_cpp_XXXXXX";
-    file_ = mkstemp(name);
+    std::error_code none;
+    std::string name = (std::filesystem::temp_directory_path(none) / "mtcnn_cpp_XXXXXX").string();
+    file_ = mkstemp(name.data());
     if (file_ < 0) return;
-    unlink(name);
+    unlink(name.c_str());
     for (int i = 0; i < 2; ++i) {
         saved_[i] = dup(i + 1);
         if (saved_[i] >= 0) dup2(file_, i + 1);  // a stream that is closed stays so

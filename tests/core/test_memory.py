@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -69,3 +71,42 @@ def test_other_limits(detector: Any) -> None:
     for limit in (1.5, "1 GB", None):
         with pytest.raises(TypeError, match="incompatible function arguments"):
             detector.detect(**detector_arguments(sample_image(), memory_limit=limit))
+
+
+EXHAUSTED = """
+import resource, sys
+import numpy as np
+from mtcnn_cpp import Model, _core
+
+extra, threads = map(int, sys.argv[1:])
+model = Model.default()
+detector = _core.Detector(model.pnet, model.rnet, model.onet)
+options = dict(red_first=False, min_face=20, thresholds=(0.01, 0.7, 0.7), scale_factor=0.709)
+random = np.random.default_rng(0)
+small, large = (random.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (150, 700))
+detector.detect(image=small, threads=threads, **options)
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + extra, -1))
+for more in range(3):  # the second and third want threads that are not there yet
+    try:
+        detector.detect(image=large, threads=threads + more, **options)
+    except MemoryError:
+        print("MemoryError")
+    else:
+        print("faces")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
+@pytest.mark.parametrize("threads", [2, 4, 8])
+@pytest.mark.parametrize("extra", [0, 100_000, 1_000_000])
+def test_memory_that_is_exhausted(extra: int, threads: int) -> None:
+    """With threads that wait from an earlier call: MemoryError, where the C library ended the process."""
+    command = [sys.executable, "-c", EXHAUSTED, str(extra), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split()
+    assert len(lines) == 3
+    assert set(lines) <= {"MemoryError", "faces"}
+    assert extra or lines == ["MemoryError"] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from fractions import Fraction
 
@@ -59,6 +60,23 @@ def watch(
 def differing(a: Tensors, b: Tensors) -> list[str]:
     assert list(a) == list(b)
     return [name for name in a if not same_bits(a[name], b[name])]
+
+
+def test_a_hook_cannot_change_the_result(name: str) -> None:
+    """Arrays stay read-only when a hook forces them, and so does what they are views of."""
+    backend, image = make_backend(name, Model.default()), portrait()
+    expected = backend.detect(image, red_first=False, options=Options(), threads=1, tap=None)
+
+    def tap(_: str, array: np.ndarray) -> None:
+        while isinstance(array, np.ndarray):
+            with contextlib.suppress(ValueError):
+                array.flags.writeable = True
+                array[...] = 0
+            array = array.base
+
+    found = backend.detect(image, red_first=False, options=Options(), threads=1, tap=tap)
+    assert len(found[0]) == 1
+    assert all(same_bits(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_names_and_order(name: str) -> None:

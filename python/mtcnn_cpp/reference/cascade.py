@@ -74,9 +74,8 @@ class Cascade:
         if self.stop and self.stop.is_set():
             raise Stopped("the detection was asked to stop")
         if self.tap:
-            view = array.view()
-            view.flags.writeable = False
-            self.tap(name, view)
+            # A copy that NumPy never makes writeable: nothing that a hook does to it changes the detection.
+            self.tap(name, np.ndarray(array.shape, array.dtype, array.tobytes()))
 
     def propose(self) -> FloatArray:
         """PNet on every level; squares for RNet."""
