@@ -24,6 +24,7 @@ from mtcnn_cpp.escape import github_message, github_property, markup_text, print
 from mtcnn_cpp.image import SAMPLE
 from mtcnn_cpp.trace import Trace, compare, save_html
 from mtcnn_cpp.trace.show.cases import github, junit, report_cases
+from pictures import ROOT
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals, which this system lacks")
 termios = pytest.importorskip("termios", reason="needs pseudo-terminals, which this system lacks")
@@ -371,3 +372,14 @@ def test_text_for_each_place(text: str) -> None:
         assert "%" not in re.sub("%(25|0A|0D|3A|2C)", "", one)
     assert ":" not in github_property(text)
     assert printable("é 漢字 Ω ümlaut") == "é 漢字 Ω ümlaut"
+
+
+def test_nothing_is_printed_past_these() -> None:
+    """Rich's own console, and Typer's echo of a line, would print what files say as it is."""
+    for path in (ROOT / "python" / "mtcnn_cpp").rglob("*.py"):
+        for line in path.read_text("utf-8").splitlines():
+            assert not re.search(r"(?<!Safe)(?<!class )\bConsole\(", line), f"{path}: {line}"
+            if "echo(" in line:
+                assert path.name in ("lines.py", "safe.py", "__init__.py") or re.search("json|junit", line), (
+                    path
+                )

@@ -11,6 +11,7 @@ import typer
 
 from .errors import FAILED, INCOMPLETE, errors_reported
 from .groups import grouped
+from .lines import print_line
 from .options import CascadeOptions, ModelPath
 from .reports import AnyFormat, Format, console, grid, print_json, say
 
@@ -70,7 +71,7 @@ def compare_original(
     else:
         _print(comparison)
         if report is not None:
-            typer.echo(f"report written to {report}", err=True)
+            print_line(f"report written to {report}", err=True)
     if comparison.is_different:
         raise typer.Exit(INCOMPLETE)
     if not comparison.is_equal:
@@ -97,12 +98,12 @@ def _status() -> Iterator[Any]:
     """On a terminal, a line with the number of cases that are done."""
     import sys
 
-    from rich.console import Console
+    from ..console import SafeConsole
 
     if not sys.stderr.isatty():
         yield lambda result: None
         return
-    with Console(stderr=True).status("comparing") as status:
+    with SafeConsole(sys.stderr).status("comparing") as status:
         done = 0
 
         def each(result: CaseResult) -> None:

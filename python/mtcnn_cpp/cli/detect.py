@@ -84,7 +84,7 @@ def detect(
         ray.check(table, save, plan.sources)
         idle = frames.idle(plan.sources)
         if idle:
-            typer.echo(f"warning: {idle}", err=True)
+            print_line(f"warning: {idle}", err=True)
         saver = Saver(settings, plan.sources) if settings.saves else None
         if ray.address is not None:
             summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
@@ -137,7 +137,7 @@ def _reporting_kept(kept: Callable[[], str]) -> Iterator[None]:
         raise KeyboardInterrupt(kept()) from error
     except BaseException as error:
         if (words := kept()) not in str(error):
-            typer.echo(f"note: {mask_text(words)}", err=True)
+            print_line(f"note: {mask_text(words)}", err=True)
         raise
 
 

@@ -29,7 +29,7 @@ def report(error: BaseException | str) -> None:
 
 def print_warning(message: str) -> None:
     """A line on stderr about something that may be wrong."""
-    typer.echo(f"warning: {message}", err=True)
+    print_line(f"warning: {message}", err=True)
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

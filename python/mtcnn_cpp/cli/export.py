@@ -74,7 +74,7 @@ def read_model(source: Path | None) -> Model:
         warnings.simplefilter("always")
         model = import_model(source)
     for note in notes:
-        typer.echo(f"note: {note.message}", err=True)
+        print_line(f"note: {note.message}", err=True)
     return model
 
 
