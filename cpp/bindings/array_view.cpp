@@ -53,7 +53,8 @@ mtcnn::Image to_image(const py::array& image, bool red_first) {
 const float* dense_floats(const py::array& array, const std::string& name, const std::vector<py::ssize_t>& shape) {
     std::string expected = "C-contiguous float32 (";
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        expected += (i == 0 ? "" : ", ") + (shape[i] < 0 ? std::string("N") : std::to_string(shape[i]));
+        if (i != 0) expected += ", ";
+        expected += shape[i] < 0 ? "N" : std::to_string(shape[i]);
     }
     expected += shape.size() == 1 ? ",)" : ")";
     bool fits = array.dtype().equal(py::dtype::of<float>()) && (array.flags() & py::array::c_style) != 0 &&
