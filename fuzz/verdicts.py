@@ -15,7 +15,7 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +62,26 @@ def session(model: Any) -> Any:
     options.intra_op_num_threads = 1
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+class Running:
+    """Takes the place of the doctor's own class: the graphs run in this process, which is faster."""
+
+    def __init__(self, model: Any, tensors: Iterable[str] = ()) -> None:
+        wider = ModelProto()
+        wider.CopyFrom(model)
+        there = {value.name for value in model.graph.output}
+        wider.graph.output.extend(ValueInfoProto(name=name) for name in tensors if name not in there)
+        try:
+            self.session = session(wider)
+        except Exception as error:
+            raise agreement.NotRun(str(error)) from error
+
+    def run(self, picture: str, values: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            return run(self.session, values)
+        except Exception as error:
+            raise agreement.NotRun(str(error)) from error
 
 
 def run(one: Any, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -295,7 +315,7 @@ def main() -> int:
         "--keep", type=Path, default=Path("build/fuzz-findings/verdicts"), help="folder for findings"
     )
     options = parser.parse_args()
-    agreement.compute_last = remembered
+    agreement.compute_last, agreement.Running = remembered, Running
     begin = time.monotonic()
     search = Search(options.seed, options.keep)
     refused = list(unchanged(search)) if not options.first else []
