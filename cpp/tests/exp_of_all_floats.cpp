@@ -67,7 +67,7 @@ private:
 
 void against_c_library() {
     // Here the sums of glibc's plain variant round otherwise.
-    volatile float unfused = 0x1.04845ep+5F;
+    const volatile float unfused = 0x1.04845ep+5F;
     if (std::exp(unfused) != 0x1.f93e38p+46F) {
         std::cout << "SKIPPED: expf of this C library is not glibc's fused variant\n";
         return;
@@ -142,7 +142,7 @@ void order() {
 }  // namespace
 
 // The argument: which of the three; all of them if there is none.
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(misc-const-correctness): main has this signature
     const std::string_view asked = argc > 1 ? argv[1] : "";
     if (asked.empty() || asked == "order") order();
     if (asked.empty() || asked == "opencv") against_opencv();
