@@ -359,7 +359,7 @@ def change_number(model: Any, random: Random) -> str:
         case "sign":
             flat[at] = -flat[at]
         case "half":
-            flat[:] = flat.astype(np.float16)
+            flat[:] = np.clip(flat, -60000, 60000).astype(np.float16)
         case _:
             values = values.reshape(-1) if random.random() < 0.5 else values.reshape(values.shape[::-1])
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
