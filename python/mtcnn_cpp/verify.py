@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,17 @@ from .backends.runner import Array, Runner, RunnerBackend
 from .backends.torch import TorchRunner
 from .detector import Detector
 from .formats.agreement.compute import Last
+from .formats.agreement.imported import check_imported
 from .formats.agreement.outlets import Held, hold
+from .formats.assemble import assemble
 from .formats.errors import PortError
 from .formats.heads import HEADS
+from .formats.onnx.ending import read_up_to
 from .formats.onnx.guarded import graph_limits
 from .formats.read import import_model
 from .image import to_pixels
-from .model import Model
+from .model import Model, network_arrays
+from .reference.model import Network
 from .reference.plan import STAGES
 from .rerun import compare_isolated, require_space, run
 from .trace.file.trace import Trace
@@ -210,7 +215,7 @@ def _verify(
         alone = compare_isolated(reference, port, work, judge=judge, limit=limit)
         chained = compare_isolated(reference, port, work, chained=True, judge=judge, limit=limit)
         layers = tuple(check_layers(port.model, alone, chained))
-        outputs = tuple(check_outputs(reference, port, tolerance))
+        outputs = (*check_outputs(reference, port, tolerance), *check_graphs(folder, core.model, tolerance))
     faces = compare_faces(core.run(pixels), port.run(pixels))
     return Verification(port.backend.name, layers, faces, tolerance, outputs)
 
@@ -268,6 +273,46 @@ def check_layers(model: Model, alone: Report, chained: Report) -> Iterator[Layer
             yield LayerCheck(
                 stage, layer, len(pairs), magnitude, farthest[0], shares[0], farthest[1], shares[1], ok
             )
+
+
+def check_graphs(folder: Path, model: Model, tolerance: float) -> Iterator[OutputCheck]:
+    """A finding for each graph of which more is unknown than one image shows: it is not proven to compute one
+    network for every image, batch and size, or the numbers of that network are not the model's."""
+    for stage, network in model.networks.items():
+        path = folder / f"{stage}.onnx"
+        if not path.exists():
+            continue
+        try:
+            found = read_up_to(path, model.layer_names[stage][-1])
+            read = assemble(found, stage)
+            with warnings.catch_warnings():  # of a Softmax at the end, which the check of the outputs names
+                warnings.simplefilter("ignore", UserWarning)
+                check_imported(found, read, stage)
+        except PortError as error:
+            text = f"what it computes for other images is not known: {error}"
+            yield OutputCheck(stage, "", (), math.inf, "not compared", text)
+            continue
+        name, share = farthest_numbers(network, read, stage)
+        if share > tolerance:
+            text = f"{name} differs from the network's by {share:.1e} of its greatest magnitude"
+            yield OutputCheck(stage, "", (), share, "different", text)
+
+
+def farthest_numbers(right: Network, read: Network, stage: StageName) -> tuple[str, float]:
+    """The array of a network that differs most, and by how much, as a share of its greatest magnitude."""
+    expected, found = network_arrays(right, stage), network_arrays(read, stage)
+    worst, share = "", 0.0
+    for name in dict.fromkeys((*expected, *found)):
+        a, b = expected.get(name), found.get(name)
+        if a is None or b is None or a.shape != b.shape:
+            return name, math.inf
+        if np.array_equal(a, b):
+            continue
+        difference = np.abs(a.astype(np.float64) - b).max()
+        far = float(difference / max(np.abs(a).max(), 1e-30)) if np.isfinite(difference) else math.inf
+        if far > share:
+            worst, share = name, far
+    return worst, share
 
 
 def check_outputs(reference: Trace, port: Engine, tolerance: float) -> Iterator[OutputCheck]:

@@ -157,6 +157,49 @@ def test_an_output_that_is_not_right(tmp_path: Path, edit: Callable[[Graphs], No
     assert any(not case.ok for case in found.cases())
 
 
+def limited(graphs: Graphs) -> None:
+    """At a value that no layer reaches on this image."""
+    graphs.after("conv1", ("Clip", [graphs.constant(np.float32(-1e4)), graphs.constant(np.float32(1e4))], {}))
+
+
+def two_at_a_time(graphs: Graphs) -> None:
+    """Right for one crop alone."""
+    first = LAST[graphs.stage]
+    append(graphs, "Reshape", [first, graphs.constant(np.array([16, -1], np.int64))], "turned")
+    append(graphs, "Reshape", ["turned", graphs.constant(np.array([-1, 16], np.int64))], "end")
+    graphs.outputs("end")
+
+
+@pytest.mark.parametrize(("stage", "edit"), [("rnet", limited), ("onet", two_at_a_time), ("pnet", limited)])
+def test_a_graph_that_one_image_cannot_show_to_be_right(
+    tmp_path: Path, stage: str, edit: Callable[[Graphs], None]
+) -> None:
+    graphs = Graphs(tmp_path, stage)
+    edit(graphs)
+    found = check(graphs.save())
+    assert not found.ok
+    assert headline(found).startswith(
+        f"not verified: {stage}: what it computes for other images is not known:"
+    )
+
+
+def test_a_number_that_one_image_does_not_use(tmp_path: Path) -> None:
+    """The slope of a unit that is positive in every crop of the image."""
+    trace = DETECTOR.trace(FACE, only=["onet/crop*/fc1"])
+    units = np.stack(list(trace.values()))
+    unused = int((units > 0).all(axis=0).argmax())
+    assert (units[:, unused] > 0).all()
+    arrays = dict(Model.default().arrays())
+    slopes = arrays["onet/prelu5/slopes"] = arrays["onet/prelu5/slopes"].copy()
+    slopes[unused] += 1
+    export_onnx(Model.from_arrays(arrays), tmp_path)
+    found = check(tmp_path)
+    assert all(layer.ok for layer in found.layers)
+    assert found.faces.ok
+    assert not found.ok
+    assert headline(found).startswith("wrong: onet: onet/prelu5/slopes differs from the network's by ")
+
+
 @pytest.mark.parametrize(
     ("stage", "operator"), [("pnet", "Softmax"), ("rnet", "LogSoftmax"), ("onet", "Softmax"), ("onet", "")]
 )
@@ -196,4 +239,4 @@ def test_the_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(graphs.save())])
     assert result.exit_code == 1
     assert "wrong: rnet: output 'end' is not what the network computes: it differs by" in result.stdout
-    assert "right" not in result.stdout
+    assert "\nright" not in result.stdout
