@@ -142,7 +142,7 @@ def test_readme_names_the_commands_that_ci_runs() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for command in (
         "pip install . && mtcnn-cpp detect --sample --save-dir out",
-        'pip install ".[test]" && pytest',
+        'pip install ".[test]" && pytest -n auto',
     ):
         assert f"\n{command}\n" in readme
         assert command in ci

@@ -70,6 +70,7 @@ MET = {
 INNER = {
     "backends.runner.Runner",
     "compare_original.result.Spread",
+    "conformance.results.FolderResults",
     "conformance.results.Result",
     "drawing.Drawable",
     "drawn_video.DrawnVideo",

@@ -70,7 +70,10 @@ def test_every_layer_given_is_compared() -> None:
     """A later layer that is wrong, behind a first one that is right; and numbers in half precision."""
     given = outputs("rnet", right, "conv1") | outputs("rnet", right, "fc2")
     found = diagnose_outputs("rnet", picture("rnet"), given)
-    assert found.headline == "this is OpenFace's model, exactly: 13,558 numbers compared"
+    assert found.headline == (
+        "these are the outputs of OpenFace's model: 13,558 numbers within 2e-05 of the greatest magnitude of "
+        "their layer"
+    )
     given["fc2"] = given["fc2"] * np.float32(1.01)
     assert [(one.layer, one.kind) for one in diagnose_outputs("rnet", picture("rnet"), given).findings] == [
         ("fc2", "values")

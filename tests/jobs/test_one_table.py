@@ -70,7 +70,7 @@ def kept(path: Path) -> list[dict[str, object]]:
         (KILL.format("SIGTERM"), 143),
         ("raise OSError('of something else')", 2),
         ("raise MemoryError", 2),
-        ("raise AssertionError('a fault of the program')", 1),
+        ("raise AssertionError('a fault of the program')", 2),
     ],
 )
 def test_complete_rows_stay(study: Path, format: str, ending: str, code: int, tmp_path: Path) -> None:

@@ -58,8 +58,10 @@ def test_a_folder_that_was_not_mounted(before: str, names: list[str], here: Path
         (here / "in").mkdir()
     elif before == "a file":
         (here / "in").write_text("no picture")
-    assert run(*names, "-o", "parts/", "--format", "csv").exit_code == 1
-    assert any(row["error"] for row in rows_of(Path("parts")))
+    nothing = before == "empty" or names == ["@in/list.txt"]  # an empty folder alone, or no list
+    assert run(*names, "-o", "parts/", "--format", "csv").exit_code == (2 if nothing else 1)
+    if not nothing:
+        assert any(row["error"] for row in rows_of(Path("parts")))
     if before != "nothing":
         shutil.rmtree("in", ignore_errors=True)
         (here / "in").unlink(missing_ok=True)
@@ -169,7 +171,9 @@ def test_a_listing_that_failed_once(
     for index in range(3):
         s3.put_object(Bucket=bucket, Key=f"in/p{index:02d}.png", Body=png.encode(picture(index)))
     s3.put_object(Bucket=bucket, Key="in/deep/p09.png", Body=png.encode(picture(9)))
-    addresses = [f"s3://{bucket}/{name}" for name in names]
+    local = tmp_path / "local.png"
+    local.write_bytes(png.encode(picture(5)))
+    addresses = [*(f"s3://{bucket}/{name}" for name in names), local]
     fails = True
 
     def fault(method: str, path: str) -> int | None:
@@ -177,6 +181,9 @@ def test_a_listing_that_failed_once(
 
     with faulty_server(server, fault) as url:
         environment = environment | {"AWS_ENDPOINT_URL_S3": url}
+        alone = run_small(*addresses[:-1], "-o", tmp_path / "alone", "--format", "csv", env=environment)
+        assert alone.returncode == 2  # nothing could start
+        assert not (tmp_path / "alone").exists()
         arguments = *addresses, "-o", tmp_path / "parts", "--format", "csv"
         assert run_small(*arguments, env=environment).returncode == 1
         first = rows_of(tmp_path / "parts")

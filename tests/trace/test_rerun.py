@@ -55,7 +55,8 @@ def test_validate_finds_other_options(tmp_path: Path) -> None:
 def test_validate_dark_float_pictures(tmp_path: Path) -> None:
     """Pixels that only backends take: 16 bits a channel, nearly black, would pass for floats in 0…1."""
     dark = portrait().astype(np.uint16)
-    trace = detector("reference").trace(dark)
+    with pytest.warns(UserWarning, match="uint16 image has values in 0…255 only"):
+        trace = detector("reference").trace(dark)
     assert trace.manifest.picture is not None
     assert trace.manifest.picture.dtype == "float32"
     assert validate(trace, engine("reference"), tmp_path).ok

@@ -118,8 +118,9 @@ def test_the_limit_is_for_all_traces_together(tmp_path: Path) -> None:
 
 
 COMMAND = """
-import sys
+import signal, sys
 from mtcnn_cpp.cli import app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background
 app(sys.argv[1:])
 """
 

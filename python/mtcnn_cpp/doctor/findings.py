@@ -55,7 +55,8 @@ class Diagnosis:
     `repaired`: the network with its mistakes undone; None where one cannot be. `numbers`: how many of theirs
     were compared with OpenFace's and are equal; `inputs`: on how many images a graph was run and gave
     OpenFace's outputs, None for a file of weights; `values`: how many values these have, each within
-    TOLERANCE of the magnitudes that are added up for it."""
+    TOLERANCE of the magnitudes that are added up for it. `bound`: for outputs of a port, the share of a
+    layer's greatest magnitude within which they are OpenFace's."""
 
     source: str
     stage: StageName
@@ -66,6 +67,7 @@ class Diagnosis:
     numbers: int = 0
     inputs: int | None = None
     values: int = 0
+    bound: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -76,6 +78,9 @@ class Diagnosis:
     @property
     def headline(self) -> str:
         """The verdict in one line."""
+        if self.exact and self.bound is not None:
+            bound = f"within {self.bound:g} of the greatest magnitude of their layer"
+            return f"these are the outputs of OpenFace's model: {self.numbers:,} numbers {bound}"
         if self.exact:
             text = f"this is OpenFace's model, exactly: {self.numbers:,} numbers equal, bit for bit"
             if self.inputs is None:
@@ -104,6 +109,7 @@ class Diagnosis:
             "inputs": self.inputs,
             "values": self.values,
             "tolerance": TOLERANCE,
+            "bound": self.bound,
             "findings": [vars(finding) for finding in self.findings],
             "notes": list(self.notes),
             "layers": self.layers,

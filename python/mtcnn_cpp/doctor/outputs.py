@@ -83,7 +83,7 @@ def diagnose_places(
             if len(places) > 1:
                 note = f"from the output of {name}; none of {len(places)} levels and crops gives it"
     numbers = 0 if findings else sum(np.size(output) for output in outputs.values())
-    return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None, numbers)
+    return Diagnosis("outputs", stage, tuple(findings), (note,), {}, None, numbers, bound=PARTED)
 
 
 def first_layer(net: Network, outputs: Mapping[str, npt.NDArray[Any]]) -> str:
