@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -25,7 +24,7 @@ from mtcnn_cpp.stores import web
 from pictures import portrait
 from study import rows_of, run
 
-pytest.importorskip("cv2")
+cv2 = pytest.importorskip("cv2")
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
