@@ -127,7 +127,8 @@ int main() {
                     while (helped < 2) std::this_thread::yield();
                 });
             }
-            CHECK(helped == 2 && wrong == 0, mode.name, wrong);
+            // Three, if the caller came too late for a task.
+            CHECK(helped >= 2 && wrong == 0, mode.name, wrong);
         }
     });
     test::run("weights are widened as they are", [] {
