@@ -266,7 +266,7 @@ def test_the_commands(folder: Path, command: list[str], monkeypatch: pytest.Monk
 
 
 COMMAND = """
-import subprocess, sys
+import signal, subprocess, sys
 from mtcnn_cpp.formats.onnx import guarded
 
 class Shown(subprocess.Popen):
@@ -276,6 +276,7 @@ class Shown(subprocess.Popen):
 
 guarded.subprocess.Popen = Shown
 from mtcnn_cpp.cli import app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background
 app(["verify", sys.argv[1], "--sample"])
 """
 
