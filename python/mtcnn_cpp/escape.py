@@ -47,7 +47,7 @@ class EscapedStream:
     """A text stream that escapes what is written to it, but for line breaks and tabs.
 
     Bytes written to `buffer` are data: they are unchanged in files and pipes, and escaped on a terminal.
-    `raw` is the stream below, for text that has been escaped and has styles of ours.
+    `raw` is the stream below, for text that is already escaped and contains styles of this package.
     """
 
     def __init__(self, raw: Any) -> None:

@@ -37,7 +37,7 @@ def written_name(name: str) -> str | None:
 
 
 def shortened(name: str, most: int) -> str:
-    """The beginning of `name` that has at most so many bytes."""
+    """The longest beginning of `name` with at most `most` bytes."""
     while len(os.fsencode(name)) > most:
         name = name[:-1]
     return name

@@ -1,6 +1,7 @@
 """Commands whose output is escaped, and which never end in a bare traceback.
 
-Exit code 1 means "done, but not as it should be", which an unexpected error must not claim: it ends with 2.
+Exit code 1 reports that some inputs failed or that something differs. An unexpected error
+therefore ends with exit code 2.
 """
 
 from __future__ import annotations

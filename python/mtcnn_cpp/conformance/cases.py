@@ -26,7 +26,7 @@ from ..trace.record.capture import record
 from . import files, pictures
 
 FORMAT = "mtcnn_cpp conformance"
-VERSION = 2  # of the cases and of what is expected of them; results of another version are told apart by it
+VERSION = 2  # of the cases and their expected results; results state the version that they belong to
 EXPECTED = Path(__file__).parent / "expected"
 
 

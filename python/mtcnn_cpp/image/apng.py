@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from .truncation import png_chunks
+
 _PIECE = 1 << 20  # bytes that are decompressed at a time
 
 
@@ -23,15 +25,13 @@ def is_damaged(data: bytes) -> bool:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Kind and content of each chunk, and whether it is whole and its checksum right."""
-    at = 8
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        kind, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        checksum = data[at + 8 + length : at + 12 + length]
-        yield kind, content, zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big") == checksum
+    for kind, at in png_chunks(data):
+        end = at + int.from_bytes(data[at - 8 : at - 4], "big")
+        content = data[at:end]
+        checksum = zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big")
+        yield kind, content, data[end : end + 4] == checksum
         if kind == b"IEND":
-            return  # what is behind it belongs to nobody
-        at += 12 + length
+            return  # bytes behind it are not part of the image
 
 
 def _is_whole(pieces: list[bytes]) -> bool:

@@ -18,7 +18,7 @@ Color: TypeAlias = Literal["bgr", "rgb"]
 
 class Pixels(NamedTuple):
     """What every backend accepts: (H, W, 3 or 4) uint8 or (H, W, 3) float32 in 0…255, channels next to each
-    other in memory and both other strides positive; the fourth channel is never looked at. given: dtype of
+    other in memory and both other strides positive; the fourth channel is ignored. given: dtype of
     the image before the conversion, "" if it is not known."""
 
     array: NDArray[Any]

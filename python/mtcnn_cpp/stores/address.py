@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..escape import printable
 from .credentials import credentials_of, mask_text
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two characters at least: one is a drive of Windows
@@ -72,7 +73,7 @@ def is_address(name: str) -> bool:
 
 def masked(text: str) -> str:
     """The text by `mask_text`, fit for a terminal."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in mask_text(text)[:2000])
+    return printable(mask_text(text)[:2000])
 
 
 def parse(name: str, *, dots: bool = True) -> Address:

@@ -131,7 +131,10 @@ def batches(kind: str, count: int, size: Size) -> Iterator[tuple[str, Wide]]:
 
 
 def batched(pixels: Sequence[Wide], count: int) -> Iterator[Wide]:
-    """Images (3, height, width) of 0 … 255 as batches of OpenFace's values; the last one begins anew."""
+    """Batches of OpenFace's values, from images (3, height, width) of 0 … 255.
+
+    The last batch is filled up with the first images.
+    """
     for start in range(0, len(pixels), count):
         chosen = list(itertools.islice(itertools.cycle(pixels), start, start + count))
         yield (np.stack(chosen) - 127.5) / 128

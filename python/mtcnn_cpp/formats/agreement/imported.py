@@ -1,6 +1,6 @@
 """Does a graph compute what the network computes that is imported from it?
 
-The reader passes over operators that a network of ours has no layer for. So the graph runs beside the network
+The reader skips operators that a `Network` has no layer for. So the graph runs beside the network
 that was read: an operator that changes anything is an error, and is not lost in silence.
 """
 
