@@ -1,5 +1,5 @@
-// Detects in one picture again and again and prints, for every detection, faces and heap allocations.
-//   detections MTCNN_detector.txt PICTURE.ppm TIMES [THREADS]
+// Detects several times in one image; prints the number of faces and heap allocations of each detection.
+//   detections MTCNN_detector.txt IMAGE.ppm TIMES [THREADS]
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +16,7 @@ namespace {
 std::atomic<long> allocations{0};
 std::atomic<long> bytes{0};
 
-void* counted(std::size_t size, std::size_t alignment) {
+void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
     bytes += static_cast<long>(size);
     void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
@@ -26,10 +26,10 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -40,15 +40,15 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 int main(int count, char** arguments) {
-    if (count < 4) return std::fprintf(stderr, "detections MTCNN_detector.txt PICTURE.ppm TIMES [THREADS]\n"), 2;
+    if (count < 4) return std::fprintf(stderr, "detections MTCNN_detector.txt IMAGE.ppm TIMES [THREADS]\n"), 2;
     std::ifstream file(arguments[2], std::ios::binary);
     std::string kind;
-    int height = 0, width = 0, most = 0;
-    file >> kind >> width >> height >> most;
+    int height = 0, width = 0, maximum = 0;
+    file >> kind >> width >> height >> maximum;
     file.get();
     std::vector<char> pixels(std::size_t{3} * static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
     if (kind != "P6" || !file.read(pixels.data(), static_cast<std::streamsize>(pixels.size()))) {
-        return std::fprintf(stderr, "%s: expected a P6 picture\n", arguments[2]), 2;
+        return std::fprintf(stderr, "%s: expected a P6 image\n", arguments[2]), 2;
     }
     mtcnn::Image image;
     image.data = reinterpret_cast<const std::uint8_t*>(pixels.data());
@@ -56,7 +56,7 @@ int main(int count, char** arguments) {
     image.width = width;
     image.row_stride = std::ptrdiff_t{3} * width;
     image.pixel_stride = 3;
-    image.red_first = true;
+    image.is_rgb = true;
     mtcnn::Options options;
     if (count > 4) options.threads = std::atoi(arguments[4]);
     const mtcnn::Detector detector(mtcnn::read_model(arguments[1]), mtcnn::select_kernels());

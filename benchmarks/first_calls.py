@@ -1,10 +1,10 @@
-"""The first calls of a fresh process, two threads against one.
+"""Measure the first calls of a fresh process with two threads and with one.
 
 python benchmarks/first_calls.py [--processes 9] [--pause SECONDS]
 
-Processes with one thread and with two are started in turn (A B A B); each detects 50 times in the 512x512
-sample. Call number i of a kind is the fastest of its processes, so that a busy neighbour does not count as
-the detector's. --pause: of the process before each call, as in a service that is seldom asked.
+Processes with one and with two threads start alternately (A B A B). Each detects 50 times in the 512x512
+sample. The time of call i is the minimum over the processes with the same number of threads, which removes
+the effect of other programs. --pause: pause before each call, as in a service with few requests.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import sys
 CALLS = 50
 PROGRAM = """
 import sys, time
-begin = time.perf_counter()
+start = time.perf_counter()
 from mtcnn_cpp import Detector, sample_image
 image = sample_image()
 detector = Detector(threads=int(sys.argv[1]))
 detector.detect(image)
-print(time.perf_counter() - begin)
+print(time.perf_counter() - start)
 for _ in range(int(sys.argv[2])):
     time.sleep(float(sys.argv[3]))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     detector.detect(image)
-    print(time.perf_counter() - begin)
+    print(time.perf_counter() - start)
 """
 
 
-def calls(threads: int, pause: float) -> list[float]:
-    """Seconds from the import to the first box, then of each call."""
+def measure_calls(threads: int, pause: float) -> list[float]:
+    """Return the seconds from the import to the first box, then of each later call."""
     command = [sys.executable, "-c", PROGRAM, str(threads), str(CALLS), str(pause)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [float(line) for line in done.stdout.split()]
@@ -44,11 +44,11 @@ def main() -> None:
     )
     parser.add_argument("--processes", type=int, default=9)
     parser.add_argument("--pause", type=float, default=0)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     found: dict[int, list[list[float]]] = {1: [], 2: []}
-    for _ in range(chosen.processes):
+    for _ in range(arguments.processes):
         for threads in found:
-            found[threads].append(calls(threads, chosen.pause))
+            found[threads].append(measure_calls(threads, arguments.pause))
     best = {threads: [min(call) for call in zip(*runs, strict=True)] for threads, runs in found.items()}
     for threads, (first, *later) in best.items():
         print(
@@ -59,7 +59,8 @@ def main() -> None:
     ratio = statistics.median(one) / statistics.median(two)
     worst = statistics.median(one) / max(two)
     print(
-        f"two threads against one: median {ratio:.2f}x, worst call against one thread's median {worst:.2f}x"
+        f"two threads: {ratio:.2f}x as fast as one (medians); "
+        f"slowest call: {worst:.2f}x as fast as the median of one thread"
     )
 
 

@@ -1,10 +1,10 @@
-"""What the compiler made of the hot loops for 64-bit Arm, read from its assembly: no Arm processor is needed.
+"""Check the compiled hot loops for 64-bit Arm in the assembly. No Arm processor is needed.
 
 python benchmarks/hot_loops.py [--check] [--variant neon] [--compiler aarch64-linux-gnu-g++]
 
-For each tile of the convolutions: instructions for each fused multiply-add of a vector, vectors on the
-stack, and where llvm-mca is installed, multiply-adds a cycle on its models of some processors. --check fails
-where a loop got worse than it was with GCC 12.
+For each tile of the convolutions the table shows the instructions per fused multiply-add of a vector, the
+vectors on the stack and, if llvm-mca is installed, the multiply-adds per cycle on its models of some
+processors. --check fails if a loop is worse than with GCC 12.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = "-std=c++20 -O3 -DNDEBUG -fPIC -fvisibility=hidden -ffp-contract=off"  # of the build
+FLAGS = "-std=c++20 -O3 -DNDEBUG -fPIC -fvisibility=hidden -ffp-contract=off"  # flags of the build
 LANES = 4
 PROCESSORS = ("neoverse-n1", "neoverse-v1", "apple-m1")
-MOST_INSTRUCTIONS = 1.75  # for each multiply-add of a vector
-LEAST_A_CYCLE = {"neoverse-n1": 6.0, "neoverse-v1": 14.0}  # of PNet's loops
+MAX_INSTRUCTIONS = 1.75  # per multiply-add of a vector
+MIN_PER_CYCLE = {"neoverse-n1": 6.0, "neoverse-v1": 14.0}  # multiply-adds in the loops of PNet
 FMLA = re.compile(r"\tfmla\tv\d+\.4s")
 STACK = re.compile(r"\t(?:ldr|str|ldp|stp|ldur|stur)\t[qd]\d+.*\[sp")
 # planar_column<maps, vectors, kernel> and channel_tiles<vectors, pixels, kernel>, mangled
@@ -34,7 +34,7 @@ TILE = re.compile(r"(planar_column|channel_tiles)ILi(\d+)ELi(\d+)ELi(\d+)E")
 
 @dataclass(frozen=True)
 class Loop:
-    """The innermost loop of one tile: the lines from its label to the branch back to it."""
+    """The innermost loop of one tile: the lines from its label to the branch back to the label."""
 
     tile: str
     lines: list[str]
@@ -52,23 +52,23 @@ class Loop:
         return sum(bool(STACK.search(line)) for line in self.lines)
 
     @property
-    def full(self) -> bool:
-        """A tile of the usual size: others are for what is left at the end of a row."""
-        return self.tile in FULL
+    def is_full(self) -> bool:
+        """Whether the tile has full size; smaller tiles handle the end of a row."""
+        return self.tile in FULL_TILES
 
 
-FULL = {
+FULL_TILES = {
     "planar_column<8, 3, 3>": 216,
     "planar_column<10, 2, 3>": 180,
     "channel_tiles<2, 10, 3>": 60,
     "channel_tiles<3, 8, 3>": 72,
     "channel_tiles<4, 6, 3>": 72,
     "channel_tiles<4, 6, 2>": 48,
-}  # the networks' own tiles, and how many multiply-adds of a vector one turn of their loop has at least
+}  # minimum number of vector multiply-adds in one iteration of the loop of each full tile
 
 
-def assembly(compiler: str, variant: str) -> str:
-    """The variant's file as that compiler translates it."""
+def compile_assembly(compiler: str, variant: str) -> str:
+    """Return the assembly of a variant."""
     flags = shlex.split(FLAGS)
     if "clang" not in compiler:
         of_file = re.search(rf"set\(MTCNN_FLAGS_{variant} (.*)\)", (ROOT / "cmake" / "Isa.cmake").read_text())
@@ -82,7 +82,7 @@ def assembly(compiler: str, variant: str) -> str:
 
 
 def loops(text: str) -> Iterator[Loop]:
-    """The innermost loop with most multiply-adds of every tile."""
+    """Yield for each tile the innermost loop with the most multiply-adds."""
     for function in re.finditer(r"\n(\w+):[^\n]*\n(.*?)\n\t\.size\t\1", text, re.DOTALL):
         name = TILE.search(function[1])
         if not name:
@@ -106,7 +106,7 @@ def _bodies(function: str) -> Iterator[list[str]]:
             yield lines[begin + 1 : end + 1]
 
 
-def multiply_adds_a_cycle(mca: str, loop: Loop, processor: str) -> float:
+def multiply_adds_per_cycle(mca: str, loop: Loop, processor: str) -> float:
     """By llvm-mca, which knows pipes and latencies, but no cache."""
     turns = 100
     code = "\n".join(line for line in loop.lines if not line.startswith("\t."))
@@ -121,20 +121,20 @@ def multiply_adds_a_cycle(mca: str, loop: Loop, processor: str) -> float:
 
 
 def faults(loop: Loop, speeds: dict[str, float]) -> Iterator[str]:
-    if loop.multiply_adds < FULL[loop.tile]:
+    if loop.multiply_adds < FULL_TILES[loop.tile]:
         found = f"{loop.multiply_adds} multiply-adds in its loop"
-        yield f"{found}, expected {FULL[loop.tile]}: it is not unrolled"
+        yield f"{found}, expected {FULL_TILES[loop.tile]}: the loop is not unrolled"
         return
     if loop.on_stack:
         yield f"{loop.on_stack} vectors on the stack in its loop, expected none"
-    if loop.instructions > MOST_INSTRUCTIONS * loop.multiply_adds:
-        each = loop.instructions / loop.multiply_adds
-        yield f"{each:.2f} instructions a multiply-add, expected {MOST_INSTRUCTIONS} at most"
+    if loop.instructions > MAX_INSTRUCTIONS * loop.multiply_adds:
+        ratio = loop.instructions / loop.multiply_adds
+        yield f"{ratio:.2f} instructions per multiply-add, expected at most {MAX_INSTRUCTIONS}"
     if loop.tile.startswith("planar"):
-        for processor, least in LEAST_A_CYCLE.items():
+        for processor, least in MIN_PER_CYCLE.items():
             speed = speeds.get(processor, least)
             if speed < least:
-                yield f"{speed:.1f} multiply-adds a cycle on {processor}, expected {least:.0f} at least"
+                yield f"{speed:.1f} multiply-adds per cycle on {processor}, expected at least {least:.0f}"
 
 
 def main() -> int:
@@ -144,30 +144,30 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--variant", default="neon")
     parser.add_argument("--compiler", default="aarch64-linux-gnu-g++")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     mca = next((found for v in ("-19", "-20", "") if (found := shutil.which(f"llvm-mca{v}"))), None)
     if not mca:
-        print("no llvm-mca here: no multiply-adds a cycle")
+        print("llvm-mca is not installed: no multiply-adds per cycle")
     processors = PROCESSORS if mca else ()
     columns = "".join(f"{name:>13}" for name in processors)
-    print(f"{'tile':26}{'fmla':>6}{'instructions':>14}{'each':>7}{'on the stack':>14}{columns}")
-    bad: list[str] = []
-    missing = set(FULL)
-    for loop in loops(assembly(chosen.compiler, chosen.variant)):
-        if not loop.full:
+    print(f"{'tile':26}{'fmla':>6}{'instructions':>14}{'per fmla':>10}{'on stack':>10}{columns}")
+    problems: list[str] = []
+    missing = set(FULL_TILES)
+    for loop in loops(compile_assembly(arguments.compiler, arguments.variant)):
+        if not loop.is_full:
             continue
         missing.discard(loop.tile)
-        speeds = {name: multiply_adds_a_cycle(mca, loop, name) for name in processors} if mca else {}
+        speeds = {name: multiply_adds_per_cycle(mca, loop, name) for name in processors} if mca else {}
         print(
             f"{loop.tile:26}{loop.multiply_adds:6}{loop.instructions:14}"
-            f"{loop.instructions / max(loop.multiply_adds, 1):7.2f}{loop.on_stack:14}"
+            f"{loop.instructions / max(loop.multiply_adds, 1):10.2f}{loop.on_stack:10}"
             + "".join(f"{speed:13.1f}" for speed in speeds.values())
         )
-        bad += [f"{loop.tile}: {fault}" for fault in faults(loop, speeds)]
-    bad += [f"{tile}: not found in the assembly" for tile in sorted(missing)]
-    for line in bad:
+        problems += [f"{loop.tile}: {fault}" for fault in faults(loop, speeds)]
+    problems += [f"{tile}: not found in the assembly" for tile in sorted(missing)]
+    for line in problems:
         print(line, file=sys.stderr)
-    return 1 if bad and chosen.check else 0
+    return 1 if problems and arguments.check else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Milliseconds for `collage` (1280x720) and its enlargement to 1920x1080, for each variant, 1 and 2 threads.
+"""Measure detections in `collage` (1280x720 and enlarged to 1920x1080), each variant with 1 and 2 threads.
 
 python benchmarks/isa_threads.py [--runs 11] [--isa avx512,avx2,generic]
 """
@@ -9,8 +9,7 @@ import argparse
 from pathlib import Path
 
 from mtcnn_cpp import Model, read_image
-from mtcnn_cpp.bench.measure import isas, measure_picture
-from mtcnn_cpp.bench.pictures import covering
+from mtcnn_cpp.bench.measurements import covering, measure_image, supported_isas
 from mtcnn_cpp.reference.options import Options
 
 if __name__ == "__main__":
@@ -18,14 +17,14 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=11)
-    parser.add_argument("--isa", default=",".join(isas()))
-    chosen = parser.parse_args()
+    parser.add_argument("--isa", default=",".join(supported_isas()))
+    arguments = parser.parse_args()
     collage = read_image(Path(__file__).resolve().parents[1] / "tests" / "gold" / "collage.png")
-    print(f"{'picture':22}{'isa':9}{'threads':>8}{'ms':>10}{'CPU ms':>10}{'GFLOP/s':>9}{'of peak':>9}")
+    print(f"{'image':22}{'isa':9}{'threads':>8}{'ms':>10}{'CPU ms':>10}{'GFLOP/s':>9}{'of peak':>9}")
     for name, image in (("collage 1280x720", collage), ("collage 1920x1080", covering(collage, 1080, 1920))):
-        for isa in chosen.isa.split(","):
-            runs = 1 if isa == "generic" else chosen.runs  # seconds each
-            found = measure_picture(
+        for isa in arguments.isa.split(","):
+            runs = 1 if isa == "generic" else arguments.runs  # a run takes seconds
+            found = measure_image(
                 image, isa=[isa], threads=[1, 2], runs=runs, options=Options(), model=Model.default()
             )
             for row in found["rows"]:

@@ -1,7 +1,8 @@
-"""Memory of a job over very many pictures: `python benchmarks/job_memory.py [N]` (100,000).
+"""Memory use of a job with many images: `python benchmarks/job_memory.py [N]` (100,000).
 
-N small JPEG files with a face, in folders of 1,000 (links to 100 different ones), into a folder of parts
-and into one table; resident MB of the process along the way. Linux only.
+The job processes N small JPEG files with a face, in folders of 1,000 (links to 100 different files). It
+writes a folder of part files and then one table. The script prints the resident memory of the process during
+the job in MB. Linux only.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mtcnn_cpp import sample_image
-from mtcnn_cpp.bench.pictures import covering
+from mtcnn_cpp.bench.measurements import covering
 
-SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)  # of the time
+SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)  # of the run time
 
 
 def make_study(folder: Path, count: int) -> Path:
@@ -36,7 +37,7 @@ def make_study(folder: Path, count: int) -> Path:
 
 
 def resident(process: int) -> float | None:
-    """MB, None when it has ended."""
+    """Resident memory in MB, or None if the process has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -44,19 +45,20 @@ def resident(process: int) -> float | None:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), None)
 
 
-def watch(study: Path, output: Path) -> None:
+def measure(study: Path, output: Path) -> None:
     started = time.perf_counter()
     job = subprocess.Popen([sys.executable, "-m", "mtcnn_cpp", "detect", study, "-o", output, "-q"])
-    seen = []
+    samples = []
     while job.poll() is None:
         if (now := resident(job.pid)) is not None:
-            seen.append(now)
+            samples.append(now)
         time.sleep(0.05)
     if job.returncode:
-        raise SystemExit(f"the job ended with {job.returncode}")
-    marks = ", ".join(f"{seen[round(share * (len(seen) - 1))]:.1f}" for share in SHARES)
+        raise SystemExit(f"the job ended with exit code {job.returncode}")
+    values = ", ".join(f"{samples[round(share * (len(samples) - 1))]:.1f}" for share in SHARES)
     print(
-        f"{output.name}: {time.perf_counter() - started:.0f} s; MB at {SHARES}: {marks}; most {max(seen):.1f}"
+        f"{output.name}: {time.perf_counter() - started:.0f} s; MB at {SHARES}: {values}; "
+        f"maximum {max(samples):.1f}"
     )
 
 
@@ -64,9 +66,9 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as name:
         study = make_study(Path(name), count)
-        print(f"{count:,} pictures")
-        watch(study, Path(name) / "parts")
-        watch(study, Path(name) / "table.csv")
+        print(f"{count:,} images")
+        measure(study, Path(name) / "parts")
+        measure(study, Path(name) / "table.csv")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Frames a second of jobs, against a plain loop and against what the processor allows.
+"""Frames per second of jobs, compared with a plain loop and with an upper bound.
 
-    python benchmarks/jobs.py [--folder FOLDER] [--runs 3] [--pictures 1000]
+    python benchmarks/jobs.py [--folder FOLDER] [--runs 3] [--images 1000]
 
-1,000 JPEG files of 1280x720, a video of 640x480 and one of 1920x1080 (H.264, by PyAV) are written to the
-folder, where they are not there yet. Then, in turn: the command `mtcnn-cpp detect INPUT -o TABLE.csv`, its
-start included; the plain loop of OpenCV and `Detector`; and the bound, the processor's time of decoding and
-of detecting on one thread, divided by the CPUs.
+The inputs are 1,000 JPEG files of 1280x720, a video of 640x480 and a video of 1920x1080 (H.264, written with
+PyAV). Missing inputs are written to the folder. Three configurations run interleaved: the command
+`mtcnn-cpp detect INPUT -o TABLE.csv` with its start; a plain loop of OpenCV and `Detector`; and the bound:
+the CPU time of decoding and detection on one thread, divided by the number of CPUs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Any
 import cv2
 import numpy as np
 from mtcnn_cpp import Detector, read_image
-from mtcnn_cpp.bench.pictures import covering
-from mtcnn_cpp.cpus import usable_cpus
+from mtcnn_cpp._util.cpus import usable_cpus
+from mtcnn_cpp.bench.measurements import covering
 
 COLLAGE = Path(__file__).parents[1] / "tests" / "gold" / "collage.png"
 
@@ -34,7 +34,7 @@ def moved(image: np.ndarray, index: int) -> np.ndarray:
     return np.roll(image, 4 * index, axis=1)
 
 
-def make_pictures(folder: Path, count: int) -> Path:
+def make_images(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     image = read_image(COLLAGE)
     for index in range(count):
@@ -87,7 +87,7 @@ def cpu_seconds(frames: Iterable[np.ndarray], detector: Detector | None) -> floa
 
 
 def bound(path: Path) -> float:
-    """Seconds that a run takes at least: decoding and detecting, spread over all CPUs without loss."""
+    """Minimum seconds of a run: the CPU time of decoding and detection, divided by the number of CPUs."""
     cv2.setNumThreads(1)
     whole = cpu_seconds(decoded(path), Detector(threads=1))
     cv2.setNumThreads(-1)
@@ -105,14 +105,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mtcnn_cpp_jobs")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     options = parser.parse_args()
     inputs = {
-        f"{options.pictures:,} JPEGs 1280x720": make_pictures(options.folder / "pictures", options.pictures),
+        f"{options.images:,} JPEGs 1280x720": make_images(options.folder / "images", options.images),
         "video 640x480": make_video(options.folder / "small.mp4", 640, 480, 2000),
         "video 1920x1080": make_video(options.folder / "large.mp4", 1920, 1080, 1000),
     }
-    print(f"{usable_cpus()} CPUs, medians of {options.runs}; frames a second")
+    print(f"{usable_cpus()} CPUs, median of {options.runs} runs; frames per second")
     print(f"{'':24}{'job':>8}{'loop':>8}{'bound':>8}{'job/loop':>10}{'job/bound':>11}")
     for name, path in inputs.items():
         jobs, loops, bounds, count = [], [], [], 0

@@ -1,4 +1,4 @@
-"""Builds the core and `detections.cpp` into build/benchmarks and runs it; no Python in it."""
+"""Builds the core and `detections.cpp` into build/benchmarks, and runs this C++ program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUILD = ROOT / "build" / "benchmarks"
 
 
 def build() -> Path:
-    """The program; needs CMake and a C++20 compiler (`CXX`, or g++)."""
+    """Build the program; needs CMake and a C++20 compiler (`CXX`, or g++)."""
     _run("cmake", "-S", str(ROOT), "-B", str(BUILD), "-DCMAKE_BUILD_TYPE=Release")
     _run("cmake", "--build", str(BUILD), "--target", "mtcnn")
     program = BUILD / "detections"
@@ -25,16 +25,16 @@ def build() -> Path:
     return program
 
 
-def detections(
-    image: np.ndarray, times: int, *, threads: int = 1, isa: str = "", under: tuple[str, ...] = ()
+def run_detections(
+    image: np.ndarray, times: int, *, threads: int = 1, isa: str = "", wrapper: tuple[str, ...] = ()
 ) -> str:
-    """What the program prints for a BGR picture; `under`: a command to run it under."""
+    """Run the program on a BGR image, inside the command `wrapper` if given; return its output."""
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "picture.ppm"
+        file = Path(folder) / "image.ppm"
         height, width, _ = image.shape
         file.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + image[:, :, ::-1].tobytes())
         model = ROOT / "third_party" / "weights" / "MTCNN_detector.txt"
-        arguments = [*under, str(BUILD / "detections"), str(model), str(file), str(times), str(threads)]
+        arguments = [*wrapper, str(BUILD / "detections"), str(model), str(file), str(times), str(threads)]
         environment = os.environ | ({"MTCNN_CPP_ISA": isa} if isa else {})
         return _run(*arguments, environment=environment)
 

@@ -1,11 +1,12 @@
-# Every variant of the kernels is one file, and only that file gets the options of its instruction set. Which variants
-# a build has is decided by cpp/mtcnn/kernels/variants.inc; the file of another kind of processor compiles to nothing.
+# Every variant of the kernels is one file, and only this file gets the options of its instruction set.
+# cpp/mtcnn/kernels/variants.inc selects the variants of a build; the file of another kind of CPU is empty after
+# preprocessing.
 file(GLOB MTCNN_KERNEL_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cpp/mtcnn/kernels/kernels_*.cpp)
 
-# mtcnn_isa_flags(NAME PROCESSOR FLAG…): the options of kernels_NAME.cpp where it is compiled for that processor.
+# mtcnn_isa_flags(NAME PROCESSOR FLAG…): options of kernels_NAME.cpp when it is compiled for that CPU.
 function(mtcnn_isa_flags name processor)
   if(APPLE)
-    # One command may compile for two processors.
+    # One command may compile for two kinds of CPU.
     list(TRANSFORM ARGN PREPEND "SHELL:-Xarch_${processor} ")
   elseif(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(${processor}|AMD64|amd64)$")
     set(ARGN "")
@@ -13,7 +14,7 @@ function(mtcnn_isa_flags name processor)
   set(MTCNN_FLAGS_${name} ${ARGN} PARENT_SCOPE)
 endfunction()
 
-# What the options allow, the compiler may use, and kernels/allowed-inl.h asks the processor for.
+# The compiler may use everything that the options enable. kernels/features-inl.h requires it from the CPU.
 if(MSVC AND CMAKE_CXX_COMPILER_ID STREQUAL "MSVC")
   mtcnn_isa_flags(avx2 x86_64 /arch:AVX2)
   mtcnn_isa_flags(avx512 x86_64 /arch:AVX512)
@@ -22,7 +23,7 @@ if(MSVC AND CMAKE_CXX_COMPILER_ID STREQUAL "MSVC")
     "results, several times as slow. Visual Studio's clang-cl is as fast as elsewhere: set CMAKE_GENERATOR_TOOLSET=ClangCL "
     "in the environment, or pass -T ClangCL.")
 elseif(MSVC)
-  # clang-cl: its /arch names whole processors.
+  # The /arch option of clang-cl names complete CPU models.
   mtcnn_isa_flags(avx2 x86_64 /clang:-mavx2 /clang:-mfma)
   mtcnn_isa_flags(avx512 x86_64 /clang:-mavx512f /clang:-mavx2 /clang:-mfma)
 else()
@@ -31,12 +32,12 @@ else()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # GCC's own header leaves the registers of _mm512_undefined_ps uninitialised, on purpose, and warns of it.
+    # GCC's own header leaves the registers of _mm512_undefined_ps uninitialised on purpose, and GCC warns about it.
     list(APPEND MTCNN_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
   endif()
-  # GCC moves so many loads ahead that the sums of a tile no longer fit the registers, and copies sums between registers.
-  # benchmarks/hot_loops.py shows what comes out.
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64") # elsewhere the file is empty, and clang-tidy does not know them
+  # GCC moves so many loads forward that the sums of a tile exceed the registers, and it copies sums between registers.
+  # benchmarks/hot_loops.py checks the result.
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64") # on other CPUs the file is empty, and clang-tidy does not know these options
     set(MTCNN_FLAGS_neon -fno-schedule-insns -fira-algorithm=priority)
   endif()
 endif()

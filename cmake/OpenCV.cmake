@@ -1,7 +1,7 @@
-# OpenCV's core (and imgproc where it is): by its CMake package, or, where only the headers and libraries of these two
-# modules are installed (libopencv-core-dev without libopencv-dev), by looking for them.
+# Finds OpenCV's core module, and imgproc if it is installed: by the CMake package of OpenCV, or by a search if only
+# headers and libraries of these modules are installed (libopencv-core-dev without libopencv-dev).
 
-# Makes the target mtcnn_opencv and sets MTCNN_OPENCV_VERSION; stops with a message where OpenCV is missing or too old.
+# Defines the target mtcnn_opencv and sets MTCNN_OPENCV_VERSION. Fails with a message if OpenCV is missing or too old.
 function(mtcnn_find_opencv)
   if(NOT OpenCV_FOUND)
     find_package(OpenCV QUIET COMPONENTS core OPTIONAL_COMPONENTS imgproc)

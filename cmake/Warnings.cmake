@@ -1,4 +1,5 @@
-# Warnings of our own code; errors for those who work on it, so that a user's newer compiler does not stop the build.
+# Warnings for the code of this project. They are errors for developers only, so that a newer compiler does not stop a
+# user's build.
 option(MTCNN_CPP_WERROR "Take warnings as errors" OFF)
 
 function(mtcnn_warnings target)

@@ -22,6 +22,7 @@ language = "en"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "site_parts.reference",
     "site_parts.commands",
@@ -43,6 +44,9 @@ autodoc_default_options = {
     "int, tuple, Mapping, Sequence, Protocol, Generic, Enum",
     "member-order": "bysource",
 }
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes of a class in its own description
+napoleon_use_rtype = False
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 autodoc_type_aliases = {  # by their names, which have entries, and not by what they stand for

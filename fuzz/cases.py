@@ -1,7 +1,7 @@
 """Changed results and folders of cases for the conformance test. An input is a JSON list of changes.
 
-What is graded exact is compared again by code of its own: no result that differs, or lacks something, is
-exact; no folder is graded whose cases were changed; results that are right are exact.
+Separate code compares the results again. A result is graded exact if and only if it is complete and equal. A
+folder with a changed case is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mtcnn_cpp.conformance import Grade, grade, load_cases, results_in, write_cases
-from mtcnn_cpp.conformance.cases import Case, describe
-from mtcnn_cpp.conformance.files import to_json
+from mtcnn_cpp.ports.conformance import Grade, grade, load_cases, write_cases
+from mtcnn_cpp.ports.conformance.cases import Case, to_dict
+from mtcnn_cpp.ports.conformance.files import to_json
 from mtcnn_cpp.trace import Trace
 from mutate import changed_json, damaged
 
@@ -30,7 +30,7 @@ CASES = ("index json", "twice", "unknown", "damage", "json", "copy", "values", "
 
 
 def make(seed: str) -> bytes:
-    """One to three changes; none in one of 20."""
+    """Return one to three changes, or none with a probability of 5 %."""
     rng = random.Random(seed)
     changes = []
     for _ in range(0 if rng.random() < 0.05 else rng.choice([1, 1, 1, 2, 3])):
@@ -43,7 +43,7 @@ def make(seed: str) -> bytes:
 
 @cache
 def honest() -> Path:
-    """A folder with some cases, and the right results of them."""
+    """Create a folder with some cases and their correct results."""
     folder = Path(tempfile.mkdtemp(prefix="mtcnn-cpp-fuzz-"))
     atexit.register(shutil.rmtree, folder)
     write_cases(folder / "all")
@@ -63,14 +63,14 @@ def honest() -> Path:
 
 
 def expected(folder: Path, name: str) -> dict[str, Any]:
-    """Every tensor of a case but the faces, which a result states by itself."""
+    """Return every tensor of a case except the faces, which a result contains in its JSON file."""
     with np.load(folder / "cases" / name / "expected.npz") as file:
         names = [key for key in file.files if key not in ("manifest", "picture")]
         return {key: file[key] for key in names if not key.startswith("final/")}
 
 
 def read(path: Path) -> None:
-    """Grade, and look whether the grades are true. ValueError where the cases are refused."""
+    """Grade the results, and check the grades. Raises ValueError if the cases are refused."""
     folder = Path(f"{path}.d")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(honest(), folder)
@@ -81,27 +81,27 @@ def read(path: Path) -> None:
         )
     same = cases_unchanged(folder)
     try:
-        card = grade(load_cases(folder / "cases"), results_in(folder / "results"))
+        card = grade(load_cases(folder / "cases"), folder / "results")
     except (ValueError, FileNotFoundError):
-        assert not same, f"{path}: cases that were not changed are refused"
+        assert not same, f"{path}: unchanged cases are refused"
         raise
-    assert same, f"{path}: cases that were changed were graded"
+    assert same, f"{path}: changed cases were graded"
     for case in card.cases:
         right = is_right(folder, case.case)
         assert (case.grade is Grade.EXACT) == right, (
-            f"{path}: {case.case}: {case.grade.label}, right: {right}"
+            f"{path}: {case.case}: {case.grade.label}, correct: {right}"
         )
     assert card.grade is not Grade.EXACT, f"{path}: exact with {len(NAMES)} cases"
 
 
 def change_arrays(folder: Path, what: str, name: str, rng: random.Random) -> None:
-    """Other arrays in a result's NPZ."""
+    """Change the arrays in the NPZ file of a result."""
     path = folder / "results" / f"{name}.npz"
     try:
         with np.load(path) as file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, KeyError):
-        return  # an earlier change
+        return  # damaged by an earlier change
     if not arrays:
         return
     one, other = rng.choice(list(arrays)), rng.choice(list(arrays))
@@ -141,7 +141,7 @@ def noise(array: Any, rng: random.Random) -> Any:
 
 
 def change_texts(folder: Path, what: str, name: str, rng: random.Random) -> None:
-    """Another JSON file of a result."""
+    """Change the JSON file of a result."""
     path = folder / "results" / f"{name}.json"
     if not path.exists():
         return
@@ -172,7 +172,7 @@ def change_fields(folder: Path, path: Path, what: str, name: str) -> None:
         found.pop("landmarks", None)
     elif what == "reverse":
         found |= {key: value[::-1] for key, value in found.items() if isinstance(value, list)}
-    else:  # hashes in the place of the arrays
+    else:  # replaces the arrays by hashes
         arrays = expected(folder, name) if cases_unchanged(folder) else {}
         found["layers"] = {key: hashlib.sha256(array.tobytes()).hexdigest() for key, array in arrays.items()}
         if what == "wrong hash":
@@ -182,7 +182,7 @@ def change_fields(folder: Path, path: Path, what: str, name: str) -> None:
 
 
 def change_cases(folder: Path, what: str, name: str, rng: random.Random) -> None:
-    """Another index, or other files of a case."""
+    """Change the index, or the files of a case."""
     index, place = folder / "cases" / "conformance.json", folder / "cases" / name
     kind = rng.choice(["picture.ppm", "case.json", "expected.npz", "../cases.txt"])
     if what == "index json":
@@ -206,7 +206,7 @@ def change_cases(folder: Path, what: str, name: str, rng: random.Random) -> None
 
 
 def change_values(place: Path, name: str, rng: random.Random) -> None:
-    """Other values of one tensor, in all files of the case that state them."""
+    """Change the values of one tensor, in all files of the case that contain them."""
     with Trace.load(honest() / "cases" / name / "expected.npz") as trace:
         names = [key for key in trace.names if trace[key].size]
         if not names:  # an image without levels
@@ -214,11 +214,11 @@ def change_values(place: Path, name: str, rng: random.Random) -> None:
         one = rng.choice(names)
         changed = trace.replace({one: noise(trace[one], rng)})
         changed.save(place / "expected.npz")
-        (place / "case.json").write_bytes(to_json(describe(Case(name, changed))))
+        (place / "case.json").write_bytes(to_json(to_dict(Case(name, changed))))
 
 
 def cases_unchanged(folder: Path) -> bool:
-    """Whether the index lists some of the cases once, and their files hold what they held."""
+    """Return whether the index lists each case at most once, and the files of these are unchanged."""
     try:
         index, honest_index = (
             json.loads((where / "cases" / "conformance.json").read_bytes()) for where in (folder, honest())
@@ -245,7 +245,7 @@ def row_of(folder: Path, name: str) -> list[str]:
 
 
 def same_file(folder: Path, name: str) -> bool:
-    """Whether a file of a case holds the same; of JSON, the same values."""
+    """Return whether a file of a case has the same bytes, or as JSON the same values."""
     data, other = ((where / "cases" / name).read_bytes() for where in (folder, honest()))
     if data == other or not name.endswith(".json"):
         return data == other
@@ -253,7 +253,7 @@ def same_file(folder: Path, name: str) -> bool:
 
 
 def is_right(folder: Path, name: str) -> bool:
-    """Whether a result is complete, and equal in every bit."""
+    """Return whether a result is complete and equal in every bit."""
     wanted = expected(honest(), name)
     case = json.loads((honest() / "cases" / name / "case.json").read_text())
     try:
@@ -268,7 +268,7 @@ def is_right(folder: Path, name: str) -> bool:
             and len(found[key]) == len(case[key])
             for key, shape in (("boxes", (-1, 4)), ("scores", (-1,)), ("landmarks", (-1, 5, 2)))
         )
-    except Exception:  # whatever else it is
+    except Exception:  # a damaged file can raise any exception
         return False
     if not faces or found.get("error") or set(arrays) | set(hashes) != set(wanted):
         return False

@@ -1,5 +1,8 @@
-"""Damaged traces and arrays through every command that reads them: exit code 2 with the file's name, or a
-result; never a traceback, whose exit code 1 would mean that something differs."""
+"""Run every command that reads traces and arrays on damaged files.
+
+A command must print a result, or end with exit code 2 and the name of the file. A traceback is a finding: its
+exit code 1 means a difference.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ EXPLAIN = ("--at", "0,0,0")
 
 
 def seeds() -> list[bytes]:
-    """A small detection as a trace, with values and without, and as plain arrays."""
+    """Return a small detection as traces with and without values, and as plain arrays."""
     image = sample_image()[52:212, 136:312][::4, ::4].copy()
     detector = Detector(min_face=30, thresholds=(0.5, 0.3, 0.1))
     traces = [detector.trace(image, capture=capture) for capture in ("full", "hash", "stats")]
@@ -40,8 +43,10 @@ def _gold() -> Path:
 
 
 def read(path: Path) -> None:
-    """Run all commands. ValueError, with the path, where each of them refuses the file; AssertionError for
-    what no command may do."""
+    """Run all commands.
+
+    Raises ValueError with the path if every command refuses the file, and AssertionError for a finding.
+    """
     gold = _gold()
     commands: list[tuple[object, ...]] = [
         ("diff", gold, path),
@@ -54,9 +59,9 @@ def read(path: Path) -> None:
         ("explain", gold, path, NAME, *EXPLAIN),
     ]
     codes = set()
-    for words in commands:
-        done = CliRunner().invoke(app, list(map(str, words)))
-        shown = f"{path}: {words[0]}: {done.output[-500:]!r}"
+    for arguments in commands:
+        done = CliRunner().invoke(app, list(map(str, arguments)))
+        shown = f"{path}: {arguments[0]}: {done.output[-500:]!r}"
         assert done.exit_code in (0, 1, 2), shown
         assert "Traceback" not in done.output, shown
         assert all(sign.isprintable() or sign == "\n" for sign in done.output), shown

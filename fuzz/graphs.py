@@ -1,4 +1,4 @@
-"""Damage inside an ONNX graph: fields of the message changed, the message itself whole."""
+"""Change the fields of an ONNX graph. The result is a valid protobuf message."""
 
 from __future__ import annotations
 

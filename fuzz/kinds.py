@@ -1,4 +1,4 @@
-"""The kinds of files: how inputs of each are made from its seeds, and what reads them."""
+"""The kinds of files: generate inputs of each kind from its seeds, and read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seeds_of(kind: str) -> list[bytes]:
 
 
 def make_input(kind: str, seed: int, number: int) -> bytes:
-    """Input `number` of a run: the same bytes whenever kind, seed and number are the same."""
+    """Return input `number` of a run. The same kind, seed and number give the same bytes."""
     if kind == "cases":
         return cases.make(f"{seed} {number}")
     rng = random.Random(f"{kind} {seed} {number}")
@@ -36,7 +36,7 @@ def make_input(kind: str, seed: int, number: int) -> bytes:
 
 
 def changed_inside(kind: str, data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """Changed where the format has fields."""
+    """Change fields of the format."""
     if kind in ("trace", "npz", "commands") or (kind == "pt" and data.startswith(b"PK")):
         return changed_archive(data, seeds, rng)
     if kind == "manifest":
@@ -55,7 +55,7 @@ def changed_inside(kind: str, data: bytes, seeds: Sequence[bytes], rng: random.R
 
 
 def read(kind: str, path: Path) -> None:
-    """Read the file with all that its kind has readers for."""
+    """Read the file with every reader of its kind."""
     if kind == "trace":
         read_trace(path)
     elif kind == "manifest":
@@ -66,13 +66,13 @@ def read(kind: str, path: Path) -> None:
         cases.read(path)
     else:
         if kind == "dat":
-            compare_twins(path)
+            compare_implementations(path)
         read_network(path)
 
 
 def read_trace(path: Path) -> None:
-    from mtcnn_cpp.cli.inspect import inspect
-    from mtcnn_cpp.cli.reports import Format
+    from mtcnn_cpp.cli.options import OutputFormat
+    from mtcnn_cpp.cli.traces import inspect
     from mtcnn_cpp.trace import Trace
     from typer import Exit
 
@@ -80,38 +80,37 @@ def read_trace(path: Path) -> None:
     if trace.manifest.capture == "full":
         for name in trace:
             trace[name]
-        if trace.manifest.picture is not None:
-            trace.picture  # noqa: B018
+        if trace.manifest.image is not None:
+            trace.image  # noqa: B018
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), contextlib.suppress(Exit):
-        inspect(path, None, None, Format.table)
-        inspect(path, None, None, Format.json)
-        inspect(path, next(iter(trace), None), None, Format.table)
+        inspect(path, None, None, OutputFormat.table)
+        inspect(path, None, None, OutputFormat.json)
+        inspect(path, next(iter(trace), None), None, OutputFormat.table)
     assert "\x1b" not in said.getvalue(), f"{path}: an escape character was printed"
 
 
 def read_manifest(path: Path) -> None:
-    from mtcnn_cpp.trace.file.manifest import Manifest
+    from mtcnn_cpp.trace.manifest import Manifest
 
     Manifest.from_array(np.frombuffer(path.read_bytes(), np.uint8), str(path))
 
 
 def read_network(path: Path) -> None:
-    from mtcnn_cpp.formats.assemble import assemble
-    from mtcnn_cpp.formats.read import read_found
+    from mtcnn_cpp.formats.importer import assemble, read_found
 
     for stage, network in read_found(path).items():
         assemble(network, stage)
 
 
-def compare_twins(path: Path) -> None:
-    """The reference and the core read the same bytes, or refuse them with the same words."""
-    from mtcnn_cpp._core import rooms
+def compare_implementations(path: Path) -> None:
+    """Check that the reference and the core read the same network, or raise errors with the same message."""
+    from mtcnn_cpp._core import _testing as core
     from mtcnn_cpp.reference.dat import read_network, write_network
 
     data = path.read_bytes()
     answers = []
-    for reader, writer in ((read_network, write_network), (rooms.read_network, rooms.write_network)):
+    for reader, writer in ((read_network, write_network), (core.read_network, core.write_network)):
         try:
             answers.append(bytes(writer(reader(data, str(path)))))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Damage: of bytes anywhere, and of what lies inside a format (entries, fields, instructions)."""
+"""Damage files: change any bytes, or the entries, fields and instructions of a format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VALUES: list[Any] = [
 
 
 def damaged(data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """Some bytes changed, put in, taken out, said twice; a number replaced; cut off; another file's piece."""
+    """Change, insert, remove or repeat bytes, replace a number, cut the end, or copy from another file."""
     result = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 4, 8])):
         size = len(result)
@@ -74,7 +74,7 @@ def damaged(data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
 
 
 def changed_json(data: bytes, rng: random.Random) -> bytes:
-    """A value anywhere in it replaced, left out, or put in once more."""
+    """Replace, remove or repeat values in JSON."""
     try:
         whole = json.loads(data)
     except (ValueError, RecursionError):
@@ -98,13 +98,13 @@ def changed_json(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed_pickle(data: bytes, rng: random.Random) -> bytes:
-    """Instructions left out, said twice, exchanged, or put in from another place of the pickle."""
+    """Remove, repeat, exchange or copy instructions of a pickle, or change their codes."""
     begin = max(data.find(b"\x80"), 0)
     places = []
     try:
         for _, _, place in pickletools.genops(data[begin:]):
             places.append(begin + (place or 0))
-    except Exception:  # as far as it goes: joblib's arrays lie between the instructions
+    except Exception:  # joblib's arrays follow these instructions
         pass
     if len(places) < 3:
         return data
@@ -129,7 +129,7 @@ def changed_pickle(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed_header(data: bytes, rng: random.Random) -> bytes:
-    """The text at the beginning of a .npy: a number, word or sign of it replaced; its length kept right."""
+    """Replace a number, a word or a character in the header of a `.npy` file, and correct its length."""
     if not data.startswith(b"\x93NUMPY\x01\x00") or len(data) < 12:
         return data
     (length,) = struct.unpack("<H", data[8:10])
@@ -146,8 +146,8 @@ def changed_header(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed_archive(data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """An entry's content changed and its checksum made right; or an entry left out, renamed, said twice; or
-    a field of the directory replaced."""
+    """Change the content of an entry and correct its checksum; remove, rename or replace an entry; or replace
+    a field of the directory."""
     if rng.random() < 0.25:
         places = [one.start() for one in re.finditer(b"PK\x01\x02|PK\x03\x04|PK\x05\x06", data)]
         at = rng.choice(places) + rng.randrange(4, 46)

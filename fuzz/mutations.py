@@ -1,7 +1,7 @@
-"""Right graphs in several styles, and mutations of them: operators, attributes, numbers, outputs.
+"""Mutations of correct graphs: operators, attributes, numbers, outputs.
 
-Most mutations change what a graph computes: for every input, for one value, for one batch or for one size.
-Some change nothing. `verdicts` runs the graphs to tell which.
+Most mutations change the outputs of a graph: for every input, for one value, for one batch or for one size.
+Some change nothing. `verdicts` runs the graphs to distinguish them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ FLOAT, HALF, DOUBLE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE
 
 
 class Edit:
-    """A copy of a graph that is changed at one edge: `x`, the tensor on it. `add` makes a node of it or of
-    others; `close` puts a tensor in the place of `x`. `shape`: of x; a text or 0 for a size that is open.
-    `values`: what x holds for some flat images."""
+    """A copy of a graph that is changed at the tensor `x`.
+
+    `add` adds a node, and `close` replaces `x` by a tensor. `shape` is the shape of x; a size that is not
+    fixed is a string or 0. `values` are values of x for uniform images.
+    """
 
     def __init__(
         self, model: Any, shapes: dict[str, list[Any]], values: dict[str, np.ndarray], random: Random
@@ -70,7 +72,7 @@ class Edit:
         return values.astype(np.float32).reshape(shape)
 
     def size(self, axis: int) -> str:
-        """The size of x along an axis, as a tensor of no axes."""
+        """Add the size of x along an axis, as a scalar tensor."""
         return self.add("Gather", self.add("Shape", self.x), np.int64(axis))
 
     def close(self, name: str) -> Any:
@@ -95,7 +97,7 @@ def magnitude(e: Edit, low: float = -3, high: float = 1) -> np.float32:
 
 
 def bump(e: Edit) -> str:
-    """Another value where x is near one value: one that it has for a flat image, or any."""
+    """Change the value of x near one value: one that it has for a uniform image, or a random one."""
     chosen = (
         e.values.ravel()[int(e.random.integers(e.values.size))] if e.random.random() < 0.8 else magnitude(e)
     )
@@ -106,7 +108,7 @@ def bump(e: Edit) -> str:
 
 
 def hinge(e: Edit) -> str:
-    """Another slope beyond a value, which may be far out."""
+    """Change the slope above a value, which can be large."""
     beyond = e.add("Relu", e.add("Sub", e.x, magnitude(e, -2, 4)))
     return e.add("Add", e.x, e.add("Mul", beyond, magnitude(e)))
 
@@ -120,7 +122,7 @@ def limit(e: Edit) -> str:
 
 
 def lose_digits(e: Edit) -> str:
-    """Nothing in exact arithmetic."""
+    """Add operators that change nothing in exact arithmetic."""
     large = np.float32(10 ** e.random.uniform(1, 35))
     match int(e.random.integers(4)):
         case 0:
@@ -135,7 +137,7 @@ def lose_digits(e: Edit) -> str:
 
 
 def scale(e: Edit) -> str:
-    """A factor or an offset near the one that changes nothing."""
+    """Multiply by a factor near 1, or add an offset near 0."""
     little = np.float32(e.random.choice([0, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3]) * e.random.choice([-1, 1]))
     operator = str(e.random.choice(["Mul", "Div", "Add", "Sub"]))
     value = np.float32(1) + little if operator in ("Mul", "Div") else little
@@ -187,7 +189,7 @@ def quantise(e: Edit) -> str:
 
 
 def dropout(e: Edit) -> str:
-    """Training mode: on, off, or on above a size."""
+    """Add a Dropout with training mode on, off, or on above a size."""
     ratio = np.float32(e.random.choice([0, 1e-4, 0.5, 0.9]))
     if e.random.random() < 0.5:
         return e.add("Dropout", e.x, ratio, np.array(bool(e.random.integers(2))))
@@ -205,7 +207,7 @@ def normalise_batch(e: Edit) -> str:
 
 
 def mix_batch(e: Edit) -> str:
-    """Every item has something of the others; with one item nothing changes."""
+    """Mix the items of a batch; a batch of one item does not change."""
     match int(e.random.integers(5)):
         case 0:
             mean = e.add("ReduceMean", e.x, axes=[0], keepdims=1)
@@ -223,7 +225,7 @@ def mix_batch(e: Edit) -> str:
 
 
 def by_size(e: Edit) -> str:
-    """Another value where an axis is larger than something."""
+    """Change the value if an axis is larger than a limit."""
     axis = int(e.random.integers(e.rank))
     large = e.add("Greater", e.size(axis), np.int64(e.random.choice([1, 3, 6, 30, 60, 100, 200])))
     match int(e.random.integers(3)):
@@ -240,7 +242,7 @@ def by_size(e: Edit) -> str:
 
 
 def reshape(e: Edit) -> str:
-    """Shapes that keep the batch, and shapes that do not."""
+    """Reshape, with or without a change of the batch."""
     known = [one if isinstance(one, int) and one > 0 else None for one in e.shape]
     rest = int(np.prod([one for one in known[1:] if one]))
     targets: list[list[int]] = [
@@ -309,7 +311,7 @@ def pool(e: Edit) -> str:
 
 
 def add_constant_map(e: Edit) -> str:
-    """A constant that lies along the last axis."""
+    """Add a constant that varies along the last axis."""
     width = int(e.random.choice([1, 3, 6, 10, 16, 24, 28, 32, 48]))
     values = np.zeros(width, np.float32)
     values[0] = magnitude(e)
@@ -332,7 +334,7 @@ OPERATORS: dict[str, Mutation] = {
         *(turn, pad, cut, gather, pool, add_constant_map, concat),
     )
 }
-# What the reader takes, or took, in more places is planted more often: there a wrong verdict could hide.
+# Operators that the reader supports in several places occur more often: they can cause false verdicts.
 LIKELY = [
     *OPERATORS,
     *("bump", "scale", "lose_digits", "dropout", "mix_batch", "by_size", "reshape", "cast") * 2,
@@ -340,7 +342,7 @@ LIKELY = [
 
 
 def change_number(model: Any, random: Random) -> str:
-    """One number of a constant by 1 ulp, or all by a factor near 1, or two exchanged."""
+    """Change one number of a constant by 1 ulp, multiply all by a factor near 1, or exchange two."""
     tensors = [one for one in model.graph.initializer if one.data_type == FLOAT and np.prod(one.dims) > 0]
     tensor = tensors[int(random.integers(len(tensors)))]
     values = numpy_helper.to_array(tensor).copy()
@@ -438,7 +440,7 @@ def change_outputs(model: Any, random: Random) -> str:
 
 
 def change_file(model: Any, random: Random) -> str:
-    """The version of the operators, an operator of the file's own, a size that the input states."""
+    """Change the version of the operators, define an operator, or change a size of the input."""
     kind = str(random.choice(["version", "function", "input", "domain"]))
     if kind == "version":
         model.opset_import[0].version = int(random.choice([6, 7, 9, 11, 12, 13, 18, 20]))

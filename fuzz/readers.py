@@ -1,9 +1,9 @@
-"""Damaged files for one reader, each read in a process that may die.
+"""Read damaged files of one kind in a separate process, which may crash.
 
     python fuzz/readers.py KIND --executions N --seed S [--keep FOLDER]
 
-Counts what was accepted and refused, and the findings: signals, hangs, memory, unnamed exceptions. Each
-finding's input is kept. Exit code 1 where there is one. The same seed gives the same inputs.
+Counts accepted and refused inputs, and findings: signals, hangs, memory, unnamed exceptions. The input of
+each finding is kept. The exit code is 1 if there is a finding. The same seed gives the same inputs.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 import kinds
 
 LONGEST = 10  # seconds for one file
-STARTING = 120  # seconds until the first answer
+STARTING = 120  # seconds until the first result
 FINDINGS = ("signal", "hang", "memory", "unnamed")
 
 
 class Run:
-    """One run: starts workers, one after the other, and counts."""
+    """Starts one worker after the other, and counts results."""
 
     def __init__(self, kind: str, seed: int, executions: int, keep: Path) -> None:
         self.kind, self.seed, self.executions, self.keep = kind, seed, executions, keep
@@ -42,13 +42,13 @@ class Run:
         path.write_bytes(kinds.make_input(self.kind, self.seed, number))
         print(f"{what}: {path}: {message}", flush=True)
 
-    def go(self) -> None:
+    def run_workers(self) -> None:
         while self.next < self.executions:
             first = self.next
             command = [sys.executable, Path(__file__).with_name("worker.py"), self.kind]
             command += map(str, (self.seed, first, self.executions))  # type: ignore[arg-type]
             with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
-                self.listen(worker)
+                self.read_results(worker)
                 if self.next >= self.executions:
                     return
                 code = worker.wait()
@@ -56,12 +56,12 @@ class Run:
                 raise SystemExit(f"the worker ended with {code} before its first file")
             self.count(self.next, "signal" if code != -9 else "hang", f"the worker ended with {code}")
 
-    def listen(self, worker: subprocess.Popen[bytes]) -> None:
-        """Count the worker's answers until it has no more, or none comes in time: then it is ended."""
+    def read_results(self, worker: subprocess.Popen[bytes]) -> None:
+        """Count the results of a worker until its end. End it if it exceeds the time limit."""
         assert worker.stdout is not None
-        patience, rest = STARTING, b""
-        while select.select([worker.stdout], [], [], patience)[0]:
-            patience = LONGEST
+        timeout, rest = STARTING, b""
+        while select.select([worker.stdout], [], [], timeout)[0]:
+            timeout = LONGEST
             piece = worker.stdout.read1(1 << 16)  # type: ignore[attr-defined]
             if not piece:
                 return
@@ -74,7 +74,7 @@ class Run:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Damaged files for one reader.")
+    parser = argparse.ArgumentParser(description="Read damaged files of one kind.")
     parser.add_argument("kind", choices=kinds.SEEDS)
     parser.add_argument("--executions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
@@ -82,10 +82,10 @@ def main() -> int:
     options = parser.parse_args()
     begin = time.monotonic()
     run = Run(options.kind, options.seed, options.executions, options.keep / options.kind)
-    run.go()
+    run.run_workers()
     seconds = time.monotonic() - begin
-    words = ", ".join(f"{run.counts[what]} {what}" for what in ("accepted", "refused", *FINDINGS))
-    print(f"{options.kind}: {sum(run.counts.values())} executions in {seconds:.1f} s: {words}")
+    counts = ", ".join(f"{run.counts[what]} {what}" for what in ("accepted", "refused", *FINDINGS))
+    print(f"{options.kind}: {sum(run.counts.values())} executions in {seconds:.1f} s: {counts}")
     return int(any(run.counts[what] for what in FINDINGS))
 
 

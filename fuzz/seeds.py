@@ -1,4 +1,4 @@
-"""Honest files, small ones, that the fuzzers start from: made by the package's own writers, never stored."""
+"""Small valid files, the seeds of the fuzzers. The package's writers generate them; none is stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from mtcnn_cpp import Model
-from mtcnn_cpp.formats.facenet import to_state_dict
+from mtcnn_cpp.formats.state_dict import to_state_dict
 from mtcnn_cpp.model import network_arrays
 from mtcnn_cpp.reference.dat import write_network
 from mtcnn_cpp.reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
@@ -21,7 +21,7 @@ PNET = Model.default().pnet
 
 
 def tiny_network() -> Network:
-    """One layer of each kind, some bytes each."""
+    """Return a network with one small layer of each kind."""
     ones = np.ones
     return Network(
         (
@@ -42,7 +42,7 @@ def trace() -> list[bytes]:
     values = {"pnet/level00/heat_map": np.ones((2, 3), np.float32), "pnet/nms_keep": np.zeros(0, np.int32)}
     picture = np.arange(108, dtype=np.uint8).reshape(6, 6, 3)
     return [
-        of_file(Trace.from_arrays(values, picture=picture, capture=capture).save, "a.npz")
+        of_file(Trace.from_arrays(values, image=picture, capture=capture).save, "a.npz")
         for capture in ("full", "stats", "hash", "names")
     ]
 
@@ -56,10 +56,10 @@ def manifest() -> list[bytes]:
 
 
 def npz() -> list[bytes]:
-    ours, theirs = io.BytesIO(), io.BytesIO()
-    np.savez_compressed(ours, **network_arrays(PNET, "pnet"))  # type: ignore[arg-type]
-    np.savez(theirs, **to_state_dict(PNET, "pnet"))  # type: ignore[arg-type]
-    return [ours.getvalue(), theirs.getvalue()]
+    model_arrays, state_dict = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(model_arrays, **network_arrays(PNET, "pnet"))  # type: ignore[arg-type]
+    np.savez(state_dict, **to_state_dict(PNET, "pnet"))  # type: ignore[arg-type]
+    return [model_arrays.getvalue(), state_dict.getvalue()]
 
 
 def npy() -> list[bytes]:
@@ -142,7 +142,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the seeds of fuzz_dat into a folder: a byte that chooses the purpose, then the file."""
+    """Write the seeds of fuzz_dat into a folder. The first byte selects the purpose; the file follows."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args(arguments).folder

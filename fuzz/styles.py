@@ -1,4 +1,4 @@
-"""OpenFace's networks as graphs in the styles that tools write: where mutations begin."""
+"""OpenFace's networks as graphs in the styles of several tools, to which mutations are applied."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def every_layer(stage: str) -> Any:
     return onnx_model(getattr(Model.default(), stage), STAGES[stage].side, stage, all_layers=True)
 
 
-def hold(model: Any, name: str, values: Any) -> str:
+def add_constant(model: Any, name: str, values: Any) -> str:
     model.graph.initializer.append(numpy_helper.from_array(np.array(values, order="C"), name))
     return name
 
@@ -31,7 +31,7 @@ def array(model: Any, name: str) -> np.ndarray:
 
 
 def rewritten(model: Any, operator: str, write: Callable[[Any], list[tuple[str, list[str], str]]]) -> Any:
-    """Each node of that operator replaced by several: operator, inputs, output."""
+    """Replace each node of an operator by several nodes: operator, inputs, output."""
     nodes = []
     for node in model.graph.node:
         if node.op_type != operator:
@@ -44,7 +44,7 @@ def rewritten(model: Any, operator: str, write: Callable[[Any], list[tuple[str, 
 
 
 def prelu_of_relus(stage: str) -> Any:
-    """relu(v) - slope * relu(-v)."""
+    """Write a PReLU as relu(v) - slope * relu(-v)."""
 
     def write(node: Any) -> list[tuple[str, list[str], str]]:
         (v, slopes), (out,) = node.input, node.output
@@ -60,9 +60,9 @@ def prelu_of_relus(stage: str) -> Any:
 
 
 def prelu_of_abs(stage: str) -> Any:
-    """relu(v) + slope * (v - |v|) / 2."""
+    """Write a PReLU as relu(v) + slope * (v - |v|) / 2."""
     model = plain(stage)
-    half = hold(model, "half", np.float32(0.5))
+    half = add_constant(model, "half", np.float32(0.5))
 
     def write(node: Any) -> list[tuple[str, list[str], str]]:
         (v, slopes), (out,) = node.input, node.output
@@ -79,10 +79,10 @@ def prelu_of_abs(stage: str) -> Any:
 
 
 def by_shape(stage: str) -> Any:
-    """Flattened as PyTorch traces x.view(x.shape[0], -1)."""
+    """Flatten as PyTorch exports x.view(x.shape[0], -1)."""
     model = plain(stage)
-    zero, rest = hold(model, "zero", np.int64(0)), hold(model, "rest", np.array([-1]))
-    axes = hold(model, "axes", np.array([0]))
+    zero, rest = add_constant(model, "zero", np.int64(0)), add_constant(model, "rest", np.array([-1]))
+    axes = add_constant(model, "axes", np.array([0]))
 
     def write(node: Any) -> list[tuple[str, list[str], str]]:
         (x,), (out,) = node.input, node.output
@@ -102,7 +102,7 @@ def by_shape(stage: str) -> Any:
 
 
 def fixed(stage: str) -> Any:
-    """One image of one size."""
+    """Fix the batch to one image of one size."""
     model = plain(stage)
     dims = model.graph.input[0].type.tensor_type.shape.dim
     for dim, size in zip(dims, (1, 3, *(STAGES[stage].size or (40, 30))), strict=True):
@@ -111,7 +111,7 @@ def fixed(stage: str) -> Any:
 
 
 def before_input(model: Any, nodes: list[Any], first: Any) -> Any:
-    """Nodes that make `input` of the graph's new first input."""
+    """Add nodes that compute `input` from a new input of the graph."""
     model.graph.input[0].CopyFrom(first)
     for at, node in enumerate(nodes):
         model.graph.node.insert(at, node)
@@ -119,11 +119,14 @@ def before_input(model: Any, nodes: list[Any], first: Any) -> Any:
 
 
 def raw_pixels(stage: str) -> Any:
-    """Float pixels 0 … 255, normalised in the graph."""
+    """Normalise pixels 0 … 255 of float32 in the graph."""
     model = plain(stage)
     first = copy.deepcopy(model.graph.input[0])
     first.name = "pixels"
-    middle, step = hold(model, "middle", np.float32(127.5)), hold(model, "step", np.float32(128))
+    middle, step = (
+        add_constant(model, "middle", np.float32(127.5)),
+        add_constant(model, "step", np.float32(128)),
+    )
     nodes = [
         helper.make_node("Sub", ["pixels", middle], ["centred"], "centred"),
         helper.make_node("Div", ["centred", step], ["input"], "scaled"),
@@ -132,11 +135,14 @@ def raw_pixels(stage: str) -> Any:
 
 
 def bytes_channels_last(stage: str) -> Any:
-    """uint8, (N, H, W, 3), normalised in the graph."""
+    """Normalise pixels of uint8, (N, H, W, 3), in the graph."""
     model = plain(stage)
     size = STAGES[stage].size or ("h", "w")
     first = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", *size, 3])
-    middle, step = hold(model, "middle", np.float32(127.5)), hold(model, "step", np.float32(1 / 128))
+    middle, step = (
+        add_constant(model, "middle", np.float32(127.5)),
+        add_constant(model, "step", np.float32(1 / 128)),
+    )
     nodes = [
         helper.make_node("Cast", ["pixels"], ["numbers"], "numbers", to=TensorProto.FLOAT),
         helper.make_node("Sub", ["numbers", middle], ["centred"], "centred"),
@@ -147,18 +153,22 @@ def bytes_channels_last(stage: str) -> Any:
 
 
 def heads(stage: str, *, join: bool = False) -> Any:
-    """A layer for each head, a Softmax of the classes; joined again by a Concat without the Softmax."""
+    """Write one layer for each head with a Softmax of the classes, or a Concat without the Softmax."""
     model = plain(stage)
     last = model.graph.node[-1]
     x, weights, bias = last.input
-    numbers, biases = array(model, weights), array(model, bias)  # one row an output, in Conv and Gemm
+    numbers, biases = array(model, weights), array(model, bias)  # one row per output, in Conv and Gemm
     names = []
     del model.graph.node[-1]
     cuts = {"class": slice(0, 2), "box": slice(2, 6), "landmarks": slice(6, 16)}
     for name, cut in cuts.items():
         if not len(biases[cut]):
             continue
-        inputs = [x, hold(model, f"{name}.w", numbers[cut]), hold(model, f"{name}.b", biases[cut])]
+        inputs = [
+            x,
+            add_constant(model, f"{name}.w", numbers[cut]),
+            add_constant(model, f"{name}.b", biases[cut]),
+        ]
         node = helper.make_node(last.op_type, inputs, [name], name)
         node.attribute.extend(last.attribute)
         model.graph.node.append(node)
@@ -194,5 +204,5 @@ STYLES: tuple[Callable[[str], Any], ...] = (
 
 
 def inferred(model: Any) -> Any:
-    """With the shape of each tensor, as far as it is known."""
+    """Add the shapes that ONNX can infer."""
     return shape_inference.infer_shapes(model, data_prop=True)

@@ -1,11 +1,11 @@
-"""Mutated graphs for the doctor: no graph that computes something else may be called OpenFace's, exactly.
+"""Search for false verdicts of the doctor on mutated graphs.
 
     python fuzz/verdicts.py --graphs N --seed S [--keep FOLDER]
 
-Each graph is a right one in one of ten styles, with one to three mutations. If the doctor says "exactly", the
-graph runs beside the one it was made of, on inputs that the doctor does not draw; outputs that differ make
-the verdict false. Exit code 1 if there is one, or if a graph without a mutation is not called right. The same
-seed gives the same graphs.
+Each graph is a correct one in one of ten styles, with one to three mutations. If the doctor's verdict is
+"exactly", the outputs of the graph are compared with those of the correct graph, on inputs that the doctor
+does not use. If they differ, the verdict is false. The exit code is 1 if there is a false verdict, or if a
+graph without a mutation is not "exactly". The same seed gives the same graphs.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from typing import Any
 import mutations
 import numpy as np
 import onnxruntime as runtime
-from mtcnn_cpp.doctor import agreement, diagnose
 from mtcnn_cpp.formats.errors import PortError
-from mtcnn_cpp.formats.onnx.read import found_from_onnx
-from mtcnn_cpp.image import sample_image
+from mtcnn_cpp.formats.onnx.reader import found_from_onnx
+from mtcnn_cpp.media.image import sample_image
+from mtcnn_cpp.ports.doctor import agreement, diagnose
 from mtcnn_cpp.reference.plan import STAGES
 from onnx import ModelProto, ValueInfoProto
 from styles import STYLES, inferred
 
-# Of the greatest magnitude of an output: twice what the doctor allows, of a smaller number.
+# Accepted difference relative to the greatest magnitude of an output. The doctor has a stricter limit.
 DIFFERENT = 2e-5
 SIZES = ((12, 12), (20, 31), (64, 65), (90, 70), (150, 301), (300, 40))
 
 
 _computed: dict[bytes, Any] = {}
-_compute_last = agreement.compute_last
+_compute_last = agreement.compute_last_layer
 
 
-def remembered(network: Any, pictures: np.ndarray) -> Any:
-    """What a network computes, which the doctor asks for again with each graph."""
-    digest = hashlib.sha1(str((network.scale, network.shift, pictures.shape)).encode())
-    digest.update(pictures.tobytes())
+def compute_last_cached(network: Any, images: np.ndarray) -> Any:
+    """Compute the last layer once per network and input; the doctor needs it for each graph."""
+    digest = hashlib.sha1(str((network.scale, network.shift, images.shape)).encode())
+    digest.update(images.tobytes())
     for layer in network.layers:
         for value in vars(layer).values():
             digest.update(value.tobytes() if isinstance(value, np.ndarray) else str(value).encode())
@@ -52,7 +52,7 @@ def remembered(network: Any, pictures: np.ndarray) -> Any:
     if key not in _computed:
         if len(_computed) > 500:
             _computed.clear()
-        _computed[key] = _compute_last(network, pictures)
+        _computed[key] = _compute_last(network, images)
     return _computed[key]
 
 
@@ -64,28 +64,28 @@ def session(model: Any) -> Any:
     return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-class Running:
-    """Takes the place of the doctor's own class: the graphs run in this process, which is faster."""
+class RunnableGraph:
+    """Replacement of the doctor's class that runs graphs in this process, which is faster."""
 
     def __init__(self, model: Any, tensors: Iterable[str] = ()) -> None:
         wider = ModelProto()
         wider.CopyFrom(model)
-        there = {value.name for value in model.graph.output}
-        wider.graph.output.extend(ValueInfoProto(name=name) for name in tensors if name not in there)
+        existing = {value.name for value in model.graph.output}
+        wider.graph.output.extend(ValueInfoProto(name=name) for name in tensors if name not in existing)
         try:
             self.session = session(wider)
         except Exception as error:
-            raise agreement.NotRun(str(error)) from error
+            raise agreement.GraphRunError(str(error)) from error
 
-    def run(self, picture: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
         try:
             return run(self.session, values)
         except Exception as error:
-            raise agreement.NotRun(str(error)) from error
+            raise agreement.GraphRunError(str(error)) from error
 
 
 def run(one: Any, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Its outputs by name."""
+    """Return the outputs of a session by name."""
     names = [output.name for output in one.get_outputs()]
     options = runtime.RunOptions()
     options.log_severity_level = 4
@@ -94,7 +94,7 @@ def run(one: Any, values: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass
 class Base:
-    """A right graph. `outputs`: what it gives, by the number of the input."""
+    """A correct graph, with a cache of its outputs by the hash of the input."""
 
     stage: str
     style: str
@@ -112,7 +112,7 @@ class Base:
 
     @cached_property
     def wide(self) -> Any:
-        """A session with every tensor as output, for inputs of any batch and size."""
+        """A session with every tensor as an output, for inputs of any batch and size."""
         model = ModelProto()
         model.CopyFrom(self.model)
         for dim in model.graph.input[0].type.tensor_type.shape.dim:
@@ -125,7 +125,7 @@ class Base:
         return session(model)
 
     def inputs(self, model: Any) -> list[np.ndarray]:
-        """Inputs of the batch and size that a mutation of this graph states."""
+        """Return inputs with the batch and size of a mutated graph."""
         dims = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
         last = self.style == "bytes_channels_last"
         stated = (dims[0], *(dims[1:3] if last else dims[2:4]))
@@ -134,7 +134,7 @@ class Base:
         return self.drawn[stated]
 
     def prepared(self, pixels: list[np.ndarray]) -> list[np.ndarray]:
-        """As the graph takes them."""
+        """Convert pixels to the format of the graph's input."""
         if self.style == "bytes_channels_last":
             return [
                 np.ascontiguousarray(one.transpose(0, 2, 3, 1)).clip(0, 255).round().astype(np.uint8)
@@ -146,7 +146,7 @@ class Base:
 
     @cached_property
     def values(self) -> dict[str, np.ndarray]:
-        """What each tensor holds for a black and a grey image: values for a bump."""
+        """The values of each tensor for a black and a grey image, which mutations use."""
         size = STAGES[self.stage].size or (16, 16)
         flat = self.prepared([np.full((1, 3, *size), grey, float) for grey in (0, 128)])
         found = [run(self.wide, one) for one in flat]
@@ -162,7 +162,7 @@ class Base:
 
 
 def drawn(stage: str, count: int, height: int, width: int) -> list[np.ndarray]:
-    """Pixels (N, 3, H, W): noise, every grey level, the sample; batches and sizes where they are open (0)."""
+    """Return pixels (N, 3, H, W): noise, grey levels, the sample image. 0: several batches or sizes."""
     random = np.random.default_rng(31)
     side = STAGES[stage].size
     sizes = [(height or h, width or w) for h, w in ([side] if side else SIZES)]
@@ -190,9 +190,9 @@ def drawn(stage: str, count: int, height: int, width: int) -> list[np.ndarray]:
     return result
 
 
-def differs(right: np.ndarray, found: np.ndarray, *, laid: bool) -> bool:
-    """`laid`: the axes behind the batch may stand in another order, or be flattened; the doctor said so."""
-    if right.shape == found.shape and not laid:
+def differs(right: np.ndarray, found: np.ndarray, *, reordered: bool) -> bool:
+    """Return whether outputs differ. `reordered`: the axes after the batch may be reordered or flattened."""
+    if right.shape == found.shape and not reordered:
         return not float(np.abs(found - right).max()) <= DIFFERENT * float(np.abs(right).max())
     if found.size != right.size or found.dtype != right.dtype:
         return True
@@ -202,11 +202,11 @@ def differs(right: np.ndarray, found: np.ndarray, *, laid: bool) -> bool:
         else [right]
     )
     candidates = [one for one in orders if one.shape[0] == found.shape[0] or found.ndim < right.ndim]
-    return all(differs(one.reshape(found.shape), found, laid=False) for one in candidates)
+    return all(differs(one.reshape(found.shape), found, reordered=False) for one in candidates)
 
 
 def first_difference(base: Base, model: Any) -> str:
-    """Where a graph's outputs differ from the right ones; empty where they are the same for every input."""
+    """Return where the outputs of a graph differ from the correct ones, or "" if they do not."""
     try:
         one = session(model)
     except Exception as error:
@@ -218,20 +218,20 @@ def first_difference(base: Base, model: Any) -> str:
         except Exception as error:
             return f"input {number} {values.shape}: {str(error)[:200]}"
         for name, output in found.items():
-            if name not in right:  # it must be one of the right graph's tensors
+            if name not in right:  # the output can be any tensor of the correct graph
                 right = run(base.wide, values)
             others = (
                 [right[name]]
                 if name in right
                 else [each for each in right.values() if each.size == output.size]
             )
-            if all(differs(each, output, laid=each.shape != output.shape) for each in others):
+            if all(differs(each, output, reordered=each.shape != output.shape) for each in others):
                 return f"input {number} {values.shape}: output {name} {output.shape}"
     return ""
 
 
 class Search:
-    """Makes graphs, examines them and counts."""
+    """Generates graphs, diagnoses them and counts verdicts."""
 
     def __init__(self, seed: int, keep: Path) -> None:
         self.seed, self.keep = seed, keep
@@ -247,10 +247,10 @@ class Search:
         return self.bases[stage, style]
 
     def make(self, number: int) -> tuple[Base, Any, str]:
-        """Graph `number`: what it was made of, the graph, and what was done to it."""
+        """Return the base of graph `number`, the graph, and a description of its mutations."""
         random = np.random.default_rng([self.seed, number])
         base = self.base(list(STAGES)[number % 3], int(random.integers(len(STYLES))))
-        model, told = ModelProto(), []
+        model, descriptions = ModelProto(), []
         model.CopyFrom(base.model)
         for _ in range(random.choice([1, 2, 3], p=[0.7, 0.2, 0.1])):
             kind = random.random()
@@ -258,22 +258,22 @@ class Search:
                 name = mutations.LIKELY[int(random.integers(len(mutations.LIKELY)))]
                 edit = mutations.Edit(model, base.shapes, base.values, random)
                 model = edit.close(mutations.OPERATORS[name](edit))
-                told.append(name)
+                descriptions.append(name)
                 continue
             changes = (mutations.change_number, mutations.change_attribute, mutations.change_outputs)
             change = (*changes, mutations.change_file)[int((kind - 0.68) / 0.08)]
-            told.append(change(model, random))
-        return base, model, f"{base.style} {base.stage}: {', '.join(told)}"
+            descriptions.append(change(model, random))
+        return base, model, f"{base.style} {base.stage}: {', '.join(descriptions)}"
 
     def examine(self, number: int) -> None:
-        base, model, told = self.make(number)
-        kind = told.partition(": ")[2]
+        base, model, description = self.make(number)
+        kind = description.partition(": ")[2]
         verdict = self.verdict(base, model)
         changed = ""
         if verdict == "exactly":
             changed = first_difference(base, model)
             if changed:
-                self.count_false(number, model, f"{told}: {changed}")
+                self.count_false(number, model, f"{description}: {changed}")
         self.counts[verdict] += 1
         self.kinds.setdefault(kind.partition(",")[0], Counter())[
             verdict + (" (false)" if changed else "")
@@ -289,16 +289,16 @@ class Search:
         kinds = {finding.kind for finding in found.findings}
         return next((kind for kind in ("computes", "not-run") if kind in kinds), "mistakes")
 
-    def count_false(self, number: int, model: Any, told: str) -> None:
+    def count_false(self, number: int, model: Any, description: str) -> None:
         self.keep.mkdir(parents=True, exist_ok=True)
         path = self.keep / f"exactly-{self.seed}-{number}.onnx"
         path.write_bytes(model.SerializeToString())
-        self.false.append(told)
-        print(f"false: {path}: {told}", flush=True)
+        self.false.append(description)
+        print(f"false: {path}: {description}", flush=True)
 
 
 def unchanged(search: Search) -> Iterator[str]:
-    """The styles themselves: all are right."""
+    """Yield the unmutated graphs that the doctor does not accept."""
     for stage in STAGES:
         for style in range(len(STYLES)):
             base = search.base(stage, style)
@@ -307,7 +307,7 @@ def unchanged(search: Search) -> Iterator[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Mutated graphs for the doctor.")
+    parser = argparse.ArgumentParser(description="Search for false verdicts of the doctor on mutated graphs.")
     parser.add_argument("--graphs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first graph")
@@ -315,7 +315,7 @@ def main() -> int:
         "--keep", type=Path, default=Path("build/fuzz-findings/verdicts"), help="folder for findings"
     )
     options = parser.parse_args()
-    agreement.compute_last, agreement.Running = remembered, Running
+    agreement.compute_last_layer, agreement.RunnableGraph = compute_last_cached, RunnableGraph
     begin = time.monotonic()
     search = Search(options.seed, options.keep)
     refused = list(unchanged(search)) if not options.first else []
@@ -323,8 +323,8 @@ def main() -> int:
         search.examine(number)
     for kind, counts in sorted(search.kinds.items()):
         print(f"  {kind}: {', '.join(f'{count} {what}' for what, count in counts.most_common())}")
-    for told in refused:
-        print(f"a right graph was not called so: {told}")
+    for description in refused:
+        print(f"a correct graph was not accepted: {description}")
     counts = ", ".join(f"{count} {what}" for what, count in search.counts.most_common())
     seconds = time.monotonic() - begin
     print(f"{options.graphs} graphs in {seconds:.0f} s: {counts}; {len(search.false)} false")

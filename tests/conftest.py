@@ -6,9 +6,9 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from images import OTHER_BACKEND, nearly_equal
 from mtcnn_cpp import Detections
 from mtcnn_cpp.reference import boxes, dat, exp, layers, resize
-from pictures import OTHER_BACKEND, nearly_equal
 
 try:
     from mtcnn_cpp import _core
@@ -44,18 +44,18 @@ REFERENCE = SimpleNamespace(
 )
 
 
-def core_rooms(isa: str, lanes: str) -> SimpleNamespace:
+def core_components(isa: str, lanes: str) -> SimpleNamespace:
     """The core's functions under the reference's names: one variant, one way to lay the vector lanes."""
     variants = {"resize": {"isa": isa}, "cut_resize": {"isa": isa}}
     for layer in ("conv2d", "prelu", "max_pool", "fully_connected"):
         variants[layer] = {"isa": isa, "lanes": lanes}
     return SimpleNamespace(
-        **{name: partial(getattr(_core.rooms, name), **variants.get(name, {})) for name in vars(REFERENCE)}
+        **{name: partial(getattr(_core._testing, name), **variants.get(name, {})) for name in vars(REFERENCE)}
     )
 
 
 def implementations() -> list[object]:
-    """Of all rooms; what cannot run here is skipped, and says why."""
+    """Of all components; what cannot run here is skipped, and says why."""
     params: list[object] = [pytest.param(REFERENCE, id="reference")]
     if NO_CORE:
         return [*params, pytest.param(None, id="core", marks=pytest.mark.skip(reason=NO_CORE))]
@@ -63,24 +63,53 @@ def implementations() -> list[object]:
         skip = pytest.mark.skipif(not isa["supported"], reason=f"this CPU cannot run {isa['name']}")
         for lanes in ("pixels", "channels"):
             params.append(
-                pytest.param(core_rooms(isa["name"], lanes), id=f"{isa['name']}-{lanes}", marks=skip)
+                pytest.param(core_components(isa["name"], lanes), id=f"{isa['name']}-{lanes}", marks=skip)
             )
     return params
 
 
 @pytest.fixture(params=implementations())
-def rooms(request: pytest.FixtureRequest) -> SimpleNamespace:
+def components(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The functions of every room, in each implementation."""
     found: SimpleNamespace = request.param
     return found
 
 
+PASSED = "mtcnn_cpp/passed"  # in pytest's cache: the tests that passed in the last whole run
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the slow tests too (minutes)")
+    parser.addoption(
+        "--skipped", action="store_true",
+        help="run only the tests that have not passed in the last run of the whole suite, or all if none",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: runs for seconds to minutes; only with --slow")
+    if not hasattr(config, "workerinput"):  # the workers of pytest-xdist report to this process
+        config.pluginmanager.register(PassedTests(config))
+
+
+class PassedTests:
+    """Records the tests that pass in a whole run, for `--skipped`.
+
+    A test that exists only if a package is installed is in no record, so `--skipped` runs it.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.found: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.found.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        is_whole = self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        if is_whole and not self.config.getoption("--skipped") and self.config.cache:
+            self.config.cache.set(PASSED, sorted(self.found))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -88,3 +117,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
+    passed = set(config.cache.get(PASSED, [])) if config.getoption("--skipped") and config.cache else set()
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+    items[:] = [item for item in items if item.nodeid not in passed]

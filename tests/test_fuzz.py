@@ -1,4 +1,4 @@
-"""The fuzzer of the readers sees what it is there for: faults that are planted are counted, and kept."""
+"""The fuzzer of the readers counts planted faults and keeps their inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import ROOT
+from images import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by Linux' means")
+pytestmark = [
+    pytest.mark.slow,  # .ci/run runs them in the part `fuzz`
+    pytest.mark.skipif(sys.platform != "linux", reason="the memory limit needs Linux"),
+]
 
 PLANTED = """
 

@@ -57,6 +57,40 @@ def test_save_and_load(model: Model, tmp_path: Path) -> None:
     assert Model.load(folder).hashes() == model.hashes()
 
 
+def test_equal_models_have_the_same_layers_and_bits(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    for same in (Model.load(tmp_path), copy.deepcopy(model), Model.from_arrays(model.arrays())):
+        assert same == model
+        assert hash(same) == hash(model)
+    for name, array in model.arrays().items():  # each bit of each array counts
+        if array.size and array.dtype == F:
+            changed = array.copy()
+            changed.view(np.uint32).flat[-1] ^= 1
+            assert Model.from_arrays(model.arrays() | {name: changed}) != model, name
+    assert model != "model"
+    assert len({model, Model.from_arrays(model.arrays()), small_model(), Model.default()}) == 2
+
+
+def test_equality_is_on_bits_and_kinds_of_layers() -> None:
+    arrays = small_model().arrays()
+
+    def with_bias(value: float) -> Model:
+        bias = np.full(arrays["pnet/conv1/bias"].shape, value, F)
+        return Model.from_arrays(arrays | {"pnet/conv1/bias": bias})
+
+    assert with_bias(0.0) != with_bias(-0.0)
+    assert with_bias(np.nan) == with_bias(np.nan)
+    assert hash(with_bias(np.nan)) == hash(with_bias(np.nan))
+    model = small_model()
+    without = Network(tuple(layer for layer in model.rnet.layers if not isinstance(layer, Sigmoid)))
+    assert Model(model.pnet, without, model.onet) != model
+    window = Network((model.pnet.layers[0], MaxPool(3, 2, 1, 2), *model.pnet.layers[2:]))
+    assert Model(window, model.rnet, model.onet) != model
+    maps, filters = model.onet.layers[1].weights, model.onet.layers[1].bias  # type: ignore[union-attr]
+    conv = Conv2d(maps.T.reshape(16, 2, 1, 1), filters)  # another kind of layer with the same numbers
+    assert Model(model.pnet, model.rnet, Network((model.onet.layers[0], conv))) != model
+
+
 def test_pickle(model: Model) -> None:
     copy = pickle.loads(pickle.dumps(model))
     assert copy.hashes() == model.hashes()
@@ -127,6 +161,24 @@ def test_bad_arrays(case: str) -> None:
         Model.from_arrays(arrays)
 
 
+@pytest.mark.parametrize("layers", [(), (3,), (Sigmoid(), None), (Sigmoid,)])
+def test_network_without_layers_or_with_other_objects(layers: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^Network: expected ") as caught:
+        Network(layers)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "Network: expected one or more layers (Conv2d, MaxPool, FullyConnected, PReLU, Sigmoid), "
+        f"found {layers!r}"
+    )
+
+
+def test_layers_are_kept_as_a_tuple() -> None:
+    layers = [Sigmoid(), MaxPool(2, 2, 2, 2)]
+    network = Network(layers)  # type: ignore[arg-type]
+    layers.clear()
+    assert network.names == ("sigmoid1", "pool1")
+    assert type(network.layers) is tuple
+
+
 def test_networks_that_do_not_fit_their_stage() -> None:
     official = Model.default()
     with pytest.raises(ValueError, match=r"^RNet: expected .*found"):
@@ -172,7 +224,7 @@ def test_bad_index(tmp_path: Path, case: str) -> None:
 
 def test_index_that_is_no_text(tmp_path: Path) -> None:
     Model.default().save(tmp_path)
-    with pytest.raises(ValueError, match=r"PNet\.dat: expected a text of lines NAME FILE"):
+    with pytest.raises(ValueError, match=r"PNet\.dat: expected text with lines NAME FILE"):
         Model.load(tmp_path / "PNet.dat")
 
 

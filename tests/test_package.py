@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
-import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import mtcnn_cpp
 import pytest
-from mtcnn_cpp import Detector, Model, sample_image
-from mtcnn_cpp.cpus import usable_cpus, usual_threads
-from pictures import ROOT
+from images import ROOT
+from mtcnn_cpp import Model, sample_image
 
 PACKAGE = Path(mtcnn_cpp.__file__).parent
 
@@ -74,6 +74,37 @@ except ImportError as error:
     assert "backend='reference'" in message
 
 
+def test_the_source_tree_needs_no_compiler_for_the_reference(tmp_path: Path) -> None:
+    """Without a build, `PYTHONPATH=python` runs the reference; the core is an error that says what to do."""
+    for folder in ("python", "third_party"):
+        ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    shutil.rmtree(tmp_path / "python" / "mtcnn_cpp" / "weights", ignore_errors=True)
+    code = """
+import numpy as np
+from mtcnn_cpp import Detector, sample_image
+print(len(Detector(backend="reference").detect(sample_image())))
+try:
+    Detector()
+except ImportError as error:
+    print(error)
+"""
+    paths = [str(tmp_path / "python"), *sys.path]
+    command = [
+        sys.executable,
+        "-S",
+        "-c",
+        f"import sys; sys.path[:] = {paths!r}" + code,
+    ]  # -S: no import hooks
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    faces, message = done.stdout.splitlines()
+    assert faces == "1"
+    assert message.startswith(
+        "the compiled core of mtcnn_cpp cannot be imported: this source tree was not built"
+    )
+
+
 def test_public_names() -> None:
     for name in mtcnn_cpp.__all__:
         assert getattr(mtcnn_cpp, name).__doc__
@@ -93,7 +124,7 @@ def test_weights_are_in_the_package() -> None:
     assert "MIT" in (PACKAGE / "weights" / "LICENSE").read_text(encoding="utf-8")
 
 
-def test_sample_is_the_picture_of_the_gold_figures() -> None:
+def test_sample_equals_the_image_of_the_gold_results() -> None:
     digest = "f22309ff463ef566bffd5a41b9d9867c5fd9490e9ced354b29d4194820da2033"
     assert hashlib.sha256(sample_image().tobytes()).hexdigest() == digest
 
@@ -157,43 +188,21 @@ def test_pictures_of_the_readme_exist() -> None:
             assert (document.parent / name).is_file(), f"{document}: {name}"
 
 
-def test_usable_cpus() -> None:
-    """The core asks (cpp/tests/test_cpus.cpp); without it, the machine's are taken."""
-    assert usable_cpus() >= 1
-    if hasattr(os, "sched_getaffinity"):
-        assert usable_cpus() <= len(os.sched_getaffinity(0))
-
-
-@pytest.mark.parametrize(
-    ("own", "openmp", "expected"),
-    [
-        (None, None, 4),
-        (None, "1", 1),
-        (None, "2,4", 2),
-        (None, "64", 4),
-        (None, "many", 4),
-        (None, "0", 4),
-        ("3", "1", 3),
-        (" 2 ", None, 2),
-        ("100", None, 4),
-    ],
-)
-def test_usual_threads(
-    own: str | None, openmp: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mtcnn_cpp.cpus.usable_cpus", lambda: 4)
-    for name, value in (("MTCNN_CPP_THREADS", own), ("OMP_NUM_THREADS", openmp)):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    assert usual_threads() == expected
-    assert Detector().engine.threads == expected
-    assert Detector(threads=7).engine.threads == 7
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
-def test_a_number_of_threads_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MTCNN_CPP_THREADS", value)
-    with pytest.raises(ValueError, match=f"MTCNN_CPP_THREADS must be 1 or more threads, got '{value}'"):
-        Detector()
+def test_data_classes_with_arrays_compare_by_identity() -> None:
+    """The `==` of a data class would compare arrays, which gives no bool, and its `hash` would fail."""
+    compared = [
+        f"{path.relative_to(PACKAGE).as_posix()}: {node.name}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any(
+            "dataclass" in (text := ast.unparse(one)) and "eq=False" not in text
+            for one in node.decorator_list
+        )
+        and any(
+            re.search(r"NDArray|FloatArray|DoubleArray", ast.unparse(field.annotation))
+            for field in node.body
+            if isinstance(field, ast.AnnAssign)
+        )
+    ]
+    assert compared == []

@@ -1,4 +1,4 @@
-"""Files with several pictures: animations with their times, pages; and files that are no pictures."""
+"""Files with several images: animations with their times, pages; and files that are no images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from mtcnn_cpp.image import decode_frames, decode_image, kind_of
-from pictures import portrait
+from images import portrait
+from mtcnn_cpp import MissingExtra
+from mtcnn_cpp.media.image import decode_frames, decode_image
+from mtcnn_cpp.media.image.formats import kind_of
 
 pytest.importorskip("cv2")
 
@@ -43,8 +45,8 @@ def test_every_picture_once_in_order(format: str) -> None:
     again = PIL.Image.open(io.BytesIO(data))
     for frame in frames:
         again.seek(frame.index)
-        assert np.array_equal(frame.pixels, np.asarray(again.convert("RGB"))[..., ::-1])
-    assert np.array_equal(frames[0].pixels, decode_image(data, "file"))
+        assert np.array_equal(frame.image, np.asarray(again.convert("RGB"))[..., ::-1])
+    assert np.array_equal(frames[0].image, decode_image(data, "file"))
     if format == "TIFF":
         assert all(math.isnan(frame.time) for frame in frames)
     else:
@@ -56,17 +58,17 @@ def test_a_file_with_one_picture(format: str) -> None:
     data = several(format, 1)
     (frame,) = decode_frames(data, "file")
     assert (frame.index, frame.time) == (0, 0.0)
-    assert np.array_equal(frame.pixels, decode_image(data, "file"))
+    assert np.array_equal(frame.image, decode_image(data, "file"))
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("left", [1, 12, 60, 900, 9000])
 def test_cut_files_end_or_are_an_error(format: str, left: int) -> None:
     """What can be read of a cut file is right; nothing but ValueError is raised."""
-    whole = [frame.pixels for frame in decode_frames(several(format), "file")]
+    whole = [frame.image for frame in decode_frames(several(format), "file")]
     found = []
     with contextlib.suppress(ValueError):
-        found.extend(frame.pixels for frame in decode_frames(several(format)[:left], "file"))
+        found.extend(frame.image for frame in decode_frames(several(format)[:left], "file"))
     assert len(found) < COUNT
     for picture, expected in zip(found[:-1], whole, strict=False):  # the last one may be filled up
         assert np.array_equal(picture, expected)
@@ -88,13 +90,13 @@ def test_a_video_is_called_one() -> None:
         (b"G" * 100, None),
         ((b"G" + bytes(187)) * 3, "video"),
         (b"RIFF\0\0\0\0AVI LIST", "video"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "picture"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image"),
         (b"RIFF\0\0\0\0WAVEfmt ", None),
-        (b"\0\0\0\x20ftypheic", "picture"),
+        (b"\0\0\0\x20ftypheic", "image"),
         (b"\0\0\0\x20ftypqt  ", "video"),
         (b"\x1a\x45\xdf\xa3", "video"),
-        (b"P6\n2 2\n", "picture"),
-        (b"\xff\xd8\xff\xe0", "picture"),
+        (b"P6\n2 2\n", "image"),
+        (b"\xff\xd8\xff\xe0", "image"),
     ],
 )
 def test_kinds_by_the_first_bytes(head: bytes, kind: str | None) -> None:
@@ -102,20 +104,20 @@ def test_kinds_by_the_first_bytes(head: bytes, kind: str | None) -> None:
 
 
 def test_heic() -> None:
-    """The picture is that which PIL shows, by the same library."""
+    """The image is that which PIL shows, by the same library."""
     pillow_heif = pytest.importorskip("pillow_heif")
     file = io.BytesIO()
     pillow_heif.from_pillow(PICTURES[0]).save(file, quality=90)
     pillow_heif.register_heif_opener()
     seen = np.asarray(PIL.Image.open(file).convert("RGB"))
     assert np.array_equal(decode_image(file.getvalue(), "photo.heic"), seen[..., ::-1])
-    with pytest.raises(ValueError, match=r"photo\.heic: this HEIC picture cannot be decoded"):
+    with pytest.raises(ValueError, match=r"photo\.heic: this HEIC image cannot be decoded"):
         decode_image(file.getvalue()[:200], "photo.heic")
 
 
 def test_heic_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
-    with pytest.raises(ImportError, match=r"photo\.heic is a HEIC picture.*mtcnn-cpp\[heif\]"):
+    with pytest.raises(MissingExtra, match=r"photo\.heic is a HEIC image.*mtcnn-cpp\[heif\]"):
         decode_image(b"\0\0\0\x20ftypheic" + bytes(100), "photo.heic")
 
 

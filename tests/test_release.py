@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pictures import ROOT
+from images import ROOT
 
 
 def load(path: Path) -> ModuleType:
@@ -23,6 +23,7 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+parts = load(ROOT / ".ci" / "parts.py")
 release = load(ROOT / ".ci" / "release.py")
 VERSION = release.found(ROOT / "pyproject.toml", r'^version = "([^"]+)"$')
 
@@ -113,3 +114,29 @@ def test_build_requirements_agree() -> None:
     assert isolated
     assert group
     assert set(re.findall(r'"[^"]+"', isolated[1])) < set(re.findall(r'"[^"]+"', group[1]))
+
+
+def test_parts_of_the_checks() -> None:
+    """Files decide which parts of .ci/run a workflow runs; an unknown commit or file needs all of them."""
+    everything = parts.all_parts()
+    assert {"tests", "lint", "cpp", "dist"} < {*everything}
+    assert parts.choose_parts([]) == []
+    assert parts.choose_parts(["docs/faq.md", "README.md"]) == ["tests", "docs", "lint"]
+    assert parts.choose_parts([".github/workflows/checks.yml"]) == ["tests", "lint"]
+    chosen = parts.choose_parts(["docs/gallery/stages.py", "python/mtcnn_cpp/model.py"])
+    assert {*everything} - {*chosen} == {"cpp", "arm"}
+    for path in ("cpp/mtcnn/boxes.cpp", "pyproject.toml", "cmake/x.md", "noxfile.py", ".ci/run", "new.file"):
+        assert parts.choose_parts([path, "README.md"]) == everything
+    assert {*everything} >= set().union(*parts.PARTS.values())
+    assert parts.changed_paths("0" * 40) is None
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    for part in everything:
+        assert f"in_part {part}" in script
+
+
+def test_wheels_and_the_source_distribution_have_the_same_tests() -> None:
+    config = release.found(ROOT / "pyproject.toml", r'^test-command = "pytest (.*)"$')
+    workflow = (ROOT / ".github" / "workflows" / "wheels.yml").read_text("utf-8")
+    assert f"pytest -q {config.replace('{project}/', '')}" in workflow
+    for path in config.replace("{project}/", "").split():
+        assert (ROOT / path).exists()

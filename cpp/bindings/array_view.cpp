@@ -1,5 +1,5 @@
 #include "array_view.h"
-#include "python_lock.h"
+#include "gil.h"
 
 #include <algorithm>
 #include <cstring>
@@ -24,22 +24,23 @@ std::string describe(const py::array& array) {
     return text + (array.ndim() == 1 ? ",)" : ")");
 }
 
-void refuse(const std::string& name, const std::string& expected, const py::array& found) {
+void throw_invalid(const std::string& name, const std::string& expected, const py::array& found) {
     throw py::value_error(name + " must be " + expected + ", got " + describe(found));
 }
 
-mtcnn::Image to_image(const py::array& image, bool red_first) {
+mtcnn::Image to_image(const py::array& image, bool is_rgb) {
     const bool floats = image.dtype().equal(py::dtype::of<float>());
     const bool bytes = image.dtype().equal(py::dtype::of<std::uint8_t>());
-    const char* expected = "(H, W, 3 or more) uint8 or (H, W, 3) float32, not empty, colours dense, strides positive";
-    if ((!floats && !bytes) || image.ndim() != 3 || image.shape(2) < 3) refuse("image", expected, image);
+    const char* expected =
+        "(H, W, 3 or more) uint8 or (H, W, 3) float32, not empty, contiguous channels, positive strides";
+    if ((!floats && !bytes) || image.ndim() != 3 || image.shape(2) < 3) throw_invalid("image", expected, image);
     if (image.shape(0) < 1 || image.shape(1) < 1 || image.strides(2) != image.itemsize()) {
-        refuse("image", expected, image);
+        throw_invalid("image", expected, image);
     }
-    if (image.strides(0) < 0 || image.strides(1) < 3 * image.itemsize()) refuse("image", expected, image);
-    constexpr py::ssize_t kMost = INT32_MAX;  // a row's bytes are counted in 32 bits
+    if (image.strides(0) < 0 || image.strides(1) < 3 * image.itemsize()) throw_invalid("image", expected, image);
+    constexpr py::ssize_t kMost = INT32_MAX;  // the bytes of a row are counted in 32 bits
     if (image.shape(0) > kMost || image.shape(1) > kMost / image.strides(1)) {
-        refuse("image", "smaller than 2^31 bytes a row", image);
+        throw_invalid("image", "smaller than 2^31 bytes per row", image);
     }
     return {static_cast<const std::uint8_t*>(image.data()),
             static_cast<int>(image.shape(0)),
@@ -47,10 +48,10 @@ mtcnn::Image to_image(const py::array& image, bool red_first) {
             image.strides(0),
             image.strides(1),
             floats,
-            red_first};
+            is_rgb};
 }
 
-const float* dense_floats(const py::array& array, const std::string& name, const std::vector<py::ssize_t>& shape) {
+const float* contiguous_floats(const py::array& array, const std::string& name, const std::vector<py::ssize_t>& shape) {
     std::string expected = "C-contiguous float32 (";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i != 0) expected += ", ";
@@ -62,7 +63,7 @@ const float* dense_floats(const py::array& array, const std::string& name, const
     for (std::size_t i = 0; fits && i < shape.size(); ++i) {
         fits = shape[i] < 0 || array.shape(static_cast<py::ssize_t>(i)) == shape[i];
     }
-    if (!fits) refuse(name, expected, array);
+    if (!fits) throw_invalid(name, expected, array);
     return static_cast<const float*>(array.data());
 }
 
@@ -95,7 +96,7 @@ py::array_t<float> copy_of(const mtcnn::TensorView& view) {
 }
 
 std::vector<mtcnn::Box> to_boxes(const py::array& boxes, const std::string& name) {
-    const float* data = dense_floats(boxes, name, {-1, 4});
+    const float* data = contiguous_floats(boxes, name, {-1, 4});
     std::vector<mtcnn::Box> result(static_cast<std::size_t>(boxes.shape(0)));
     if (!result.empty()) std::memcpy(static_cast<void*>(result.data()), data, result.size() * sizeof(mtcnn::Box));
     const auto bad = std::find_if_not(result.begin(), result.end(), mtcnn::is_usable);
@@ -106,10 +107,10 @@ std::vector<mtcnn::Box> to_boxes(const py::array& boxes, const std::string& name
     return result;
 }
 
-mtcnn::Tap to_tap(const py::object& callable) {
+mtcnn::Hook to_hook(const py::object& callable) {
     if (callable.is_none()) return {};
     return [callable](const std::string& name, const mtcnn::TensorView& view) {
-        const Locked lock;
+        const GilHeld lock;
         callable(name, to_view(view));
     };
 }

@@ -1,8 +1,8 @@
-#include "build_info.h"
+#include "register.h"
 
-#include "mtcnn/cpus.h"
+#include "gil.h"
 #include "mtcnn/kernels/dispatch.h"
-#include "python_lock.h"
+#include "mtcnn/system_limits.h"
 
 namespace bindings {
 
@@ -17,7 +17,7 @@ void register_build_info(py::module_& m) {
             }
             return list;
         },
-        "Every variant of the kernels in this build, slowest first.");
+        "Every variant of the kernels in this build, from the slowest to the fastest.");
     m.def(
         "active_isa", [] { return std::string(mtcnn::select_kernels().name); },
         "The variant a new detector uses: the one MTCNN_CPP_ISA names, or the fastest one.");
@@ -32,14 +32,14 @@ void register_build_info(py::module_& m) {
         "usable_cpus", [] { return mtcnn::usable_cpus(); },
         "The CPUs in this process's affinity mask, or fewer if the quota of a control group allows less; at least 1.");
     m.def(
-        "burn",
+        "run_multiply_adds",
         [](std::int64_t steps, const std::string& isa) {
             const mtcnn::Kernels& kernels = mtcnn::select_kernels(isa);
-            const Unlocked unlocked;
-            return kernels.burn(steps);
+            const GilReleased unlocked;
+            return kernels.run_multiply_adds(steps);
         },
         py::arg("steps"), py::arg("isa") = "",
-        "Runs fused multiply-adds from registers and returns how many operations that were: the peak, when timed.");
+        "Runs fused multiply-adds on registers and returns the number of floating-point operations.");
 }
 
 }  // namespace bindings

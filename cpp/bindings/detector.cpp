@@ -1,25 +1,26 @@
-#include "detector.h"
+#include "register.h"
 
 #include <cstring>
 #include <memory>
 
+#include "gil.h"
 #include "layers.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
-#include "python_lock.h"
 #include "signals.h"
 
 namespace bindings {
 namespace {
 
-py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool red_first, const mtcnn::Options& options,
-                 const py::object& tap, const mtcnn::Stop* stop, mtcnn::Profile* profile = nullptr) {
-    const mtcnn::Image view = to_image(image, red_first);
-    const mtcnn::Tap watch = to_tap(tap);
+py::tuple detect(const mtcnn::Detector& detector, const py::array& image, bool is_rgb, const mtcnn::Options& options,
+                 const py::object& hook, const mtcnn::CancellationSource* cancellation,
+                 mtcnn::Profile* profile = nullptr) {
+    const mtcnn::Image view = to_image(image, is_rgb);
+    const mtcnn::Hook core_hook = to_hook(hook);
     mtcnn::Detections found;
     {
-        const Unlocked unlocked;
-        found = detector.detect(view, options, watch, profile, {stop, signal_poll()});
+        const GilReleased unlocked;
+        found = detector.detect(view, options, core_hook, profile, {cancellation, signal_poll()});
     }
     return py::make_tuple(to_array(found.boxes), to_array(found.scores), to_array(found.landmarks));
 }
@@ -36,7 +37,7 @@ mtcnn::Options make_options(double min_face, const std::array<double, 3>& thresh
     return options;
 }
 
-// As Python's repr() writes it.
+// Formats a text like Python's repr().
 std::string quoted(const std::string& text) { return py::repr(py::str(text)).cast<std::string>(); }
 
 const mtcnn::Network& network_of(const mtcnn::Detector& detector, const std::string& stage) {
@@ -61,18 +62,18 @@ py::array_t<float> layer(const mtcnn::Detector& detector, const std::string& sta
 }
 
 py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::array& maps) {
-    Surroundings surroundings;
-    const float* data = dense_floats(maps, "maps", {-1, 3, -1, -1});
+    CoreCall call;
+    const float* data = contiguous_floats(maps, "maps", {-1, 3, -1, -1});
     const int height = static_cast<int>(maps.shape(2));
     const int width = static_cast<int>(maps.shape(3));
     const auto size = mtcnn::map_size(detector.model().pnet, height, width);
-    if (!size) refuse("maps", "large enough for PNet", maps);
+    if (!size) throw_invalid("maps", "large enough for PNet", maps);
     py::array_t<float> result({maps.shape(0), py::ssize_t{6}, py::ssize_t{size->first}, py::ssize_t{size->second}});
     float* out = result.mutable_data();
     const py::ssize_t items = maps.shape(0);
     const std::ptrdiff_t in_size = std::ptrdiff_t{3} * height * width;
     const std::ptrdiff_t out_map = std::ptrdiff_t{size->first} * size->second;
-    const Unlocked unlocked;
+    const GilReleased unlocked;
     mtcnn::PlanarScratch scratch;
     for (py::ssize_t n = 0; n < items; ++n, data += in_size, out += 6 * out_map) {
         detector.pnet().run(
@@ -89,19 +90,19 @@ py::array_t<float> forward_planar(const mtcnn::Detector& detector, const py::arr
                                 static_cast<std::size_t>(size->second) * sizeof(float));
                 }
             },
-            scratch, surroundings.checkpoint());
+            scratch, call.cancellation_point());
     }
     return result;
 }
 
 py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, const py::array& maps) {
-    Surroundings surroundings;
-    const float* data = dense_floats(maps, "maps", {-1, 3, side, side});
+    CoreCall call;
+    const float* data = contiguous_floats(maps, "maps", {-1, 3, side, side});
     const py::ssize_t items = maps.shape(0);
     const int outputs = network.stages().back().out_maps;
     py::array_t<float> result({items, py::ssize_t{outputs}});
     float* out = result.mutable_data();
-    const Unlocked unlocked;
+    const GilReleased unlocked;
     mtcnn::CropScratch scratch;
     for (py::ssize_t from = 0; from < items; from += network.group_size()) {
         const int count = static_cast<int>(std::min<py::ssize_t>(network.group_size(), items - from));
@@ -117,7 +118,7 @@ py::array_t<float> forward_crops(const mtcnn::CropNetwork& network, int side, co
                     }
                 }
             },
-            scratch, surroundings.checkpoint());
+            scratch, call.cancellation_point());
         for (int crop = 0; crop < count; ++crop, out += outputs) {
             std::copy_n(values + std::ptrdiff_t{crop} * mtcnn::padded(outputs), outputs, out);
         }
@@ -146,32 +147,33 @@ void register_detector(py::module_& m) {
         .def_property_readonly("isa", [](const Detector& d) { return std::string(d.kernels().name); })
         .def(
             "detect",
-            [](const Detector& d, const py::array& image, bool red_first, double min_face,
-               const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& tap,
-               const mtcnn::Stop* stop, std::int64_t memory_limit) {
-                return detect(d, image, red_first,
-                              make_options(min_face, thresholds, scale_factor, threads, memory_limit), tap, stop);
+            [](const Detector& d, const py::array& image, bool is_rgb, double min_face,
+               const std::array<double, 3>& thresholds, double scale_factor, int threads, const py::object& hook,
+               const mtcnn::CancellationSource* cancellation, std::int64_t memory_limit) {
+                return detect(d, image, is_rgb, make_options(min_face, thresholds, scale_factor, threads, memory_limit),
+                              hook, cancellation);
             },
-            py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
-            py::arg("scale_factor"), py::arg("threads"), py::arg("tap") = py::none(), py::arg("stop") = py::none(),
-            py::arg("memory_limit") = 0,
-            "Boxes (N, 4), scores (N,), landmarks (N, 5, 2), float32. A tap is called with (name, array). Ends early "
-            "when a signal's handler raises (on the main thread), and by Stopped once stop is set. MemoryError before "
-            "it takes more than memory_limit bytes; 0: what the machine has free.")
+            py::arg("image").noconvert(), py::arg("is_rgb"), py::arg("min_face"), py::arg("thresholds"),
+            py::arg("scale_factor"), py::arg("threads"), py::arg("hook") = py::none(),
+            py::arg("cancellation") = py::none(), py::arg("memory_limit") = 0,
+            "Returns boxes (N, 4), scores (N,) and landmarks (N, 5, 2), all float32. Calls hook(name, array) for every "
+            "tensor. Raises Cancelled soon after cancellation is set, the exception of a signal handler (on the main "
+            "thread), or MemoryError before it uses more than memory_limit bytes (0: the free memory).")
         .def(
             "profile",
-            [](const Detector& d, const py::array& image, bool red_first, double min_face,
+            [](const Detector& d, const py::array& image, bool is_rgb, double min_face,
                const std::array<double, 3>& thresholds, double scale_factor, int threads) {
                 mtcnn::Profile p;
-                detect(d, image, red_first, make_options(min_face, thresholds, scale_factor, threads, 0), py::none(),
+                detect(d, image, is_rgb, make_options(min_face, thresholds, scale_factor, threads, 0), py::none(),
                        nullptr, &p);
                 return py::dict(py::arg("resize") = p.resize, py::arg("pnet") = p.pnet,
                                 py::arg("proposals") = p.proposals, py::arg("rnet") = p.rnet, py::arg("onet") = p.onet,
                                 py::arg("total") = p.total, py::arg("boxes_into_rnet") = p.boxes_into_rnet,
                                 py::arg("boxes_into_onet") = p.boxes_into_onet);
             },
-            py::arg("image").noconvert(), py::arg("red_first"), py::arg("min_face"), py::arg("thresholds"),
-            py::arg("scale_factor"), py::arg("threads"), "Where one detection spent its seconds.")
+            py::arg("image").noconvert(), py::arg("is_rgb"), py::arg("min_face"), py::arg("thresholds"),
+            py::arg("scale_factor"), py::arg("threads"),
+            "Seconds of each part of one detection, and the numbers of boxes that enter RNet and ONet.")
         .def("layer", layer, py::arg("stage"), py::arg("name"), py::arg("maps").noconvert(),
              "Output of one layer alone, for maps (C, H, W) or (C,).")
         .def("forward", forward, py::arg("stage"), py::arg("maps").noconvert(),

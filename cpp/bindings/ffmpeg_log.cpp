@@ -1,4 +1,4 @@
-#include "ffmpeg_log.h"
+#include "register.h"
 
 #include <array>
 #include <atomic>
@@ -11,24 +11,24 @@ namespace bindings {
 
 namespace {
 
-// FFmpeg's av_log callback: the object that logs, level, format and arguments.
+// FFmpeg's av_log callback. Arguments: the logging object, level, format and its arguments.
 using Callback = void (*)(void*, int, const char*, std::va_list);
 
-constexpr int kErrorLevel = 16;  // AV_LOG_ERROR; smaller is worse
+constexpr int kErrorLevel = 16;  // AV_LOG_ERROR; smaller values are more severe
 
 std::atomic<Callback> next_callback{nullptr};
 
-// The last error of the converter on this thread; empty if there was none.
+// Last error of the converter on this thread, or empty.
 thread_local std::array<char, 256> conversion_error{};
 
-// An object that logs begins with a pointer to its class, and the class with a pointer to its name.
+// A logging object begins with a pointer to its class. The class begins with a pointer to its name.
 bool is_converter(const void* object) {
     const char* const* const* const of_class = static_cast<const char* const* const*>(object);
     return of_class != nullptr && *of_class != nullptr && **of_class != nullptr &&
            std::strcmp(**of_class, "SWScaler") == 0;
 }
 
-// Runs on FFmpeg's threads, without Python's lock.
+// Runs on FFmpeg's threads without the GIL.
 void on_log(void* object, int level, const char* format, std::va_list arguments) {
     if ((level & 0xff) <= kErrorLevel && is_converter(object)) {
         std::va_list copy;

@@ -1,15 +1,16 @@
 #include "layers.h"
+#include "register.h"
 
 #include <cstring>
 
 #include "signals.h"
 
+#include "gil.h"
 #include "mtcnn/crop_network.h"
 #include "mtcnn/exp.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
 #include "mtcnn/planar_network.h"
-#include "python_lock.h"
 
 namespace bindings {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 using mtcnn::Layer;
 
 std::vector<float> values_of(const py::array& array, const std::string& name, const std::vector<py::ssize_t>& shape) {
-    const float* data = dense_floats(array, name, shape);
+    const float* data = contiguous_floats(array, name, shape);
     return {data, data + array.size()};
 }
 
@@ -28,7 +29,7 @@ int size_of(const py::array& array, int axis) {
 mtcnn::Conv2d to_conv2d(const py::array& kernel, const py::array& bias) {
     mtcnn::Conv2d conv;
     conv.kernel = values_of(kernel, "kernel", {-1, -1, -1, -1});
-    if (kernel.size() == 0) refuse("kernel", "not empty", kernel);
+    if (kernel.size() == 0) throw_invalid("kernel", "not empty", kernel);
     conv.out_maps = size_of(kernel, 0);
     conv.in_maps = size_of(kernel, 1);
     conv.kernel_y = size_of(kernel, 2);
@@ -45,13 +46,13 @@ mtcnn::MaxPool to_max_pool(int kernel_x, int kernel_y, int stride_x, int stride_
 }
 
 mtcnn::FullyConnected to_fully_connected(const py::array& weights, const py::array& bias) {
-    mtcnn::FullyConnected dense;
-    dense.weights = values_of(weights, "weights", {-1, -1});
-    if (weights.size() == 0) refuse("weights", "not empty", weights);
-    dense.inputs = size_of(weights, 0);
-    dense.outputs = size_of(weights, 1);
-    dense.bias = values_of(bias, "bias", {weights.shape(1)});
-    return dense;
+    mtcnn::FullyConnected fc;
+    fc.weights = values_of(weights, "weights", {-1, -1});
+    if (weights.size() == 0) throw_invalid("weights", "not empty", weights);
+    fc.inputs = size_of(weights, 0);
+    fc.outputs = size_of(weights, 1);
+    fc.bias = values_of(bias, "bias", {weights.shape(1)});
+    return fc;
 }
 
 Layer to_layer(const py::handle& layer) {
@@ -83,8 +84,8 @@ struct Maps {
 
 Maps to_maps(const py::array& array) {
     const bool flat = array.ndim() == 1;
-    const float* data = flat ? dense_floats(array, "maps", {-1}) : dense_floats(array, "maps", {-1, -1, -1});
-    if (array.size() == 0 || array.size() > INT32_MAX) refuse("maps", "not empty and below 2^31 values", array);
+    const float* data = flat ? contiguous_floats(array, "maps", {-1}) : contiguous_floats(array, "maps", {-1, -1, -1});
+    if (array.size() == 0 || array.size() > INT32_MAX) throw_invalid("maps", "not empty and below 2^31 values", array);
     return {data, size_of(array, 0), flat ? 1 : size_of(array, 1), flat ? 1 : size_of(array, 2), flat};
 }
 
@@ -94,42 +95,42 @@ std::string shape_of(const Maps& maps) {
     return channels + " x " + std::to_string(maps.height) + " x " + std::to_string(maps.width);
 }
 
-[[noreturn]] void misfit(const std::string& room, const std::string& expected, const std::string& found) {
-    throw py::value_error(room + ": expected " + expected + ", found " + found);
+[[noreturn]] void mismatch(const std::string& component, const std::string& expected, const std::string& found) {
+    throw py::value_error(component + ": expected " + expected + ", found " + found);
 }
 
-// Throws where the layer cannot run on these maps, as the twin does.
-void check_fit(const Layer& layer, const Maps& maps) {
+// Throws the same errors as the reference if the layer cannot run on these maps.
+void check_input(const Layer& layer, const Maps& maps) {
     const std::string height = std::to_string(maps.height);
     const std::string width = std::to_string(maps.width);
     if (const auto* conv = std::get_if<mtcnn::Conv2d>(&layer)) {
-        if (maps.flat) misfit("conv2d", "maps (C, H, W)", "a vector");
+        if (maps.flat) mismatch("conv2d", "maps (C, H, W)", "a vector");
         if (conv->in_maps != maps.channels || conv->kernel_y > maps.height || conv->kernel_x > maps.width) {
-            misfit("conv2d",
-                   "maps (" + std::to_string(conv->in_maps) + ", " + std::to_string(conv->kernel_y) + " or more, " +
-                       std::to_string(conv->kernel_x) + " or more)",
-                   "(" + std::to_string(maps.channels) + ", " + height + ", " + width + ")");
+            mismatch("conv2d",
+                     "maps (" + std::to_string(conv->in_maps) + ", " + std::to_string(conv->kernel_y) + " or more, " +
+                         std::to_string(conv->kernel_x) + " or more)",
+                     "(" + std::to_string(maps.channels) + ", " + height + ", " + width + ")");
         }
     } else if (const auto* pool = std::get_if<mtcnn::MaxPool>(&layer)) {
-        if (maps.flat) misfit("max_pool", "maps (C, H, W)", "a vector");
+        if (maps.flat) mismatch("max_pool", "maps (C, H, W)", "a vector");
         if (mtcnn::pooled_size(maps.height, pool->kernel_y, pool->stride_y) < 1 ||
             mtcnn::pooled_size(maps.width, pool->kernel_x, pool->stride_x) < 1) {
-            misfit("max_pool", "a kernel that fits " + height + " x " + width + " maps",
-                   std::to_string(pool->kernel_y) + " x " + std::to_string(pool->kernel_x));
+            mismatch("max_pool", "a kernel that fits " + height + " x " + width + " maps",
+                     std::to_string(pool->kernel_y) + " x " + std::to_string(pool->kernel_x));
         }
-    } else if (const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer)) {
+    } else if (const auto* fc = std::get_if<mtcnn::FullyConnected>(&layer)) {
         const std::int64_t all = std::int64_t{maps.channels} * maps.height * maps.width;
-        if (dense->inputs != maps.channels && dense->inputs != all) {
-            misfit("fully_connected", std::to_string(dense->inputs) + " values", shape_of(maps));
+        if (fc->inputs != maps.channels && fc->inputs != all) {
+            mismatch("fully_connected", std::to_string(fc->inputs) + " values", shape_of(maps));
         }
     } else if (const auto* prelu = std::get_if<mtcnn::PReLU>(&layer)) {
         if (std::ssize(prelu->slopes) != maps.channels) {
-            misfit("prelu", std::to_string(prelu->slopes.size()) + " maps", std::to_string(maps.channels));
+            mismatch("prelu", std::to_string(prelu->slopes.size()) + " maps", std::to_string(maps.channels));
         }
     }
 }
 
-// Row y of the maps, `stride` between maps.
+// Row y of the maps. `stride` is the distance between two maps.
 void copy_row(const Maps& maps, int y, float* row, std::ptrdiff_t stride) {
     for (int c = 0; c < maps.channels; ++c) {
         std::memcpy(row + c * stride, maps.data + (std::ptrdiff_t{c} * maps.height + y) * maps.width,
@@ -157,9 +158,9 @@ py::object from_network(const mtcnn::Network& network) {
                 array_of(conv->bias, {conv->out_maps}));
         } else if (const auto* pool = std::get_if<mtcnn::MaxPool>(&layer)) {
             made = model.attr("MaxPool")(pool->kernel_x, pool->kernel_y, pool->stride_x, pool->stride_y);
-        } else if (const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer)) {
-            made = model.attr("FullyConnected")(array_of(dense->weights, {dense->inputs, dense->outputs}),
-                                                array_of(dense->bias, {dense->outputs}));
+        } else if (const auto* fc = std::get_if<mtcnn::FullyConnected>(&layer)) {
+            made = model.attr("FullyConnected")(array_of(fc->weights, {fc->inputs, fc->outputs}),
+                                                array_of(fc->bias, {fc->outputs}));
         } else if (const auto* prelu = std::get_if<mtcnn::PReLU>(&layer)) {
             made = model.attr("PReLU")(array_of(prelu->slopes, {static_cast<py::ssize_t>(prelu->slopes.size())}));
         } else {
@@ -172,31 +173,31 @@ py::object from_network(const mtcnn::Network& network) {
 
 py::array_t<float> run_layer(const Layer& layer, const py::array& array, const mtcnn::Kernels& kernels,
                              bool over_pixels) {
-    Surroundings surroundings;
+    CoreCall call;
     const Maps maps = to_maps(array);
-    check_fit(layer, maps);
+    check_input(layer, maps);
     const mtcnn::Network network{{layer}};
     mtcnn::TensorView result;
     const auto keep = [&](const std::string&, const mtcnn::TensorView& view) { result = view; };
-    const auto* dense = std::get_if<mtcnn::FullyConnected>(&layer);
-    const bool flattening = dense != nullptr && (maps.flat || dense->inputs != maps.channels);
+    const auto* fc = std::get_if<mtcnn::FullyConnected>(&layer);
+    const bool flattening = fc != nullptr && (maps.flat || fc->inputs != maps.channels);
     {
-        const Unlocked unlocked;
+        const GilReleased unlocked;
         if (over_pixels && !maps.flat && !flattening) {
             const mtcnn::PlanarNetwork planar(network, maps.channels, kernels, false);
-            planar.run_watched(
+            planar.run_with_hook(
                 maps.height, maps.width,
                 [&](int y, float* row, std::ptrdiff_t stride) { copy_row(maps, y, row, stride); },
-                [](int, const float*, std::ptrdiff_t) {}, keep, surroundings.checkpoint());
+                [](int, const float*, std::ptrdiff_t) {}, keep, call.cancellation_point());
         } else {
             const mtcnn::CropNetwork crop(network, maps.channels, maps.height, maps.width, kernels, false, maps.flat);
-            crop.run_watched(
+            crop.run_with_hook(
                 [&](int, float* input) {
                     for (int y = 0; y < maps.height; ++y) {
                         copy_row(maps, y, input + std::ptrdiff_t{y} * maps.channels * crop.row_size(), crop.row_size());
                     }
                 },
-                keep, surroundings.checkpoint());
+                keep, call.cancellation_point());
         }
     }
     return copy_of(result);
@@ -225,7 +226,7 @@ void register_layers(py::module_& m) {
                              over_pixels(lanes));
         },
         py::arg("maps").noconvert(), py::arg("slopes").noconvert(), py::arg("isa") = "", py::arg("lanes") = "pixels",
-        "v >= 0 ? v : v * slope, a slope per channel.");
+        "v >= 0 ? v : v * slope, with one slope per channel.");
     m.def(
         "max_pool",
         [over_pixels](const py::array& maps, int kernel_x, int kernel_y, int stride_x, int stride_y,
@@ -242,14 +243,15 @@ void register_layers(py::module_& m) {
             return run_layer(to_fully_connected(weights, bias), maps, mtcnn::select_kernels(isa), over_pixels(lanes));
         },
         py::arg("maps").noconvert(), py::arg("weights").noconvert(), py::arg("bias").noconvert(), py::arg("isa") = "",
-        py::arg("lanes") = "pixels", "Dense layer, on maps or flattening, as the number of inputs says.");
+        py::arg("lanes") = "pixels",
+        "Fully connected layer: per pixel of the maps if their number equals the inputs, otherwise on all values.");
     m.def(
         "sigmoid",
         [](const py::array& maps) { return run_layer(mtcnn::Sigmoid{}, maps, mtcnn::select_kernels({}), true); },
         py::arg("maps").noconvert(), "1 / (1 + exp_opencv(-v)), in float32.");
     const auto map_floats = [](const py::array& values, float (*function)(float)) {
         const mtcnn::DefaultFloatMode mode;
-        const float* data = dense_floats(values, "values", {-1});
+        const float* data = contiguous_floats(values, "values", {-1});
         py::array_t<float> result(values.size());
         std::transform(data, data + values.size(), result.mutable_data(), function);
         return result;

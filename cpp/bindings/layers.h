@@ -1,4 +1,4 @@
-// Networks between Python's dataclasses (reference/model.py) and the core, and single layers on arrays.
+// Conversion of networks between Python's dataclasses (reference/model.py) and the core, and single layers on arrays.
 #pragma once
 
 #include "array_view.h"
@@ -11,10 +11,8 @@ namespace bindings {
 mtcnn::Network to_network(const py::object& network);
 py::object from_network(const mtcnn::Network& network);
 
-// Runs one layer on maps (C, H, W) or a vector (C,), lanes over pixels (PNet's kernels) or channels (RNet's, ONet's).
+// Runs a layer on maps (C, H, W) or a vector (C,), with lanes over pixels (PNet) or channels (RNet, ONet).
 py::array_t<float> run_layer(const mtcnn::Layer& layer, const py::array& maps, const mtcnn::Kernels& kernels,
                              bool over_pixels);
-
-void register_layers(py::module_& m);
 
 }  // namespace bindings

@@ -1,4 +1,4 @@
-#include "model.h"
+#include "register.h"
 
 #include <cstring>
 
@@ -16,14 +16,15 @@ void register_model(py::module_& m) {
             return from_network(mtcnn::read_network(span, source, {input_size, outputs}));
         },
         py::arg("data"), py::arg("source"), py::kw_only(), py::arg("input_size") = py::none(),
-        py::arg("outputs") = py::none(), "Reads a .dat; errors as reference.model.read_network.");
+        py::arg("outputs") = py::none(),
+        "Reads the bytes of a .dat file. Errors are the same as those of reference.model.read_network.");
     m.def(
         "write_network",
         [](const py::object& network) {
             const std::vector<std::byte> bytes = mtcnn::write_network(to_network(network));
             return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         },
-        py::arg("network"), "The .dat of a network, float32 throughout.");
+        py::arg("network"), "The bytes of a .dat file for a network, with all numbers as float32.");
 }
 
 }  // namespace bindings

@@ -1,22 +1,17 @@
-#include "boxes.h"
-#include "build_info.h"
-#include "detector.h"
-#include "ffmpeg_log.h"
-#include "layers.h"
-#include "model.h"
-#include "signals.h"
+#include "register.h"
 
-// Nothing that is shared between interpreters changes: the tables of kernels. Classes and exceptions belong to each.
+// Interpreters share only the tables of kernels, which are constant. Each interpreter has its own classes and
+// exceptions.
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used(), py::multiple_interpreters::per_interpreter_gil()) {
-    m.doc() = "The C++ core of mtcnn_cpp. Arrays are taken as they are: nothing is converted.";
+    m.doc() = "The C++ core of mtcnn_cpp. It does not convert arrays: an unsuitable array raises ValueError.";
     bindings::register_build_info(m);
-    bindings::register_stop(m);
+    bindings::register_cancellation(m);
     bindings::register_detector(m);
     bindings::register_ffmpeg_log(m);
-    py::module_ rooms =
-        m.def_submodule("rooms", "The core's rooms one by one, under the names of the reference: for tests.");
-    bindings::register_model(rooms);
-    bindings::register_resize(rooms);
-    bindings::register_layers(rooms);
-    bindings::register_boxes(rooms);
+    py::module_ testing =
+        m.def_submodule("_testing", "Single components of the core, under the names of the reference. For tests.");
+    bindings::register_model(testing);
+    bindings::register_resize(testing);
+    bindings::register_layers(testing);
+    bindings::register_boxes(testing);
 }

@@ -1,5 +1,6 @@
 #include "signals.h"
-#include "python_lock.h"
+#include "gil.h"
+#include "register.h"
 
 namespace bindings {
 namespace {
@@ -12,22 +13,24 @@ bool is_main_thread() {
 }  // namespace
 
 std::function<void()> signal_poll() {
-    return [asked = false, on_main_thread = true]() mutable {
+    return [is_known = false, on_main_thread = true]() mutable {
         if (!on_main_thread) return;
-        const Locked lock;
-        // Asked at the first call only: most detections are over before.
-        if (!asked) on_main_thread = is_main_thread();
-        asked = true;
+        const GilHeld lock;
+        // Find the thread at the first call, not before: most detections end without a call.
+        if (!is_known) on_main_thread = is_main_thread();
+        is_known = true;
         if (on_main_thread && PyErr_CheckSignals() != 0) throw py::error_already_set();
     };
 }
 
-void register_stop(py::module_& m) {
-    py::class_<mtcnn::Stop>(m, "Stop", "A wish to stop that detections on any thread hear; it cannot be taken back.")
+void register_cancellation(py::module_& m) {
+    py::class_<mtcnn::CancellationSource>(m, "CancellationSource",
+                                          "Cancels detections on any thread. It cannot be reset.")
         .def(py::init<>())
-        .def("set", &mtcnn::Stop::set, "Every detection that was given this ends soon, by Stopped.")
-        .def("is_set", &mtcnn::Stop::is_set);
-    py::register_exception<mtcnn::Stopped>(m, "Stopped", PyExc_RuntimeError);
+        .def("set", &mtcnn::CancellationSource::set,
+             "Cancels every detection that got this object: it raises Cancelled soon.")
+        .def("is_set", &mtcnn::CancellationSource::is_set);
+    py::register_exception<mtcnn::Cancelled>(m, "Cancelled", PyExc_RuntimeError);
 }
 
 }  // namespace bindings

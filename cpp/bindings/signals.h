@@ -1,33 +1,32 @@
-// Python's signals, such as Ctrl-C, while the core computes without Python's lock.
+// Signals (Ctrl-C) and cancellation while the core runs without Python's lock.
 #pragma once
 
 #include "array_view.h"
 
+#include "mtcnn/cancellation.h"
 #include "mtcnn/float_mode.h"
-#include "mtcnn/stop.h"
 
 namespace bindings {
 
-// Ends what the core computes by the exception that a signal's handler raises, KeyboardInterrupt for Ctrl-C. Python
-// runs handlers on its main thread only: on another thread this does nothing.
+// Returns a function that runs Python's signal handlers and throws the exception that a handler raises
+// (KeyboardInterrupt for Ctrl-C). Python runs handlers on its main thread only; on other threads the function does
+// nothing.
 std::function<void()> signal_poll();
 
-// Around functions of the core that are not detections: computes in the default floating-point mode, and has a
-// checkpoint that looks for signals. Their handlers run in the caller's mode.
-class Surroundings {
+// Scope of a call into the core other than a detection. It sets the default floating-point mode and has a cancellation
+// point that runs signal handlers. The handlers run in the floating-point mode of the caller.
+class CoreCall {
 public:
-    mtcnn::Checkpoint& checkpoint() { return checkpoint_; }
+    mtcnn::CancellationPoint& cancellation_point() { return cancellation_point_; }
 
 private:
     mtcnn::DefaultFloatMode mode_;
-    mtcnn::Interruption interruption_{nullptr, [this, poll = signal_poll()] {
-                                          const mtcnn::CallersFloatMode callers(mode_);
-                                          poll();
-                                      }};
-    mtcnn::Alarm alarm_{interruption_};
-    mtcnn::Checkpoint checkpoint_{alarm_, true};
+    mtcnn::CancellationOptions cancellation_{nullptr, [this, poll = signal_poll()] {
+                                                 const mtcnn::CallersFloatMode callers(mode_);
+                                                 poll();
+                                             }};
+    mtcnn::CancellationToken token_{cancellation_};
+    mtcnn::CancellationPoint cancellation_point_{token_, true};
 };
-
-void register_stop(py::module_& m);
 
 }  // namespace bindings

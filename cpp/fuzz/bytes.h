@@ -1,4 +1,4 @@
-// What a fuzzer's bytes are decoded with, and how a finding ends the program.
+// Decoder for a fuzzer's bytes, and the end of the program when it finds a fault.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,19 @@
 
 namespace fuzz {
 
-// Says what is wrong and ends the program; the fuzzer keeps the input.
+// Prints a message and ends the program. The fuzzer keeps the input.
 [[noreturn]] inline void finding(const std::string& what) {
     std::fprintf(stderr, "finding: %s\n", what.c_str());
     std::abort();
 }
 
-// Small numbers, one after the other; zeros once the bytes have ended.
+// A sequence of small numbers. After the last byte all numbers are zero.
 class Bytes {
 public:
     explicit Bytes(std::span<const std::uint8_t> data) : data_(data) {}
 
     int byte() { return at_ < data_.size() ? data_[at_++] : 0; }
-    // from … to, both included; at most 256 of them.
+    // A number in from … to, inclusive. The range has at most 256 numbers.
     int integer(int from, int to) { return from + byte() % (to - from + 1); }
     bool flag() { return (byte() & 1) != 0; }
     unsigned number() {

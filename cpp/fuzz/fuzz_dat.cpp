@@ -1,4 +1,5 @@
-// Bytes as a `.dat`: read or refused with the documented error; what was read is written and read back unchanged.
+// Reads bytes as a `.dat`. The reader must accept them or throw the documented error. An accepted network is written
+// and must be equal when it is read again.
 #include <array>
 #include <cstring>
 #include <stdexcept>
@@ -8,9 +9,9 @@
 
 namespace {
 
-constexpr std::array<mtcnn::Purpose, 8> kPurposes = {mtcnn::Purpose{},  mtcnn::kPNet, mtcnn::kRNet,
-                                                     mtcnn::kONet,      {1, 1},       {7, std::nullopt},
-                                                     {std::nullopt, 2}, {1 << 20, 6}};
+constexpr std::array<mtcnn::Requirements, 8> kRequirements = {mtcnn::Requirements{}, mtcnn::kPNet, mtcnn::kRNet,
+                                                              mtcnn::kONet,          {1, 1},       {7, std::nullopt},
+                                                              {std::nullopt, 2},     {1 << 20, 6}};
 
 bool same(const std::vector<float>& a, const std::vector<float>& b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
@@ -53,17 +54,18 @@ void check_error(const std::string& message) {
     }
 }
 
-void read_all(std::span<const std::byte> data, const mtcnn::Purpose& purpose) {
+void read_all(std::span<const std::byte> data, const mtcnn::Requirements& requirements) {
     mtcnn::Network network;
     try {
-        network = mtcnn::read_network(data, "a.dat", purpose);
+        network = mtcnn::read_network(data, "a.dat", requirements);
     } catch (const std::invalid_argument& error) {
         check_error(error.what());
         return;
     }
     const std::vector<std::byte> written = mtcnn::write_network(network);
-    if (!same(mtcnn::read_network(written, "written.dat", purpose), network)) fuzz::finding("read back as another");
-    // Every float64 that was read takes four bytes less now: of one size are only files that hold none.
+    if (!same(mtcnn::read_network(written, "written.dat", requirements), network))
+        fuzz::finding("read back as another");
+    // Every float64 of the input takes four bytes less in the output. The sizes are equal only if there is none.
     const bool of_one_size = written.size() == data.size();
     if (written.size() > data.size()) fuzz::finding("written larger than it was");
     if (of_one_size && std::memcmp(written.data(), data.data(), data.size()) != 0) fuzz::finding("written otherwise");
@@ -73,6 +75,6 @@ void read_all(std::span<const std::byte> data, const mtcnn::Purpose& purpose) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
-    read_all(std::as_bytes(std::span(data + 1, size - 1)), kPurposes[data[0] % kPurposes.size()]);
+    read_all(std::as_bytes(std::span(data + 1, size - 1)), kRequirements[data[0] % kRequirements.size()]);
     return 0;
 }

@@ -1,4 +1,4 @@
-// Small networks that fit their stages, decoded from a fuzzer's bytes.
+// Small networks that match their stages, decoded from a fuzzer's bytes.
 #pragma once
 
 #include <algorithm>
@@ -9,14 +9,14 @@
 
 namespace fuzz {
 
-// Makes one network, layer by layer, and knows the size of its maps.
+// Builds one network layer by layer and tracks the size of its maps.
 class NetworkMaker {
 public:
     NetworkMaker(Bytes& bytes, int size) : bytes_(bytes), random_(bytes.number()), height_(size), width_(size) {
         fill_ = test::kFills[bytes.integer(0, 2)];
     }
 
-    // Layers that maps go through; at most `most`. PNet's lie under a picture of any size from `size` on.
+    // Adds 1 to `most` layers that keep the data as maps. PNet's input is an image of `size` or larger.
     void body(int most) {
         for (int layers = bytes_.integer(1, most); layers > 0; --layers) {
             switch (bytes_.integer(0, 5)) {
@@ -31,7 +31,7 @@ public:
                     network_.layers.emplace_back(mtcnn::PReLU{numbers(maps_)});
                     break;
                 case 4:
-                    dense(maps_, bytes_.integer(1, 20));
+                    fully_connected(maps_, bytes_.integer(1, 20));
                     break;
                 default:
                     network_.layers.emplace_back(mtcnn::Sigmoid{});
@@ -39,22 +39,22 @@ public:
         }
     }
 
-    // PNet ends with a dense layer on each pixel.
+    // PNet ends with a fully connected layer on each pixel.
     mtcnn::Network of_maps(int outputs) {
-        dense(maps_, outputs);
+        fully_connected(maps_, outputs);
         return std::move(network_);
     }
 
-    // RNet and ONet end with dense layers on all that is left, at most `kMost` values of it.
+    // RNet and ONet end with fully connected layers on all remaining values, at most kMost.
     mtcnn::Network of_values(int outputs) {
         constexpr int kMost = 4000;
         while (maps_ * height_ * width_ > kMost) convolution(4, std::min(height_, 8), std::min(width_, 8));
         if (bytes_.flag()) {
-            dense(maps_ * height_ * width_, bytes_.integer(1, 40));
+            fully_connected(maps_ * height_ * width_, bytes_.integer(1, 40));
             height_ = width_ = 1;
             if (bytes_.flag()) network_.layers.emplace_back(mtcnn::PReLU{numbers(maps_)});
         }
-        dense(maps_ * height_ * width_, outputs);
+        fully_connected(maps_ * height_ * width_, outputs);
         return std::move(network_);
     }
 
@@ -90,9 +90,9 @@ private:
         width_ = width;
     }
 
-    void dense(int inputs, int outputs) {
+    void fully_connected(int inputs, int outputs) {
         if (fill_ == test::Fill::kUniform) {
-            network_.layers.emplace_back(test::dense(random_, inputs, outputs));
+            network_.layers.emplace_back(test::fully_connected(random_, inputs, outputs));
         } else {
             network_.layers.emplace_back(
                 mtcnn::FullyConnected{inputs, outputs, numbers(inputs * outputs), numbers(outputs)});

@@ -34,16 +34,18 @@ float overlap_of(const IntegerBox& a, const IntegerBox& b, Overlap overlap) {
     return common / whole;
 }
 
-// Picked boxes by where they are and how large, so that a candidate meets only those that can reach the threshold.
-// One grid for each octave of sizes; a box lies in the cell of its upper left corner; cells are chains of indices.
+// Index of the picked boxes by position and size: a candidate is compared only with the boxes that can reach the
+// threshold. There is one grid for each power of two of the box size. A box belongs to the cell of its upper left
+// corner. A cell is a linked list of indices.
 class PickedBoxes {
 public:
-    PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap, Checkpoint& checkpoint)
-        : boxes_(boxes), threshold_(threshold), overlap_(overlap), checkpoint_(checkpoint) {
-        resize_in_steps(next_, boxes.size(), checkpoint);
+    PickedBoxes(const std::vector<IntegerBox>& boxes, float threshold, Overlap overlap,
+                CancellationPoint& cancellation_point)
+        : boxes_(boxes), threshold_(threshold), overlap_(overlap), cancellation_point_(cancellation_point) {
+        resize_in_steps(next_, boxes.size(), cancellation_point);
         bounded_ = threshold >= 0;
         for (const IntegerBox& b : boxes) {
-            checkpoint.pass(4);
+            cancellation_point.advance(4);
             bounded_ = bounded_ && b.width > 0 && b.height > 0;
             left_ = std::min(left_, b.x);
             top_ = std::min(top_, b.y);
@@ -53,10 +55,10 @@ public:
     }
 
     bool covers(const IntegerBox& candidate) const {
-        checkpoint_.pass(8);
+        cancellation_point_.advance(8);
         if (!bounded_) {
             return std::any_of(all_.begin(), all_.end(), [&](int i) {
-                checkpoint_.pass(4);
+                cancellation_point_.advance(4);
                 return drops(i, candidate);
             });
         }
@@ -79,10 +81,10 @@ public:
     }
 
 private:
-    static constexpr std::int64_t kCellsAtMost = 512;
+    static constexpr std::int64_t kMaxCells = 512;
 
     struct Grid {
-        std::int64_t side;  // holds boxes whose longer side is in (side / 2, side]
+        std::int64_t side;  // for boxes whose longer side is in (side / 2, side]
         std::int64_t cell_side, columns, rows;
         std::vector<std::int32_t> heads;
         std::int64_t column(std::int64_t x) const { return std::clamp<std::int64_t>(x / cell_side, 0, columns - 1); }
@@ -96,7 +98,7 @@ private:
         std::int64_t side = 1;
         while (side < longest) side *= 2;
         const std::int64_t extent = std::max(right_ - left_, bottom_ - top_) + 1;
-        const std::int64_t cell_side = std::max(side, (extent + kCellsAtMost - 1) / kCellsAtMost);
+        const std::int64_t cell_side = std::max(side, (extent + kMaxCells - 1) / kMaxCells);
         Grid g{side, cell_side, (right_ - left_) / cell_side + 1, (bottom_ - top_) / cell_side + 1, {}};
         g.heads.assign(static_cast<std::size_t>(g.columns * g.rows), -1);
         return g;
@@ -107,8 +109,8 @@ private:
     }
 
     bool covers(const Grid& g, const IntegerBox& candidate) const {
-        // The intersection is at most the smaller area and the union at least the larger one. A grid whose largest
-        // box is too small for the candidate need not be looked at; the margin covers the rounding of the division.
+        // The intersection is at most the smaller area and the union at least the larger one. So a grid is skipped if
+        // its largest box is too small for the candidate. The margin covers the rounding of the division.
         if (overlap_ == Overlap::kUnion) {
             const double largest = static_cast<double>(g.side) * static_cast<double>(g.side);
             if (largest < 0.999 * static_cast<double>(threshold_) * static_cast<double>(candidate.area())) return false;
@@ -124,7 +126,7 @@ private:
                     if (drops(i, candidate)) return true;
                     ++compared;
                 }
-                checkpoint_.pass(4 * compared);
+                cancellation_point_.advance(4 * compared);
             }
         }
         return false;
@@ -133,19 +135,19 @@ private:
     const std::vector<IntegerBox>& boxes_;
     float threshold_;
     Overlap overlap_;
-    Checkpoint& checkpoint_;
-    bool bounded_;                    // only boxes that intersect can drop each other; where not, no grid is of use
-    std::vector<std::int32_t> next_;  // of each box, the next one in its cell; -1: none
+    CancellationPoint& cancellation_point_;
+    bool bounded_;                    // only boxes that intersect can suppress each other; otherwise no grid helps
+    std::vector<std::int32_t> next_;  // for each box, the next one in its cell; -1: none
     std::vector<std::int32_t> all_;
     std::vector<Grid> grids_;
     std::int64_t left_ = INT64_MAX, top_ = INT64_MAX, right_ = INT64_MIN, bottom_ = INT64_MIN;
 };
 
-// Each of few boxes meets all that were picked: grids would take memory and time to make. Both keep the best of `order`
-// in its first places and return how many.
+// For few boxes, each is compared with all picked ones: grids would cost memory and time. suppress_few() and
+// suppress_many() move the kept indices to the front of `order` and return their number.
 constexpr std::size_t kFew = 32;
 
-std::size_t keep_of_few(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order) {
+std::size_t suppress_few(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order) {
     std::array<IntegerBox, kFew> picked{};
     std::size_t kept = 0;
     for (const std::int32_t i : order) {
@@ -158,15 +160,15 @@ std::size_t keep_of_few(std::span<const Box> boxes, float threshold, Overlap ove
     return kept;
 }
 
-std::size_t keep_of_many(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order,
-                         Checkpoint& checkpoint) {
+std::size_t suppress_many(std::span<const Box> boxes, float threshold, Overlap overlap, std::span<std::int32_t> order,
+                          CancellationPoint& cancellation_point) {
     std::vector<IntegerBox> integer_boxes;
     integer_boxes.reserve(boxes.size());
     for (const Box& box : boxes) {
         integer_boxes.push_back(rounded(box));
-        checkpoint.pass(8);
+        cancellation_point.advance(8);
     }
-    PickedBoxes picked(integer_boxes, threshold, overlap, checkpoint);
+    PickedBoxes picked(integer_boxes, threshold, overlap, cancellation_point);
     std::size_t kept = 0;
     for (const std::int32_t i : order) {
         if (picked.covers(integer_boxes[static_cast<std::size_t>(i)])) continue;
@@ -179,31 +181,32 @@ std::size_t keep_of_many(std::span<const Box> boxes, float threshold, Overlap ov
 }  // namespace
 
 std::vector<std::int32_t> non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores,
-                                                  float threshold, Overlap overlap, Checkpoint& checkpoint) {
+                                                  float threshold, Overlap overlap,
+                                                  CancellationPoint& cancellation_point) {
     std::vector<std::int32_t> keep;
-    non_maximum_suppression(boxes, scores, threshold, overlap, checkpoint, keep);
+    non_maximum_suppression(boxes, scores, threshold, overlap, cancellation_point, keep);
     return keep;
 }
 
 void non_maximum_suppression(std::span<const Box> boxes, std::span<const float> scores, float threshold,
-                             Overlap overlap, Checkpoint& checkpoint, std::vector<std::int32_t>& keep) {
-    // The best first; then those that are kept take the places of those that were looked at.
+                             Overlap overlap, CancellationPoint& cancellation_point, std::vector<std::int32_t>& keep) {
+    // Sort by descending score, then overwrite the processed indices by the kept ones.
     std::vector<std::int32_t>& order = keep;
     order.clear();
     order.reserve(boxes.size());
     for (std::size_t i = 0; i < boxes.size(); ++i) {
         if (std::isnan(scores[i])) throw std::invalid_argument("scores: expected numbers, found NaN");
         order.push_back(static_cast<std::int32_t>(i));
-        checkpoint.pass(8);
+        cancellation_point.advance(8);
     }
     std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-        checkpoint.pass(4);
+        cancellation_point.advance(4);
         const float score_a = scores[static_cast<std::size_t>(a)];
         const float score_b = scores[static_cast<std::size_t>(b)];
         return score_a > score_b || (score_a == score_b && a > b);
     });
-    order.resize(boxes.size() <= kFew ? keep_of_few(boxes, threshold, overlap, order)
-                                      : keep_of_many(boxes, threshold, overlap, order, checkpoint));
+    order.resize(boxes.size() <= kFew ? suppress_few(boxes, threshold, overlap, order)
+                                      : suppress_many(boxes, threshold, overlap, order, cancellation_point));
 }
 
 Box apply_offsets(const Box& box, const Offsets& offsets, bool add_one) {
@@ -224,7 +227,7 @@ Box make_square(const Box& box) {
     const float side = std::max(box.width, box.height);
     const auto x = static_cast<float>(box.x + 0.5 * static_cast<double>(box.width - side));
     const auto y = static_cast<float>(box.y + 0.5 * static_cast<double>(box.height - side));
-    // By way of integers, so that no zero is negative.
+    // The conversion to integers removes negative zeros.
     const auto truncated = [](float v) { return static_cast<float>(static_cast<std::int64_t>(v)); };
     return {truncated(x), truncated(y), truncated(side), truncated(side)};
 }

@@ -11,21 +11,21 @@
 namespace mtcnn {
 namespace {
 
-// How much work makes one more thread worth waking: some 0.1 ms of it.
+// Amount of work for which an additional thread pays off: about 0.1 ms.
 constexpr int kRNetCropsPerThread = 4;
 constexpr int kONetCropsPerThread = 1;
 
-// Non-maximum suppression, offsets, squares: the way from PNet and RNet to the next network.
+// Non-maximum suppression, offsets, squares: the step from PNet or RNet to the next network.
 std::vector<Box> suppress_and_move(const Run& run, const Proposals& proposals, std::string_view stage) {
     const std::vector<std::int32_t> keep =
-        non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion, run.checkpoint());
+        non_maximum_suppression(proposals.boxes, proposals.scores, 0.7F, Overlap::kUnion, run.cancellation_point());
     run.show(stage, "nms_keep", keep);
     std::vector<Box> squares;
     squares.reserve(keep.size());
     for (const std::int32_t i : keep) {
         const auto index = static_cast<std::size_t>(i);
         const Box moved = apply_offsets(proposals.boxes[index], proposals.offsets[index], false);
-        run.checkpoint().pass(16);
+        run.cancellation_point().advance(16);
         if (!is_usable(moved)) continue;
         const Box square = make_square(moved);
         if (square.width > 0 && touches(cut(square), run.image)) squares.push_back(square);
@@ -35,16 +35,16 @@ std::vector<Box> suppress_and_move(const Run& run, const Proposals& proposals, s
 
 std::vector<Box> propose(Run& run) {
     const Proposals& proposals = propose_on_levels(run, pyramid(run.image.height, run.image.width, run.options));
-    Stopwatch watch;
+    Stopwatch stopwatch;
     run.show("pnet", "boxes", proposals.boxes);
     run.show("pnet", "scores", proposals.scores);
     run.show("pnet", "offsets", proposals.offsets);
     std::vector<Box> squares = suppress_and_move(run, proposals, "pnet");
-    if (run.profile) run.profile->proposals += watch.lap();
+    if (run.profile) run.profile->proposals += stopwatch.lap();
     return squares;
 }
 
-std::vector<std::int32_t> reaching(const std::vector<float>& scores, float threshold) {
+std::vector<std::int32_t> indices_at_least(const std::vector<float>& scores, float threshold) {
     std::vector<std::int32_t> keep;
     keep.reserve(scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -53,7 +53,7 @@ std::vector<std::int32_t> reaching(const std::vector<float>& scores, float thres
     return keep;
 }
 
-// A network on every square, with what goes in and comes out shown.
+// Runs a network on every square and calls the hook with its inputs and outputs.
 CropResults classify_and_show(Run& run, const Classifier& classifier, const std::vector<Box>& squares,
                               int crops_per_thread) {
     const std::string_view stage = classifier.stage;
@@ -70,14 +70,14 @@ std::vector<Box> refine(Run& run, const std::vector<Box>& squares) {
     const CropResults results =
         classify_and_show(run, {"rnet", *kRNet.input_size, run.detector.rnet(), run.detector.rnet_layers()}, squares,
                           kRNetCropsPerThread);
-    const std::vector<std::int32_t> keep = reaching(results.scores, run.options.thresholds[1]);
+    const std::vector<std::int32_t> keep = indices_at_least(results.scores, run.options.thresholds[1]);
     run.show("rnet", "keep", keep);
-    Checkpoint& checkpoint = run.checkpoint();
+    CancellationPoint& cancellation_point = run.cancellation_point();
     Proposals& proposals = run.workspace(0).proposals.all;
     proposals.clear();
-    pick(squares, keep, proposals.boxes, checkpoint);
-    pick(results.scores, keep, proposals.scores, checkpoint);
-    pick(results.offsets, keep, proposals.offsets, checkpoint);
+    select(squares, keep, proposals.boxes, cancellation_point);
+    select(results.scores, keep, proposals.scores, cancellation_point);
+    select(results.offsets, keep, proposals.offsets, cancellation_point);
     return suppress_and_move(run, proposals, "rnet");
 }
 
@@ -86,31 +86,32 @@ Detections finish(Run& run, const std::vector<Box>& squares) {
     const CropResults results =
         classify_and_show(run, {"onet", *kONet.input_size, run.detector.onet(), run.detector.onet_layers()}, squares,
                           kONetCropsPerThread);
-    Checkpoint& checkpoint = run.checkpoint();
+    CancellationPoint& cancellation_point = run.cancellation_point();
     std::vector<std::int32_t> keep;
     std::vector<Box> moved;
     keep.reserve(squares.size());
     moved.reserve(squares.size());
-    for (const std::int32_t i : reaching(results.scores, run.options.thresholds[2])) {
+    for (const std::int32_t i : indices_at_least(results.scores, run.options.thresholds[2])) {
         const auto index = static_cast<std::size_t>(i);
         const Box box = apply_offsets(squares[index], results.offsets[index], true);
-        checkpoint.pass(16);
+        cancellation_point.advance(16);
         if (!is_usable(box)) continue;
         keep.push_back(i);
         moved.push_back(box);
     }
     run.show("onet", "keep", keep);
     run.show("onet", "landmarks", results.landmarks);
-    const std::vector<float> scores = picked(results.scores, keep, checkpoint);
-    const std::vector<std::int32_t> best = non_maximum_suppression(moved, scores, 0.7F, Overlap::kMinimum, checkpoint);
+    const std::vector<float> scores = selected(results.scores, keep, cancellation_point);
+    const std::vector<std::int32_t> best =
+        non_maximum_suppression(moved, scores, 0.7F, Overlap::kMinimum, cancellation_point);
     run.show("onet", "nms_keep", best);
-    const std::vector<Box> boxes_out = picked(moved, best, checkpoint);
+    const std::vector<Box> boxes_out = selected(moved, best, cancellation_point);
     run.show("onet", "boxes_out", boxes_out);
     Detections detections;
     detections.boxes.reserve(boxes_out.size());
     std::transform(boxes_out.begin(), boxes_out.end(), std::back_inserter(detections.boxes), final_box);
-    detections.scores = picked(scores, best, checkpoint);
-    detections.landmarks = picked(picked(results.landmarks, keep, checkpoint), best, checkpoint);
+    detections.scores = selected(scores, best, cancellation_point);
+    detections.landmarks = selected(selected(results.landmarks, keep, cancellation_point), best, cancellation_point);
     run.show("final", "boxes", detections.boxes);
     run.show("final", "scores", detections.scores);
     run.show("final", "landmarks", detections.landmarks);
@@ -135,11 +136,11 @@ Detections run_all(Run& run) {
 
 }  // namespace
 
-Detections Detector::compute(const Image& image, const Options& options, const Tap& tap, Profile* profile,
-                             const Interruption& interruption) const {
+Detections Detector::compute(const Image& image, const Options& options, const Hook& hook, Profile* profile,
+                             const CancellationOptions& cancellation) const {
     options.check();
-    Run run({*this, image, options, tap, profile, interruption});
-    run.checkpoint().look();  // the wish to stop may be older than the detection
+    Run run({*this, image, options, hook, profile, cancellation});
+    run.cancellation_point().check();  // the source may be set already
     return run_all(run);
 }
 

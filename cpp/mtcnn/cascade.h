@@ -8,29 +8,29 @@
 #include <vector>
 
 #include "boxes.h"
+#include "cancellation.h"
 #include "crop_network.h"
 #include "model.h"
 #include "planar_network.h"
 #include "resize.h"
-#include "stop.h"
 #include "tensor.h"
 
 namespace mtcnn {
 
-class StandingOfProcess;
+class ProcessState;
 
 struct Options {
     double min_face = 60;  // pixels
     std::array<float, 3> thresholds = {0.6F, 0.7F, 0.7F};
     double scale_factor = 0.709;
     int threads = 1;
-    std::int64_t memory_limit = 0;  // bytes that a detection may take; 0: what is free
+    std::int64_t memory_limit = 0;  // maximum bytes of a detection; 0: the free memory
 
-    // Throws std::invalid_argument naming the first option that is out of its range.
+    // Throws std::invalid_argument with the name of the first option that is out of range.
     void check() const;
 };
 
-// Pixels: left eye, right eye, nose, left and right corner of the mouth; x, y each.
+// x and y in pixels of: left eye, right eye, nose, left and right corner of the mouth.
 using Landmarks = std::array<float, 10>;
 
 struct Detections {
@@ -44,53 +44,52 @@ struct Level {
     int height, width;
 };
 
-// The levels of the pyramid; none when the image is smaller than the smallest face.
+// The levels of the pyramid. Empty if the image is smaller than the smallest face.
 std::vector<Level> pyramid(int height, int width, const Options& options);
 
-// Seconds of one detection. `proposals` is a part of `pnet`. `resize` is a part of the three networks' time, added up
-// over all threads.
+// Seconds of one detection. `proposals` is a part of `pnet`. `resize` is a part of the times of the three networks,
+// summed over all threads.
 struct Profile {
     double resize = 0, pnet = 0, proposals = 0, rnet = 0, onet = 0, total = 0;
     int boxes_into_rnet = 0, boxes_into_onet = 0;
 };
 
-// Immutable; may be used by several threads at a time. Scratch memory is kept from one detection to the next, and so
-// are threads, which sleep in between. A child of fork() may use it too, with threads of its own.
+// Immutable; several threads may use it at the same time. It keeps scratch memory and sleeping threads between
+// detections. A child of fork() may use it too; it gets its own threads.
 class Detector {
 public:
-    // The kernels must outlive the detector. Throws std::invalid_argument when a network does not fit its stage.
+    // The kernels must outlive the detector. Throws std::invalid_argument if a network does not match its stage.
     Detector(Model model, const Kernels& kernels);
     ~Detector();
     Detector(const Detector&) = delete;
     Detector& operator=(const Detector&) = delete;
 
-    // With a tap every tensor is shown, and all is computed on the calling thread. The caller's floating-point mode
-    // changes nothing and holds again afterwards, and whenever the tap or the interruption's poll is called. After
-    // an exception, of whatever kind, the detector is as usable as before. Throws MemoryLimit before it takes more
-    // memory than it may.
-    Detections detect(const Image& image, const Options& options, const Tap& tap = {}, Profile* profile = nullptr,
-                      const Interruption& interruption = {}) const;
+    // If there is a hook, it is called with every tensor and the calling thread computes everything. The floating-point
+    // mode of the caller has no influence. It is restored at the end and for each call of the hook and of `poll`. After
+    // any exception the detector remains usable. Throws MemoryLimit before it exceeds the memory limit.
+    Detections detect(const Image& image, const Options& options, const Hook& hook = {}, Profile* profile = nullptr,
+                      const CancellationOptions& cancellation = {}) const;
 
     const Model& model() const { return model_; }
     const Kernels& kernels() const { return kernels_; }
     const PlanarNetwork& pnet() const { return pnet_; }
     const CropNetwork& rnet() const { return rnet_; }
     const CropNetwork& onet() const { return onet_; }
-    // The same, to be watched layer by layer.
+    // The same networks without fusion, for hooks on every layer.
     const PlanarNetwork& pnet_layers() const { return pnet_layers_; }
     const CropNetwork& rnet_layers() const { return rnet_layers_; }
     const CropNetwork& onet_layers() const { return onet_layers_; }
 
 private:
     friend class Run;
-    Detections compute(const Image& image, const Options& options, const Tap& tap, Profile* profile,
-                       const Interruption& interruption) const;
+    Detections compute(const Image& image, const Options& options, const Hook& hook, Profile* profile,
+                       const CancellationOptions& cancellation) const;
 
     Model model_;
     const Kernels& kernels_;
     PlanarNetwork pnet_, pnet_layers_;
     CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
-    std::unique_ptr<StandingOfProcess> standing_;
+    std::unique_ptr<ProcessState> state_;
 };
 
 }  // namespace mtcnn

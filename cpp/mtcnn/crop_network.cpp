@@ -9,14 +9,14 @@ namespace {
 
 using Kind = CropStage::Kind;
 
-// Maps of more pixels than this are computed crop by crop: one crop's pixels are enough for full tiles, and the maps of
-// several crops would not fit the cache.
+// Maps of more pixels than this are computed crop by crop: the pixels of one crop fill the tiles, and the maps of
+// several crops would exceed the cache.
 constexpr int kLargeArea = 200;
-// How many floats one stage's maps of a whole group of crops may have, so that they stay in the cache.
+// Maximum number of floats in the maps of one stage for a group of crops, so that they stay in the cache.
 constexpr std::ptrdiff_t kGroupFloats = 80 * 1024;
 
 bool takes_prelu(const CropStage& stage) {
-    return !stage.fused && (stage.kind == Kind::kConvolution || stage.kind == Kind::kDenseFlat);
+    return !stage.fused && (stage.kind == Kind::kConvolution || stage.kind == Kind::kFullyConnectedFlat);
 }
 
 TensorView view_of(const CropStage& stage, std::shared_ptr<const Buffer<float>> maps) {
@@ -62,7 +62,7 @@ CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int wi
     group_size_ = static_cast<int>(std::clamp<std::ptrdiff_t>(kGroupFloats / largest, 1, 20));
 }
 
-// From the input's planar rows to H x W x padded(in_maps).
+// Converts the planar rows of the input to H x W x padded(in_maps).
 const float* CropNetwork::interleave(const float* in, int items, CropScratch& scratch) const {
     const int channels = padded(in_maps_);
     const std::ptrdiff_t pixels = std::ptrdiff_t{height_} * width_;
@@ -105,12 +105,13 @@ void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, 
     kernels_.convolve_channels(a);
 }
 
-void CropNetwork::dense(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const {
+void CropNetwork::fully_connected(const CropStage& stage, const float* in, float* out, int items,
+                                  CropScratch& scratch) const {
     const int channels = padded(stage.in_maps);
     const int area = stage.in_height * stage.in_width;
     const int count = stage.in_maps * area;
     double* features = scratch.features.reserve(static_cast<std::size_t>(items) * static_cast<std::size_t>(count));
-    if (stage.kind == Kind::kDenseFlat) {
+    if (stage.kind == Kind::kFullyConnectedFlat) {
         for (int item = 0; item < items; ++item) {
             for (int y = 0; y < stage.in_height; ++y) {
                 for (int x = 0; x < stage.in_width; ++x, in += channels) {
@@ -119,35 +120,35 @@ void CropNetwork::dense(const CropStage& stage, const float* in, float* out, int
                 }
             }
         }
-        kernels_.dense({features, count, stage.weights.data(), stage.bias.data(),
-                        stage.fused ? stage.slopes.data() : nullptr, out, stage.out_size(), items, count,
-                        stage.out_maps});
+        kernels_.fc_channels({features, count, stage.weights.data(), stage.bias.data(),
+                              stage.fused ? stage.slopes.data() : nullptr, out, stage.out_size(), items, count,
+                              stage.out_maps});
         return;
     }
-    // On maps every pixel is an item of its own, its sum is rounded, and the bias is added in float.
+    // On maps, every pixel is a separate item. Its sum is rounded and the bias is added in float.
     const int pixels = items * area;
     for (int p = 0; p < pixels; ++p) {
         std::copy_n(in + std::ptrdiff_t{p} * channels, stage.in_maps, features + std::ptrdiff_t{p} * stage.in_maps);
     }
     const std::vector<float> no_bias(static_cast<std::size_t>(padded(stage.out_maps)));
     const std::ptrdiff_t out_channels = padded(stage.out_maps);
-    kernels_.dense({features, stage.in_maps, stage.weights.data(), no_bias.data(), nullptr, out, out_channels, pixels,
-                    stage.in_maps, stage.out_maps});
+    kernels_.fc_channels({features, stage.in_maps, stage.weights.data(), no_bias.data(), nullptr, out, out_channels,
+                          pixels, stage.in_maps, stage.out_maps});
     for (int p = 0; p < pixels; ++p) {
         for (int c = 0; c < stage.out_maps; ++c) out[p * out_channels + c] += stage.bias.data()[c];
     }
 }
 
-// As many crops at a time as the kernels like to do without a pass of the checkpoint.
+// Computes at most as many crops per kernel call as the cancellation interval allows.
 void CropNetwork::compute(const CropStage& stage, bool first, const float* in, float* out, int items,
-                          CropScratch& scratch, Checkpoint& checkpoint) const {
+                          CropScratch& scratch, CancellationPoint& cancellation_point) const {
     const std::ptrdiff_t in_size =
         first ? input_size() : std::ptrdiff_t{stage.in_height} * stage.in_width * padded(stage.in_maps);
     const auto at_a_time = static_cast<int>(std::clamp<std::int64_t>(kernels_.steps_at_a_time / stage.steps, 1, items));
     for (int from = 0; from < items; from += at_a_time) {
         const int count = std::min(at_a_time, items - from);
         compute_at_once(stage, first, in + from * in_size, out + from * stage.out_size(), count, scratch);
-        checkpoint.pass(count * stage.steps);
+        cancellation_point.advance(count * stage.steps);
     }
 }
 
@@ -166,9 +167,9 @@ void CropNetwork::compute_at_once(const CropStage& stage, bool first, const floa
                                         stage.kernel_x, stage.stride_y, stage.stride_x});
             }
             return;
-        case Kind::kDenseOnMaps:
-        case Kind::kDenseFlat:
-            return dense(stage, in, out, items, scratch);
+        case Kind::kFullyConnectedOnMaps:
+        case Kind::kFullyConnectedFlat:
+            return fully_connected(stage, in, out, items, scratch);
         case Kind::kPRelu:
             for (std::ptrdiff_t i = 0; i < items * in_size; ++i) {
                 out[i] = in[i] >= 0 ? in[i] : in[i] * stage.slopes.data()[i % channels];
@@ -180,7 +181,8 @@ void CropNetwork::compute_at_once(const CropStage& stage, bool first, const floa
     }
 }
 
-const float* CropNetwork::run(int crops, const Source& source, CropScratch& scratch, Checkpoint& checkpoint) const {
+const float* CropNetwork::run(int crops, const Source& source, CropScratch& scratch,
+                              CancellationPoint& cancellation_point) const {
     const std::size_t last = stages_.size();
     const std::ptrdiff_t between = split_ == 0 ? input_size() : stages_[split_ - 1].out_size();
     float* in = scratch.group[0].reserve(static_cast<std::size_t>(crops * between));
@@ -195,32 +197,33 @@ const float* CropNetwork::run(int crops, const Source& source, CropScratch& scra
             float* to = s + 1 == split_
                             ? in + crop * between
                             : scratch.maps[(s + 1) % 2].reserve(static_cast<std::size_t>(stages_[s].out_size()));
-            compute(stages_[s], s == 0, from, to, 1, scratch, checkpoint);
+            compute(stages_[s], s == 0, from, to, 1, scratch, cancellation_point);
             from = to;
         }
     }
     for (std::size_t s = split_; s < last; ++s) {
         float* out =
             scratch.group[(s - split_ + 1) % 2].reserve(static_cast<std::size_t>(crops * stages_[s].out_size()));
-        compute(stages_[s], s == 0, in, out, crops, scratch, checkpoint);
+        compute(stages_[s], s == 0, in, out, crops, scratch, cancellation_point);
         in = out;
     }
     return in;
 }
 
-std::vector<float> CropNetwork::run_watched(const Source& source, const Watch& watch, Checkpoint& checkpoint) const {
-    // Shared, so that who watches may keep the maps.
+std::vector<float> CropNetwork::run_with_hook(const Source& source, const LayerHook& hook,
+                                              CancellationPoint& cancellation_point) const {
+    // Shared, so that the hook can keep the maps.
     auto in = std::make_shared<Buffer<float>>();
     source(0, in->reserve(static_cast<std::size_t>(input_size() + kPad)));
     const std::ptrdiff_t row = row_size() * static_cast<std::ptrdiff_t>(sizeof(float));
-    watch("input", {in, in->data(), false, {in_maps_, height_, width_}, {row, in_maps_ * row, sizeof(float)}});
+    hook("input", {in, in->data(), false, {in_maps_, height_, width_}, {row, in_maps_ * row, sizeof(float)}});
     CropScratch scratch;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         auto out = std::make_shared<Buffer<float>>();
         compute(stages_[s], s == 0, in->data(), out->reserve(static_cast<std::size_t>(stages_[s].out_size())), 1,
-                scratch, checkpoint);
+                scratch, cancellation_point);
         in = std::move(out);
-        watch(stages_[s].name, view_of(stages_[s], in));
+        hook(stages_[s].name, view_of(stages_[s], in));
     }
     return {in->data(), in->data() + stages_.back().out_size()};
 }

@@ -13,17 +13,17 @@
 namespace mtcnn {
 
 struct CropScratch {
-    Buffer<float> maps[2];      // one crop's, from stage to stage
-    Buffer<float> group[2];     // all crops', from stage to stage
-    Buffer<float> interleaved;  // the input, where the first stage wants H x W x C
+    Buffer<float> maps[2];      // of one crop, alternating between stages
+    Buffer<float> group[2];     // of all crops, alternating between stages
+    Buffer<float> interleaved;  // the input, if the first stage needs H x W x C
     Buffer<double> features;
 };
 
 class CropNetwork {
 public:
-    // fuse: a layer and the PReLU after it are one stage; otherwise every layer is a stage, to be watched one by one.
-    // The kernels must outlive the network.
-    // The network must fit maps in_maps x height x width, or with `flat` a vector of in_maps values.
+    // fuse: a layer and the PReLU after it form one stage; otherwise every layer is a stage, for hooks. The kernels
+    // must outlive the network. The network must accept maps in_maps x height x width or, with `flat`, a vector of
+    // in_maps values.
     CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
                 bool flat = false);
 
@@ -31,33 +31,35 @@ public:
     int row_size() const { return padded(width_); }
     std::ptrdiff_t input_size() const { return std::ptrdiff_t{height_} * in_maps_ * row_size(); }
 
-    // How many crops are best computed together.
+    // Best number of crops to compute together.
     int group_size() const { return group_size_; }
 
     using Source = std::function<void(int crop, float* input)>;
-    using Watch = std::function<void(const std::string& layer, const TensorView& maps)>;
+    using LayerHook = std::function<void(const std::string& layer, const TensorView& maps)>;
 
-    // Results of `crops` crops, padded(outputs) floats each, valid until the scratch is used again.
-    const float* run(int crops, const Source& source, CropScratch& scratch, Checkpoint& checkpoint) const;
+    // Returns padded(outputs) floats for each crop. They are valid until the next use of the scratch memory.
+    const float* run(int crops, const Source& source, CropScratch& scratch,
+                     CancellationPoint& cancellation_point) const;
 
-    // One crop (number 0 of the source), every layer shown.
-    std::vector<float> run_watched(const Source& source, const Watch& watch, Checkpoint& checkpoint) const;
+    // Runs one crop (number 0 of the source) and calls the hook with the output of every layer.
+    std::vector<float> run_with_hook(const Source& source, const LayerHook& hook,
+                                     CancellationPoint& cancellation_point) const;
 
     const std::vector<CropStage>& stages() const { return stages_; }
 
 private:
     void compute(const CropStage& stage, bool first, const float* in, float* out, int items, CropScratch& scratch,
-                 Checkpoint& checkpoint) const;
+                 CancellationPoint& cancellation_point) const;
     void compute_at_once(const CropStage& stage, bool first, const float* in, float* out, int items,
                          CropScratch& scratch) const;
     const float* interleave(const float* in, int items, CropScratch& scratch) const;
     void convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const;
-    void dense(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const;
+    void fully_connected(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const;
 
     const Kernels& kernels_;
     int in_maps_, height_, width_;
     std::vector<CropStage> stages_;
-    std::size_t split_ = 0;  // stages before this one have large maps and run crop by crop; the others run on a group
+    std::size_t split_ = 0;  // earlier stages have large maps and run crop by crop; the others run on a group
     int group_size_ = 1;
 };
 

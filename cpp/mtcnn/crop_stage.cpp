@@ -9,7 +9,7 @@ namespace {
 
 using Kind = CropStage::Kind;
 
-// Steps of a sigmoid, in multiply-adds.
+// Cost of a sigmoid, in multiply-adds.
 constexpr std::int64_t kSigmoidSteps = 16;
 
 std::int64_t steps_of(const CropStage& stage) {
@@ -20,9 +20,9 @@ std::int64_t steps_of(const CropStage& stage) {
             return stage.in_maps * kernel_area * stage.out_maps * area;
         case Kind::kPooling:
             return stage.in_maps * kernel_area * area;
-        case Kind::kDenseOnMaps:
+        case Kind::kFullyConnectedOnMaps:
             return std::int64_t{stage.in_maps} * stage.out_maps * area;
-        case Kind::kDenseFlat:
+        case Kind::kFullyConnectedFlat:
             return std::int64_t{stage.in_maps} * stage.in_height * stage.in_width * stage.out_maps;
         case Kind::kPRelu:
             return stage.in_maps * area;
@@ -59,16 +59,16 @@ CropStage make_crop_stage(const Layer& layer, const std::string& name, const Cro
         stage.kernel_x = std::min(pool->kernel_x, stage.in_width);
         stage.stride_y = pool->stride_y;
         stage.stride_x = pool->stride_x;
-    } else if (const auto* dense = std::get_if<FullyConnected>(&layer)) {
-        const bool on_maps = !before.flat && dense->inputs == before.out_maps;
-        stage.kind = on_maps ? Kind::kDenseOnMaps : Kind::kDenseFlat;
-        stage.out_maps = dense->outputs;
+    } else if (const auto* fc = std::get_if<FullyConnected>(&layer)) {
+        const bool on_maps = !before.flat && fc->inputs == before.out_maps;
+        stage.kind = on_maps ? Kind::kFullyConnectedOnMaps : Kind::kFullyConnectedFlat;
+        stage.out_maps = fc->outputs;
         if (!on_maps) {
             stage.flat = true;
             stage.out_height = stage.out_width = 1;
         }
-        stage.weights = pack_dense(*dense, kernels.dense_group);
-        stage.bias = padded_copy(dense->bias);
+        stage.weights = pack_fully_connected(*fc, kernels.fc_group);
+        stage.bias = padded_copy(fc->bias);
     } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
         stage.kind = Kind::kPRelu;
         stage.slopes = padded_copy(prelu->slopes);

@@ -1,4 +1,4 @@
-// What a network for crops does, layer by layer.
+// One step of a network for crops.
 #pragma once
 
 #include <cstddef>
@@ -11,23 +11,23 @@
 
 namespace mtcnn {
 
-// One layer, or a layer with the PReLU that follows it, ready to run on maps of a known size.
+// A layer, or a layer with the PReLU that follows it, prepared for maps of a known size.
 struct CropStage {
-    enum class Kind { kConvolution, kPooling, kDenseOnMaps, kDenseFlat, kPRelu, kSigmoid };
+    enum class Kind { kConvolution, kPooling, kFullyConnectedOnMaps, kFullyConnectedFlat, kPRelu, kSigmoid };
     Kind kind = Kind::kSigmoid;
-    std::string name;                              // of its last layer
-    int in_maps = 0, in_height = 0, in_width = 0;  // a flat vector is 1 x 1
+    std::string name;                              // name of its last layer
+    int in_maps = 0, in_height = 0, in_width = 0;  // a vector is 1 x 1
     int out_maps = 0, out_height = 0, out_width = 0;
     bool flat = false;  // the output is a vector
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
-    bool fused = false;      // a PReLU on the way out
+    bool fused = false;      // includes a PReLU
     std::int64_t steps = 1;  // multiply-adds for one crop
 
     std::ptrdiff_t out_size() const { return std::ptrdiff_t{out_height} * out_width * padded(out_maps); }
 };
 
-// The stage of a layer, after the stage `before`.
+// Returns the stage of a layer that follows the stage `before`.
 CropStage make_crop_stage(const Layer& layer, const std::string& name, const CropStage& before, const Kernels& kernels);
 
 }  // namespace mtcnn

@@ -10,7 +10,7 @@ namespace mtcnn {
 namespace {
 
 constexpr int kLogitsAndOffsets = 6;
-constexpr int kTasksPerThread = 2;  // more than one, for balance
+constexpr int kTasksPerThread = 2;  // more than one, to balance the load
 
 Landmarks landmarks_of(const Box& square, const float* values) {
     Landmarks result;
@@ -37,9 +37,9 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
     const CropNetwork& network = classifier.network;
     const int outputs = network.stages().back().out_maps;
     CropResults results;
-    resize_in_steps(results.scores, squares.size(), run.checkpoint());
-    resize_in_steps(results.offsets, squares.size(), run.checkpoint());
-    if (outputs > kLogitsAndOffsets) resize_in_steps(results.landmarks, squares.size(), run.checkpoint());
+    resize_in_steps(results.scores, squares.size(), run.cancellation_point());
+    resize_in_steps(results.offsets, squares.size(), run.cancellation_point());
+    if (outputs > kLogitsAndOffsets) resize_in_steps(results.landmarks, squares.size(), run.cancellation_point());
     const auto take = [&](std::size_t crop, const float* out) {
         results.scores[crop] = crop_probability(out[0], out[1]);
         results.offsets[crop] = {out[2], out[3], out[4], out[5]};
@@ -47,16 +47,16 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
             results.landmarks[crop] = landmarks_of(squares[crop], out + kLogitsAndOffsets);
         }
     };
-    if (run.tap) {
+    if (run.hook) {
         Workspace& workspace = run.workspace(0);
         for (std::size_t crop = 0; crop < squares.size(); ++crop) {
             const std::string prefix = classifier.stage + numbered("/crop%03d/", static_cast<int>(crop));
-            const std::vector<float> out = classifier.layers.run_watched(
+            const std::vector<float> out = classifier.layers.run_with_hook(
                 [&](int, float* input) {
                     resample(run.image, squares[crop], network, classifier.side, workspace, input);
                 },
-                [&](const std::string& layer, const TensorView& maps) { run.tap(prefix + layer, maps); },
-                workspace.checkpoint);
+                [&](const std::string& layer, const TensorView& maps) { run.hook(prefix + layer, maps); },
+                workspace.cancellation_point);
             take(crop, out.data());
         }
         return results;
@@ -66,18 +66,18 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
     const int groups = std::max((count + network.group_size() - 1) / network.group_size(), std::min(tasks, count));
     const auto run_group = [&](int group, int worker) {
         Workspace& workspace = run.workspace(worker);
-        const int from = part(count, group, groups);
-        const int size = part(count, group + 1, groups) - from;
+        const int from = chunk_begin(count, group, groups);
+        const int size = chunk_begin(count, group + 1, groups) - from;
         const auto source = [&](int crop, float* input) {
             const Box& square = squares[static_cast<std::size_t>(from + crop)];
             resample(run.image, square, network, classifier.side, workspace, input);
         };
-        const float* out = network.run(size, std::ref(source), workspace.crops, workspace.checkpoint);
+        const float* out = network.run(size, std::ref(source), workspace.crops, workspace.cancellation_point);
         for (int crop = 0; crop < size; ++crop) {
             take(static_cast<std::size_t>(from + crop), out + std::ptrdiff_t{crop} * padded(outputs));
         }
     };
-    run.team.run(groups, threads, std::ref(run_group));
+    run.task_group.run(groups, threads, std::ref(run_group));
     return results;
 }
 

@@ -1,4 +1,4 @@
-// A network on every square: cut, resize, run.
+// Runs a network on every square: cut, resize, run.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace mtcnn {
 
-// A network for crops, fused and layer by layer.
+// A network for crops, with and without fusion of layers.
 struct Classifier {
     const char* stage;
     int side;
@@ -18,10 +18,11 @@ struct Classifier {
 struct CropResults {
     std::vector<float> scores;
     std::vector<Offsets> offsets;
-    std::vector<Landmarks> landmarks;  // empty where the network gives none
+    std::vector<Landmarks> landmarks;  // empty if the network has no landmarks
 };
 
-// Results for every square, which must touch the image. With a tap all layers are shown, on the calling thread.
+// Returns the results for all squares. Each must overlap the image. If there is a hook, it is called with all layers on
+// the calling thread.
 CropResults classify(Run& run, const Classifier& classifier, const std::vector<Box>& squares, int threads);
 
 }  // namespace mtcnn

@@ -1,8 +1,7 @@
-// The detector's parts, and what surrounds a detection; cascade.cpp computes it.
+// Construction of the detector, and the floating-point mode around a detection. cascade.cpp computes it.
 #include "cascade.h"
 #include "float_mode.h"
-#include "standing.h"
-#include "thread_data.h"
+#include "process_state.h"
 
 namespace mtcnn {
 
@@ -16,30 +15,30 @@ Detector::Detector(Model model, const Kernels& kernels)
       rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
       onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
       onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false),
-      standing_(std::make_unique<StandingOfProcess>(kernels)) {}
+      state_(std::make_unique<ProcessState>(kernels)) {}
 
 Detector::~Detector() = default;
 
-Detections Detector::detect(const Image& image, const Options& options, const Tap& tap, Profile* profile,
-                            const Interruption& interruption) const {
+Detections Detector::detect(const Image& image, const Options& options, const Hook& hook, Profile* profile,
+                            const CancellationOptions& cancellation) const {
     prepare_thread();
     DefaultFloatMode mode;
-    Interruption in_callers_mode = interruption;
-    if (interruption.poll) {
+    CancellationOptions in_callers_mode = cancellation;
+    if (cancellation.poll) {
         in_callers_mode.poll = [&] {
             const CallersFloatMode callers(mode);
-            interruption.poll();
+            cancellation.poll();
         };
     }
-    if (!tap) return compute(image, options, tap, profile, in_callers_mode);
-    const auto tap_in_callers_mode = [&](const std::string& name, const TensorView& view) {
+    if (!hook) return compute(image, options, hook, profile, in_callers_mode);
+    const auto hook_in_callers_mode = [&](const std::string& name, const TensorView& view) {
         {
             const CallersFloatMode callers(mode);
-            tap(name, view);
+            hook(name, view);
         }
-        if (interruption.stop != nullptr && interruption.stop->is_set()) throw Stopped();
+        if (cancellation.source != nullptr && cancellation.source->is_set()) throw Cancelled();
     };
-    return compute(image, options, tap_in_callers_mode, profile, in_callers_mode);
+    return compute(image, options, hook_in_callers_mode, profile, in_callers_mode);
 }
 
 }  // namespace mtcnn

@@ -1,4 +1,4 @@
-// The C++ implementation of reference/exp.py, operation for operation; the sources of the constants stand there.
+// The C++ implementation of reference/exp.py with the same operations. That file has the sources of the constants.
 #include "exp.h"
 
 #include <algorithm>
@@ -84,7 +84,7 @@ float exp_opencv(float value) {
     const float whole = std::nearbyint(scaled);
     const auto i = static_cast<std::int32_t>(whole);
     const float z = (scaled - whole) * (1.0F / 64);
-    // Of 2^floor(i / 64); 0 and infinity beyond the ends.
+    // 2^floor(i / 64); 0 or infinity out of range.
     const std::int32_t exponent = std::clamp((i >> 6) + 127, 0, 255);
     const float y = kOpencvPowers[static_cast<std::size_t>(i & 63)] * std::bit_cast<float>(exponent << 23);
     const float p = std::fma(std::fma(std::fma(z + kA1, z, kA2), z, kA3), z, kA4);
@@ -93,12 +93,12 @@ float exp_opencv(float value) {
 
 float exp_glibc(float value) {
     if (std::isnan(value)) return value;
-    // Beyond these ends the result is 0 or infinity.
+    // Outside this range the result is 0 or infinity.
     const double x = std::clamp(static_cast<double>(value), -110.0, 100.0);
     const double k = std::nearbyint(kGlibcScale * x);
     const double r = std::fma(kGlibcScale, x, -k);
     const auto i = static_cast<std::int64_t>(k);
-    // The power times 2^floor(k / 32), by adding to its exponent.
+    // Multiply the power by 2^floor(k / 32): add to its exponent.
     const auto bits = std::bit_cast<std::int64_t>(kGlibcPowers[static_cast<std::size_t>(i & 31)]) + ((i >> 5) << 52);
     const auto s = std::bit_cast<double>(bits);
     const double y = std::fma(std::fma(kC0, r, kC1), r * r, std::fma(kC2, r, 1.0));

@@ -9,7 +9,7 @@ namespace {
 
 #if defined(__x86_64__) || defined(_M_X64)
 
-// Every exception masked, to nearest, neither flush-to-zero nor denormals-are-zero: what a process starts with.
+// All exceptions masked, rounding to nearest, no flush-to-zero, no denormals-are-zero: the mode of a new process.
 constexpr FloatMode kDefault = 0x1F80;
 
 FloatMode current() { return _mm_getcsr(); }

@@ -1,5 +1,5 @@
-// The floating-point mode of a thread: where results are rounded to, and whether subnormal numbers count as zero.
-// Other libraries change it (fesetround, -ffast-math); the detector's bits must not depend on that.
+// The floating-point mode of a thread: rounding direction and treatment of subnormal numbers. Other libraries change it
+// (fesetround, -ffast-math). The bits of a detection must not depend on it.
 #pragma once
 
 #include <cfenv>
@@ -17,10 +17,9 @@ struct FloatMode {
 using FloatMode = std::fenv_t;
 #endif
 
-// While it lives, this thread rounds to nearest, keeps subnormal numbers and has no traps. Then the mode that was there
-// before holds again, exception flags included.
-// Compilers may move arithmetic past the beginning and the end of a guard in the same function. So what is to be
-// computed under it stands in a function of another file.
+// During its lifetime this thread rounds to nearest, keeps subnormal numbers and has no traps. The destructor restores
+// the previous mode including the exception flags. A compiler may move arithmetic of the same function across the
+// constructor or destructor. Therefore put the computation into a function of another file.
 class DefaultFloatMode {
 public:
     DefaultFloatMode() noexcept;
@@ -33,8 +32,8 @@ private:
     FloatMode before_;
 };
 
-// While it lives, the mode from before a guard holds: around a call of the caller's own functions. If they change it,
-// the change outlives the guard.
+// During its lifetime the mode from before `guard` holds, for functions that the caller supplies. A change that they
+// make to the mode persists.
 class CallersFloatMode {
 public:
     explicit CallersFloatMode(DefaultFloatMode& guard) noexcept;
@@ -46,7 +45,7 @@ private:
     DefaultFloatMode& guard_;
 };
 
-// Rounded in the mode at the time of the call.
+// Rounds in the mode at the time of the call.
 float to_float(double value);
 
 }  // namespace mtcnn

@@ -10,9 +10,9 @@
 namespace mtcnn {
 namespace {
 
-// How much work makes one more thread worth waking: some 0.1 ms of it.
-constexpr double kPixelsPerThread = 4096;  // of the pyramid
-constexpr int kBandRows = 32;              // rows of a heat map that are worth a task of their own
+// Amount of work for which an additional thread pays off: about 0.1 ms.
+constexpr double kPixelsPerThread = 4096;  // pixels of the pyramid
+constexpr int kBandRows = 32;              // minimum rows of a heat map for a separate task
 
 class Levels {
 public:
@@ -27,8 +27,8 @@ public:
         if (scratch_.survivors.size() < levels_.size()) scratch_.survivors.resize(levels_.size());
         for (Proposals& survivors : scratch_.survivors) survivors.clear();
         check_candidates();
-        if (run_.tap) {
-            for (std::size_t i = 0; i < levels_.size(); ++i) watch_level(static_cast<int>(i));
+        if (run_.hook) {
+            for (std::size_t i = 0; i < levels_.size(); ++i) run_level_with_hook(static_cast<int>(i));
         } else {
             run_bands();
         }
@@ -41,12 +41,13 @@ private:
         int from, to;  // rows of the heat map
     };
 
-    // Size of a level's heat map; nothing where the level is too small for the network.
+    // Size of a level's heat map, or nothing if the level is too small for the network.
     std::optional<std::pair<int, int>> heat_map_size(const Level& level) const {
         return map_size(run_.detector.model().pnet, level.height, level.width);
     }
 
-    // Where the first threshold lets every number pass, as many candidates as there are values are certain.
+    // If the first threshold accepts every value, the number of candidates is known in advance: check the memory for
+    // them.
     void check_candidates() {
         if (!std::isinf(limit_) || limit_ < 0) return;
         double count = 0;
@@ -60,10 +61,10 @@ private:
         return run_.detector.pnet().bytes_to_run(level.height, level.width) + Resampler::bytes_for(level.width);
     }
 
-    double bytes_to_watch(const Level& level) const {
+    double bytes_to_run_with_hook(const Level& level) const {
         const auto size = heat_map_size(level);
         const double heat_map = 4.0 * size->first * size->second;
-        return run_.detector.pnet_layers().bytes_to_watch(level.height, level.width) +
+        return run_.detector.pnet_layers().bytes_to_run_with_hook(level.height, level.width) +
                Resampler::bytes_for(level.width) + heat_map;
     }
 
@@ -79,13 +80,13 @@ private:
         const std::vector<Band> bands = make_bands(pixels, threads);
         std::vector<Candidates>& found = scratch_.found;
         if (found.size() < bands.size()) found.resize(bands.size());
-        for (Candidates& candidates : found) candidates.clear();  // of a detection that was ended
+        for (Candidates& candidates : found) candidates.clear();  // may remain from a cancelled detection
         const auto run_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             run_band(bands[i], run_.workspace(worker), found[i]);
         };
-        run_.team.run(static_cast<int>(bands.size()), threads, std::ref(run_one));  // a reference takes no memory
-        Stopwatch watch;
+        run_.task_group.run(static_cast<int>(bands.size()), threads, std::ref(run_one));  // std::ref does not allocate
+        Stopwatch stopwatch;
         const auto suppress_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
@@ -94,13 +95,13 @@ private:
             if (std::all_of(of_level.begin(), of_level.end(), [](const Candidates& c) { return c.empty(); })) return;
             suppress_level(index, of_level, run_.workspace(worker));
         };
-        run_.team.run(static_cast<int>(levels_.size()), threads, std::ref(suppress_one));
-        if (run_.profile) run_.profile->proposals += watch.lap();
+        run_.task_group.run(static_cast<int>(levels_.size()), threads, std::ref(suppress_one));
+        if (run_.profile) run_.profile->proposals += stopwatch.lap();
     }
 
     static bool by_level(const Band& a, const Band& b) { return a.level < b.level; }
 
-    // In the order of the levels, from top to bottom.
+    // Ordered by level, then from top to bottom.
     std::vector<Band> make_bands(double pixels, int threads) const {
         std::vector<Band> bands;
         bands.reserve(levels_.size());
@@ -111,7 +112,7 @@ private:
             int parts = threads == 1 ? 1 : static_cast<int>(std::ceil(share * 4 * threads));
             parts = std::clamp(size->first / kBandRows, 1, parts);
             for (int p = 0; p < parts; ++p) {
-                bands.push_back({i, part(size->first, p, parts), part(size->first, p + 1, parts)});
+                bands.push_back({i, chunk_begin(size->first, p, parts), chunk_begin(size->first, p + 1, parts)});
             }
         }
         return bands;
@@ -119,22 +120,23 @@ private:
 
     void run_band(const Band& band, Workspace& workspace, Candidates& found) const {
         const Level& level = levels_[band.level];
-        workspace.resampler.prepare(run_.image, whole(run_.image), level.height, level.width);
+        workspace.resampler.prepare(run_.image, full_patch(run_.image), level.height, level.width);
         const int width = heat_map_size(level)->second;
-        std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), workspace.checkpoint);
+        std::int32_t* positions =
+            workspace.positions.reserve(static_cast<std::size_t>(width), workspace.cancellation_point);
         const auto scan = [&](int y, const float* row, std::ptrdiff_t stride) {
-            scan_row(y, row, stride, width, positions, found, workspace.checkpoint);
+            scan_row(y, row, stride, width, positions, found, workspace.cancellation_point);
         };
         run_.detector.pnet().run(
             level.height, level.width, band.from, band.to,
             [&](int y, float* row, std::ptrdiff_t stride) {
                 workspace.resize([&] { workspace.resampler.row(y, row, stride); });
             },
-            std::ref(scan), workspace.planar, workspace.checkpoint);
+            std::ref(scan), workspace.planar, workspace.cancellation_point);
     }
 
     void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
-                  Checkpoint& checkpoint) const {
+                  CancellationPoint& cancellation_point) const {
         const int count = run_.detector.kernels().find_below(row, row + stride, limit_, width, positions);
         if (count > 0) run_.budget.announce(count * kBytesPerCandidate);
         for (int i = 0; i < count; ++i) {
@@ -142,26 +144,26 @@ private:
             const auto value = [=](int map) { return row[map * stride + x]; };
             const float score = map_probability(value(0), value(1));
             if (score >= threshold_) found.add({x, y, score, {value(2), value(3), value(4), value(5)}});
-            checkpoint.pass(16);
+            cancellation_point.advance(16);
         }
     }
 
-    // All layers of a level, shown.
-    void watch_level(int number) {
+    // Runs a level and calls the hook with all of its layers.
+    void run_level_with_hook(int number) {
         const Level& level = levels_[static_cast<std::size_t>(number)];
         const auto size = heat_map_size(level);
         if (!size) return;
-        run_.budget.check(bytes_to_watch(level));
+        run_.budget.check(bytes_to_run_with_hook(level));
         const std::string prefix = numbered("pnet/level%02d/", number);
         Workspace& workspace = run_.workspace(0);
-        Checkpoint& checkpoint = workspace.checkpoint;
-        workspace.resampler.prepare(run_.image, whole(run_.image), level.height, level.width);
+        CancellationPoint& cancellation_point = workspace.cancellation_point;
+        workspace.resampler.prepare(run_.image, full_patch(run_.image), level.height, level.width);
         const int width = size->second;
-        std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), checkpoint);
+        std::int32_t* positions = workspace.positions.reserve(static_cast<std::size_t>(width), cancellation_point);
         std::vector<float> heat_map;
         heat_map.reserve(static_cast<std::size_t>(size->first) * static_cast<std::size_t>(width));
         Candidates candidates;
-        run_.detector.pnet_layers().run_watched(
+        run_.detector.pnet_layers().run_with_hook(
             level.height, level.width,
             [&](int y, float* row, std::ptrdiff_t stride) {
                 workspace.resize([&] { workspace.resampler.row(y, row, stride); });
@@ -169,25 +171,26 @@ private:
             [&](int y, const float* row, std::ptrdiff_t stride) {
                 for (int x = 0; x < width; ++x) {
                     heat_map.push_back(map_probability(row[x], row[stride + x]));
-                    checkpoint.pass(16);
+                    cancellation_point.advance(16);
                 }
-                scan_row(y, row, stride, width, positions, candidates, checkpoint);
+                scan_row(y, row, stride, width, positions, candidates, cancellation_point);
             },
-            [&](const std::string& layer, const TensorView& maps) { run_.tap(prefix + layer, maps); }, checkpoint);
-        run_.tap(prefix + "heat_map", dense_view(std::move(heat_map), {size->first, width}));
-        Stopwatch watch;
+            [&](const std::string& layer, const TensorView& maps) { run_.hook(prefix + layer, maps); },
+            cancellation_point);
+        run_.hook(prefix + "heat_map", contiguous_view(std::move(heat_map), {size->first, width}));
+        Stopwatch stopwatch;
         suppress_level(number, {&candidates, 1}, workspace);
-        if (run_.profile) run_.profile->proposals += watch.lap();
+        if (run_.profile) run_.profile->proposals += stopwatch.lap();
     }
 
     void suppress_level(int number, std::span<Candidates> bands, Workspace& workspace) const {
         const Level& level = levels_[static_cast<std::size_t>(number)];
-        Checkpoint& checkpoint = workspace.checkpoint;
+        CancellationPoint& cancellation_point = workspace.cancellation_point;
         const Proposals& raw =
-            to_proposals(bands, heat_map_size(level)->second, level.scale, workspace.proposals, checkpoint);
+            to_proposals(bands, heat_map_size(level)->second, level.scale, workspace.proposals, cancellation_point);
         std::vector<std::int32_t>& keep = workspace.proposals.keep;
-        non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion, checkpoint, keep);
-        if (run_.tap) {
+        non_maximum_suppression(raw.boxes, raw.scores, 0.5F, Overlap::kUnion, cancellation_point, keep);
+        if (run_.hook) {
             const std::string stage = numbered("pnet/level%02d", number);
             run_.show(stage, "boxes", raw.boxes);
             run_.show(stage, "scores", raw.scores);
@@ -195,9 +198,9 @@ private:
             run_.show(stage, "nms_keep", keep);
         }
         Proposals& survivors = scratch_.survivors[static_cast<std::size_t>(number)];
-        pick(raw.boxes, keep, survivors.boxes, checkpoint);
-        pick(raw.scores, keep, survivors.scores, checkpoint);
-        pick(raw.offsets, keep, survivors.offsets, checkpoint);
+        select(raw.boxes, keep, survivors.boxes, cancellation_point);
+        select(raw.scores, keep, survivors.scores, cancellation_point);
+        select(raw.offsets, keep, survivors.offsets, cancellation_point);
     }
 
     const Proposals& all_survivors() const {
@@ -210,9 +213,9 @@ private:
         all.scores.reserve(count);
         all.offsets.reserve(count);
         for (const Proposals& level : scratch_.survivors) {
-            append_in_steps(all.boxes, level.boxes, run_.checkpoint());
-            append_in_steps(all.scores, level.scores, run_.checkpoint());
-            append_in_steps(all.offsets, level.offsets, run_.checkpoint());
+            append_in_steps(all.boxes, level.boxes, run_.cancellation_point());
+            append_in_steps(all.scores, level.scores, run_.cancellation_point());
+            append_in_steps(all.offsets, level.offsets, run_.cancellation_point());
         }
         return all;
     }
@@ -220,8 +223,8 @@ private:
     Run& run_;
     const std::vector<Level>& levels_;
     float threshold_;
-    float limit_;               // of the difference of logits
-    ProposalScratch& scratch_;  // the calling thread's
+    float limit_;               // upper limit of the difference of logits
+    ProposalScratch& scratch_;  // of the calling thread
 };
 
 }  // namespace

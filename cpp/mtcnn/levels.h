@@ -8,8 +8,8 @@
 
 namespace mtcnn {
 
-// What PNet proposes on all levels, in their order, after each level's own suppression. It lies in the calling
-// thread's workspace.
+// Returns PNet's proposals on all levels, in the order of the levels, after suppression within each level. The result
+// lies in the workspace of the calling thread.
 const Proposals& propose_on_levels(Run& run, const std::vector<Level>& levels);
 
 }  // namespace mtcnn

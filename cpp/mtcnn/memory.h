@@ -1,5 +1,5 @@
-// How much memory a detection may take. It is asked before memory is taken: many systems promise more than they have
-// and end the process later.
+// Memory limit of a detection. It is checked before memory is allocated: many systems grant more memory than they have
+// and kill the process later.
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,7 @@
 
 namespace mtcnn {
 
-// A detection needs more memory than it may take.
+// A detection needs more memory than its limit.
 class MemoryLimit : public std::bad_alloc {
 public:
     explicit MemoryLimit(std::string message) : message_(std::move(message)) {}
@@ -21,20 +21,16 @@ private:
     std::string message_;
 };
 
-// Bytes that this process can still take before the machine, or a control group that it runs in, has none left; the
-// largest number where that is not known. root: what stands for "/" in tests.
-std::int64_t free_memory(const std::string& root = "");
-
-// What one detection needs, announced by its threads before they take it.
+// Memory use of one detection. Its threads announce each allocation in advance.
 class Budget {
 public:
-    // limit: bytes; 0: the memory that is free, which is asked for once much is needed.
+    // limit: bytes. 0: the free memory, which is determined when a detection needs more than a small amount.
     explicit Budget(std::int64_t limit) : given_(limit) {}
 
-    // Throws MemoryLimit when these bytes and all that were announced exceed the limit.
+    // Throws MemoryLimit if these bytes plus all announced bytes exceed the limit.
     void check(double bytes) { check_total(announced_ + bytes); }
 
-    // The same, and adds them to what was announced.
+    // The same, and adds these bytes to the announced ones.
     void announce(double bytes) { check_total(announced_ += bytes); }
 
 private:
@@ -44,7 +40,7 @@ private:
 
     const std::int64_t given_;
     std::atomic<double> announced_{0};
-    std::once_flag asked_;
+    std::once_flag determined_;
     std::int64_t free_ = 0;
 };
 

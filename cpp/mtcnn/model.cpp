@@ -9,12 +9,11 @@
 #include <stdexcept>
 
 #include "dat.h"
-#include "error.h"
 
 namespace mtcnn {
 namespace {
 
-// Names are UTF-8 on every system; path's own conversions take another character set on Windows.
+// Names are UTF-8 on every system. The conversions of std::filesystem::path use another character set on Windows.
 std::string name_of(const std::filesystem::path& path) {
     const std::u8string name = path.u8string();
     return {name.begin(), name.end()};
@@ -50,9 +49,9 @@ std::string stripped(const std::string& text) {
     return from == std::string::npos ? "" : text.substr(from, text.find_last_not_of(kSpace) - from + 1);
 }
 
-// Whether a relative name leads out of its folder, with slashes or backslashes, on any system: an index may come from
-// a stranger.
-bool leads_out(const std::string& file) {
+// Whether a relative name refers outside its folder, on any system, with slashes or backslashes. An index file may be
+// untrusted.
+bool leaves_folder(const std::string& file) {
     if (file.starts_with('/') || file.starts_with('\\') || (file.size() > 1 && file[1] == ':')) return true;
     for (std::size_t at = 0; at <= file.size();) {
         const std::size_t end = std::min(file.find_first_of("/\\", at), file.size());
@@ -94,20 +93,20 @@ Model read_model(const std::string& index_path) {
                                         text.substr(0, 80) + "\"");
         }
         const std::string file = stripped(text.substr(space));
-        if (leads_out(file)) {
+        if (leaves_folder(file)) {
             throw std::invalid_argument(index_path + ": line " + std::to_string(number) +
                                         ": expected a FILE in the folder of this file or below it, found \"" +
                                         file.substr(0, 80) + "\"");
         }
         files[name] = index.parent_path() / path_of(file);
     }
-    const auto read = [&](const std::string& name, const Purpose& purpose) {
+    const auto read = [&](const std::string& name, const Requirements& requirements) {
         const auto file = files.find(name);
         if (file == files.end()) {
             throw std::invalid_argument(index_path + ": line " + std::to_string(number + 1) + ": expected a line for " +
                                         name + ", found the end of the file");
         }
-        return read_network(read_file(file->second), name_of(file->second), purpose);
+        return read_network(read_file(file->second), name_of(file->second), requirements);
     };
     return {read("PNet", kPNet), read("RNet", kRNet), read("ONet", kONet)};
 }

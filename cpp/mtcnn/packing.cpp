@@ -7,7 +7,7 @@
 namespace mtcnn {
 namespace {
 
-std::size_t groups_of(int count, int group) { return static_cast<std::size_t>((count + group - 1) / group); }
+std::size_t group_count(int count, int group) { return static_cast<std::size_t>((count + group - 1) / group); }
 
 }  // namespace
 
@@ -15,7 +15,7 @@ Buffer<float> pack_convolution(const Conv2d& conv, int group) {
     const std::size_t steps = static_cast<std::size_t>(conv.in_maps) * static_cast<std::size_t>(conv.kernel_x) *
                               static_cast<std::size_t>(conv.kernel_y);
     Buffer<float> packed;
-    float* to = packed.reserve(groups_of(conv.out_maps, group) * steps * static_cast<std::size_t>(group));
+    float* to = packed.reserve(group_count(conv.out_maps, group) * steps * static_cast<std::size_t>(group));
     for (int first = 0; first < conv.out_maps; first += group) {
         for (int in = 0; in < conv.in_maps; ++in) {
             for (int x = 0; x < conv.kernel_x; ++x) {
@@ -36,14 +36,14 @@ Buffer<float> pack_convolution(const Conv2d& conv, int group) {
     return packed;
 }
 
-Buffer<float> pack_dense(const FullyConnected& dense, int group) {
+Buffer<float> pack_fully_connected(const FullyConnected& fc, int group) {
     Buffer<float> packed;
-    float* to = packed.reserve(groups_of(dense.outputs, group) * static_cast<std::size_t>(dense.inputs) *
+    float* to = packed.reserve(group_count(fc.outputs, group) * static_cast<std::size_t>(fc.inputs) *
                                static_cast<std::size_t>(group));
-    for (int first = 0; first < dense.outputs; first += group) {
-        for (int in = 0; in < dense.inputs; ++in, to += group) {
-            const float* row = dense.weights.data() + std::ptrdiff_t{in} * dense.outputs + first;
-            std::copy_n(row, std::min(group, dense.outputs - first), to);
+    for (int first = 0; first < fc.outputs; first += group) {
+        for (int in = 0; in < fc.inputs; ++in, to += group) {
+            const float* row = fc.weights.data() + std::ptrdiff_t{in} * fc.outputs + first;
+            std::copy_n(row, std::min(group, fc.outputs - first), to);
         }
     }
     return packed;

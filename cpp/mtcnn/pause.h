@@ -1,4 +1,4 @@
-// How a thread waits for a moment without going to sleep.
+// Short waits of a thread without sleep.
 #pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -11,16 +11,16 @@
 
 namespace mtcnn {
 
-// A waiting thread looks this often before it sleeps: the time between two rounds of work is shorter than the time that
-// waking a thread takes.
-inline constexpr int kLooks = 4000;
+// Number of checks that a waiting thread makes before it sleeps. The time between two runs of tasks is shorter than the
+// time to wake a thread.
+inline constexpr int kSpins = 4000;
 
-// Not a call of the system: a wait would make thousands of them.
+// This is not a system call: a wait calls it thousands of times.
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
 #elif defined(__aarch64__) && !defined(_MSC_VER)
-    asm volatile("isb");  // waits some ten cycles; "yield" does nothing on most processors
+    asm volatile("isb");  // waits about ten cycles; "yield" has no effect on most processors
 #elif defined(_M_ARM64)
     __isb(_ARM64_BARRIER_SY);
 #else

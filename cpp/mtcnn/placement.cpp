@@ -8,27 +8,27 @@ namespace mtcnn {
 
 #if defined(__linux__)
 
-int Placement::here() { return sched_getcpu(); }
+int Placement::current_cpu() { return sched_getcpu(); }
 
-void Placement::keep_off(std::thread& thread) {
-    // What an earlier call left, if the thread did not wake since, is not what it may.
-    if (!kept_off_ && pthread_getaffinity_np(thread.native_handle(), sizeof allowed_, &allowed_) != 0) return;
+void Placement::avoid_current_cpu(std::thread& thread) {
+    // If the thread has not run since an earlier call, `allowed_` is still the mask to restore.
+    if (!changed_ && pthread_getaffinity_np(thread.native_handle(), sizeof allowed_, &allowed_) != 0) return;
     cpu_set_t others = allowed_;
-    CPU_CLR(static_cast<unsigned>(here()), &others);  // nothing where the number is too large or unknown
+    CPU_CLR(static_cast<unsigned>(current_cpu()), &others);  // no effect if the number is too large or unknown
     if (CPU_COUNT(&others) == 0) return;
-    if (pthread_setaffinity_np(thread.native_handle(), sizeof others, &others) == 0) kept_off_ = true;
+    if (pthread_setaffinity_np(thread.native_handle(), sizeof others, &others) == 0) changed_ = true;
 }
 
-void Placement::undo() {
-    if (kept_off_) pthread_setaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
-    kept_off_ = false;
+void Placement::restore() {
+    if (changed_) pthread_setaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
+    changed_ = false;
 }
 
 #else
 
-int Placement::here() { return -1; }
-void Placement::keep_off(std::thread&) {}
-void Placement::undo() {}
+int Placement::current_cpu() { return -1; }
+void Placement::avoid_current_cpu(std::thread&) {}
+void Placement::restore() {}
 
 #endif
 

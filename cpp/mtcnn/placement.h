@@ -1,4 +1,4 @@
-// On which processor a thread that waits goes on.
+// CPU on which a waiting thread continues.
 #pragma once
 
 #include <thread>
@@ -9,24 +9,24 @@
 
 namespace mtcnn {
 
-// A virtual machine's Linux takes a processor that was idle for a while for one that its host has taken away, wakes a
-// thread beside the one that wakes it, and leaves both there for some milliseconds. So the thread is kept off that
-// processor until it runs. Does nothing on other systems.
+// Linux in a virtual machine assumes that a CPU that was idle for a while is not available. It wakes a thread on the
+// CPU of the waking thread and leaves both there for some milliseconds. To prevent that, the thread must not use that
+// CPU until it runs. This class has no effect on other systems.
 class Placement {
 public:
-    // The number of the processor that this runs on; -1 where that is not known.
-    static int here();
+    // Number of the CPU on which the calling thread runs; -1 if unknown.
+    static int current_cpu();
 
-    // The thread, which waits, will not go on on the processor of the caller, if it may run on any other.
-    void keep_off(std::thread& thread);
+    // Makes a waiting thread continue on a CPU other than the caller's, if its affinity mask allows another.
+    void avoid_current_cpu(std::thread& thread);
 
-    // Called by that thread when it runs: it may run again wherever it might before.
-    void undo();
+    // Restores the affinity mask. Called by that thread when it runs.
+    void restore();
 
 #if defined(__linux__)
 private:
-    bool kept_off_ = false;
-    cpu_set_t allowed_{};  // before
+    bool changed_ = false;
+    cpu_set_t allowed_{};  // the mask to restore
 #endif
 };
 

@@ -8,17 +8,17 @@
 namespace mtcnn {
 namespace {
 
-// Pieces of a row end where a tile ends, whatever the tile: 2 and 3 vectors of at most 16 pixels.
-constexpr std::int64_t kPieceUnit = 96;
+// A chunk of a row ends at the end of a tile for every tile size: 2 or 3 vectors of at most 16 pixels.
+constexpr std::int64_t kChunkUnit = 96;
 
-// Steps of a sigmoid, in multiply-adds.
+// Cost of a sigmoid, in multiply-adds.
 constexpr std::int64_t kSigmoidSteps = 16;
 
 std::int64_t steps_of(const PlanarStage& stage) {
     const std::int64_t area = std::int64_t{stage.kernel_y} * stage.kernel_x;
     switch (stage.kind) {
         case PlanarStage::Kind::kConvolution:
-        case PlanarStage::Kind::kDense:
+        case PlanarStage::Kind::kFullyConnected:
             return std::int64_t{stage.in_maps} * stage.out_maps * area;
         case PlanarStage::Kind::kPooling:
             return stage.in_maps * area;
@@ -47,11 +47,11 @@ PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps,
         stage.kernel_x = pool->kernel_x;
         stage.stride_y = pool->stride_y;
         stage.stride_x = pool->stride_x;
-    } else if (const auto* dense = std::get_if<FullyConnected>(&layer)) {
-        stage.kind = PlanarStage::Kind::kDense;
-        stage.out_maps = dense->outputs;
-        stage.wide_weights = widened(dense->weights);
-        stage.bias = padded_copy(dense->bias);
+    } else if (const auto* fc = std::get_if<FullyConnected>(&layer)) {
+        stage.kind = PlanarStage::Kind::kFullyConnected;
+        stage.out_maps = fc->outputs;
+        stage.wide_weights = widened(fc->weights);
+        stage.bias = padded_copy(fc->bias);
     } else if (const auto* prelu = std::get_if<PReLU>(&layer)) {
         stage.kind = PlanarStage::Kind::kPRelu;
         stage.slopes = padded_copy(prelu->slopes);
@@ -59,23 +59,24 @@ PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps,
         stage.kind = PlanarStage::Kind::kSigmoid;
     }
     stage.steps = steps_of(stage);
-    const std::int64_t units = kernels.steps_at_a_time / (stage.steps * kPieceUnit);
-    stage.piece = static_cast<int>(kPieceUnit * std::clamp<std::int64_t>(units, 1, 1 << 16));
+    const std::int64_t units = kernels.steps_at_a_time / (stage.steps * kChunkUnit);
+    stage.chunk = static_cast<int>(kChunkUnit * std::clamp<std::int64_t>(units, 1, 1 << 16));
     return stage;
 }
 
 bool takes_prelu(const PlanarStage& stage) {
-    return !stage.fused && (stage.kind == PlanarStage::Kind::kConvolution || stage.kind == PlanarStage::Kind::kDense);
+    return !stage.fused &&
+           (stage.kind == PlanarStage::Kind::kConvolution || stage.kind == PlanarStage::Kind::kFullyConnected);
 }
 
-// Rows of the input that row y of a stage's output is computed from: [first, last].
+// First and last row of the input that are needed for row y of the output of a stage.
 std::pair<int, int> needed(const PlanarStage& stage, int y, int in_height) {
     const std::int64_t first = std::int64_t{y} * stage.stride_y;
     const std::int64_t last = std::min<std::int64_t>(first + stage.kernel_y, in_height) - 1;
     return {static_cast<int>(first), static_cast<int>(last)};
 }
 
-// A kernel reads whole vectors, and the last vector may begin at the last pixel.
+// A kernel reads full vectors, and the last vector may begin at the last pixel.
 int stride_for(int width) { return padded(width + kPad - 1); }
 
 }  // namespace
@@ -91,14 +92,14 @@ double RowRing::bytes(int rows, int map_count, int width) {
     return 1.0 * rows * map_count * stride_for(width) * sizeof(float);
 }
 
-void RowRing::prepare(int rows, int map_count, int width, int first, Checkpoint& checkpoint) {
+void RowRing::prepare(int rows, int map_count, int width, int first, CancellationPoint& cancellation_point) {
     capacity = rows;
     maps = map_count;
     next = first;
     map_stride = stride_for(width);
     memory.reserve(
         static_cast<std::size_t>(rows) * static_cast<std::size_t>(maps) * static_cast<std::size_t>(map_stride),
-        checkpoint);
+        cancellation_point);
 }
 
 PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse)
@@ -118,9 +119,9 @@ PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels&
     }
 }
 
-// A piece of a row of a stage's output, `width` pixels wide.
+// A chunk of one output row of a stage, `width` pixels wide.
 struct PlanarNetwork::Row {
-    const std::vector<const float*>& in;  // rows of the input, where the piece begins
+    const std::vector<const float*>& in;  // rows of the input, from the start of the chunk
     std::ptrdiff_t in_stride;             // between maps
     int in_width;
     float* out;
@@ -130,17 +131,17 @@ struct PlanarNetwork::Row {
 
 void PlanarNetwork::compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size,
                                 RowRing& out, int out_width, std::vector<const float*>& rows,
-                                Checkpoint& checkpoint) const {
+                                CancellationPoint& cancellation_point) const {
     const auto [first, last] = needed(stage, y, in_size.first);
-    for (int x = 0; x < out_width; x += stage.piece) {
-        const int width = std::min(stage.piece, out_width - x);
+    for (int x = 0; x < out_width; x += stage.chunk) {
+        const int width = std::min(stage.chunk, out_width - x);
         const std::ptrdiff_t in_x = std::ptrdiff_t{x} * stage.stride_x;
         const std::int64_t reach = std::int64_t{width - 1} * stage.stride_x + stage.kernel_x;
         const auto in_width = static_cast<int>(std::min<std::int64_t>(in_size.second - in_x, reach));
         rows.clear();
         for (int r = first; r <= last; ++r) rows.push_back(in.row(r) + in_x);
         compute_piece(stage, {rows, in.map_stride, in_width, out.row(y) + x, out.map_stride, width});
-        checkpoint.pass(stage.steps * width);
+        cancellation_point.advance(stage.steps * width);
     }
 }
 
@@ -155,9 +156,9 @@ void PlanarNetwork::compute_piece(const PlanarStage& stage, const Row& row) cons
             return kernels_.pool_planar({row.in.data(), static_cast<int>(row.in.size()), row.in_stride, row.out,
                                          row.out_stride, stage.in_maps, row.in_width, row.width, stage.kernel_x,
                                          stage.stride_x});
-        case PlanarStage::Kind::kDense:
-            return kernels_.dense_planar({row.in[0], row.in_stride, stage.wide_weights.data(), stage.bias.data(),
-                                          slopes, row.out, row.out_stride, stage.in_maps, stage.out_maps, row.width});
+        case PlanarStage::Kind::kFullyConnected:
+            return kernels_.fc_planar({row.in[0], row.in_stride, stage.wide_weights.data(), stage.bias.data(), slopes,
+                                       row.out, row.out_stride, stage.in_maps, stage.out_maps, row.width});
         case PlanarStage::Kind::kPRelu:
             for (int m = 0; m < stage.in_maps; ++m) {
                 kernels_.prelu(row.in[0] + m * row.in_stride, stage.slopes.data()[m], row.out + m * row.out_stride,
@@ -174,7 +175,7 @@ void PlanarNetwork::compute_piece(const PlanarStage& stage, const Row& row) cons
 }
 
 void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch,
-                            Checkpoint& checkpoint) const {
+                            CancellationPoint& cancellation_point) const {
     RowRing& out = scratch.rings[stage];
     for (; out.next <= upto; ++out.next) {
         if (stage == 0) {
@@ -182,9 +183,10 @@ void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, P
             continue;
         }
         const PlanarStage& s = stages_[stage - 1];
-        produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch, checkpoint);
+        produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch,
+                cancellation_point);
         compute_row(s, out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out, scratch.sizes[stage].second,
-                    scratch.rows, checkpoint);
+                    scratch.rows, cancellation_point);
     }
 }
 
@@ -208,7 +210,7 @@ double PlanarNetwork::bytes_to_run(int height, int width) const {
     return bytes + RowRing::bytes(1, maps, width);
 }
 
-double PlanarNetwork::bytes_to_watch(int height, int width) const {
+double PlanarNetwork::bytes_to_run_with_hook(int height, int width) const {
     const auto all = sizes(height, width);
     double most = 0;
     for (std::size_t i = 1; i < all.size(); ++i) {
@@ -219,7 +221,7 @@ double PlanarNetwork::bytes_to_watch(int height, int width) const {
 }
 
 void PlanarNetwork::run(int height, int width, int from, int to, const Source& source, const Sink& sink,
-                        PlanarScratch& scratch, Checkpoint& checkpoint) const {
+                        PlanarScratch& scratch, CancellationPoint& cancellation_point) const {
     const std::size_t count = stages_.size();
     scratch.rings.resize(count + 1);
     scratch.sizes.assign(1, {height, width});
@@ -230,39 +232,39 @@ void PlanarNetwork::run(int height, int width, int from, int to, const Source& s
     for (std::size_t i = count + 1; i-- > 0;) {
         const int rows = i == count ? 1 : std::min(stages_[i].kernel_y, scratch.sizes[i].first);
         const int maps = i == 0 ? in_maps_ : stages_[i - 1].out_maps;
-        scratch.rings[i].prepare(rows, maps, scratch.sizes[i].second, first, checkpoint);
+        scratch.rings[i].prepare(rows, maps, scratch.sizes[i].second, first, cancellation_point);
         if (i > 0) first *= stages_[i - 1].stride_y;
     }
     RowRing& last = scratch.rings[count];
     for (int y = from; y < to; ++y) {
-        produce(count, y, source, scratch, checkpoint);
+        produce(count, y, source, scratch, cancellation_point);
         sink(y, last.row(y), last.map_stride);
     }
 }
 
-void PlanarNetwork::run_watched(int height, int width, const Source& source, const Sink& sink, const Watch& watch,
-                                Checkpoint& checkpoint) const {
+void PlanarNetwork::run_with_hook(int height, int width, const Source& source, const Sink& sink, const LayerHook& hook,
+                                  CancellationPoint& cancellation_point) const {
     std::pair<int, int> size(height, width);
-    // Shared, so that who watches may keep the maps.
+    // Shared, so that the hook can keep the maps.
     auto in = std::make_shared<RowRing>();
-    in->prepare(height, in_maps_, width, 0, checkpoint);
+    in->prepare(height, in_maps_, width, 0, cancellation_point);
     for (int y = 0; y < height; ++y) source(y, in->row(y), in->map_stride);
     const auto show = [&](const std::string& name) {
         const std::ptrdiff_t float_size = sizeof(float);
-        watch(name, {in,
-                     in->row(0),
-                     false,
-                     {in->maps, size.first, size.second},
-                     {in->map_stride * float_size, in->maps * in->map_stride * float_size, float_size}});
+        hook(name, {in,
+                    in->row(0),
+                    false,
+                    {in->maps, size.first, size.second},
+                    {in->map_stride * float_size, in->maps * in->map_stride * float_size, float_size}});
     };
     show("input");
     std::vector<const float*> rows;
     for (const PlanarStage& stage : stages_) {
         const std::pair<int, int> out_size = stage.out_size(size.first, size.second);
         auto out = std::make_shared<RowRing>();
-        out->prepare(out_size.first, stage.out_maps, out_size.second, 0, checkpoint);
+        out->prepare(out_size.first, stage.out_maps, out_size.second, 0, cancellation_point);
         for (int y = 0; y < out_size.first; ++y) {
-            compute_row(stage, y, *in, size, *out, out_size.second, rows, checkpoint);
+            compute_row(stage, y, *in, size, *out, out_size.second, rows, cancellation_point);
         }
         size = out_size;
         in = std::move(out);

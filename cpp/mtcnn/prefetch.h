@@ -1,4 +1,4 @@
-// Asks for memory before it is read.
+// Requests memory in advance.
 #pragma once
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -9,7 +9,7 @@ namespace mtcnn {
 
 inline constexpr int kCacheLine = 64;  // bytes
 
-// Changes nothing but the time that a later read takes; the address need not be valid.
+// Has no effect except that a later read is faster. The address need not be valid.
 inline void prefetch(const void* address) {
 #if !defined(_MSC_VER) || defined(__clang__)
     __builtin_prefetch(address);

@@ -12,12 +12,12 @@
 namespace mtcnn {
 namespace {
 
-constexpr int kCell = 12;                             // PNet's field of view, in pixels of the level
-constexpr int kStride = 2;                            // from one value of its heat map to the next
-constexpr std::size_t kBlock = std::size_t{1} << 16;  // candidates of a block
+constexpr int kCell = 12;                             // receptive field of PNet, in pixels of the level
+constexpr int kStride = 2;                            // pixels between two values of PNet's heat map
+constexpr std::size_t kBlock = std::size_t{1} << 16;  // candidates in one block
 constexpr std::size_t kBlockAtFirst = 32;
 
-// What a detection with very many proposals took is not kept for the next one.
+// The memory of a detection with very many proposals is freed at its end.
 template <class T>
 void clear_to_little(std::vector<T>& values) noexcept {
     constexpr std::size_t kKept = 256;
@@ -35,7 +35,7 @@ Box box_at(const Candidate& c, float scale) {
 }  // namespace
 
 float logit_limit(float threshold) {
-    // Floats in order of value, as integers in order of value.
+    // Maps integers to floats in the same order.
     const auto value_at = [](std::int64_t i) {
         return i >= 0 ? std::bit_cast<float>(static_cast<std::int32_t>(i))
                       : -std::bit_cast<float>(static_cast<std::int32_t>(-i));
@@ -49,7 +49,7 @@ float logit_limit(float threshold) {
         const std::int64_t middle = low + (high - low) / 2;
         (reaches(middle) ? low : high) = middle;
     }
-    // low reaches the threshold and low + 1 does not: whatever reaches it beyond is out of order with low + 1.
+    // `low` reaches the threshold and low + 1 does not. Larger values that reach it violate the order with low + 1.
     return value_at(low + kLogitBand);
 }
 
@@ -78,32 +78,32 @@ void Candidates::add(const Candidate& candidate) {
 }
 
 const Proposals& to_proposals(std::span<Candidates> bands, int width, double level_scale, ProposalScratch& scratch,
-                              Checkpoint& checkpoint) {
+                              CancellationPoint& cancellation_point) {
     const auto for_each = [&](const auto& use, bool last_use) {
         for (Candidates& band : bands) {
             for (std::vector<Candidate>& block : band.blocks()) {
                 for (const Candidate& c : block) {
                     use(c);
-                    checkpoint.pass(8);
+                    cancellation_point.advance(8);
                 }
                 if (last_use) clear_to_little(block);
             }
             if (last_use) band.clear();
         }
     };
-    // Where each column's candidates begin, once all columns have been counted.
+    // After the count of each column: the position of the first candidate of each column.
     std::vector<std::size_t>& begin = scratch.begin;
     clear_to_little(begin);
-    resize_in_steps(begin, static_cast<std::size_t>(width) + 1, checkpoint);
+    resize_in_steps(begin, static_cast<std::size_t>(width) + 1, cancellation_point);
     for_each([&](const Candidate& c) { ++begin[static_cast<std::size_t>(c.x) + 1]; }, false);
     for (std::size_t x = 1; x < begin.size(); ++x) begin[x] += begin[x - 1];
     Proposals& proposals = scratch.raw;
     proposals.clear();
     const std::size_t count = begin.back();
     check_count(count);
-    resize_in_steps(proposals.boxes, count, checkpoint);
-    resize_in_steps(proposals.scores, count, checkpoint);
-    resize_in_steps(proposals.offsets, count, checkpoint);
+    resize_in_steps(proposals.boxes, count, cancellation_point);
+    resize_in_steps(proposals.scores, count, cancellation_point);
+    resize_in_steps(proposals.offsets, count, cancellation_point);
     const auto place = [&](const Candidate& c) {
         const std::size_t at = begin[static_cast<std::size_t>(c.x)]++;
         proposals.boxes[at] = box_at(c, static_cast<float>(level_scale));

@@ -11,14 +11,14 @@
 namespace mtcnn {
 namespace {
 
-constexpr double kCell = 12;  // PNet's field of view in pixels
+constexpr double kCell = 12;  // receptive field of PNet in pixels
 
-constexpr int kLevelsAtMost = 10000;
-constexpr double kSideAtMost = 1 << 27;
+constexpr int kMaxLevels = 10000;
+constexpr double kMaxSide = 1 << 27;
 
 std::string whole_number(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
 
-// The powers of a number between 0 and 1, one after the other: a running product in two doubles, good to 100 bits.
+// Powers of a number between 0 and 1, in sequence: a running product of two doubles, accurate to 100 bits.
 class Power {
 public:
     explicit Power(double base) : base_(base) {}
@@ -40,15 +40,15 @@ private:
     double high_ = 1, low_ = 0;
 };
 
-// As many as powers of the scale factor, from number 0 on, are at least min_face / shorter.
+// The number of powers of the scale factor, from exponent 0, that are at least min_face / shorter.
 int count_levels(int shorter, const Options& options) {
     const double smallest = options.min_face / shorter;
     Power power(options.scale_factor);
     int count = 0;
     for (; power.at_least(smallest); power.next()) {
-        if (count == kLevelsAtMost) {
+        if (count == kMaxLevels) {
             throw std::invalid_argument("scale_factor is too close to 1: the pyramid would have more than " +
-                                        std::to_string(kLevelsAtMost) + " levels");
+                                        std::to_string(kMaxLevels) + " levels");
         }
         ++count;
     }
@@ -74,7 +74,7 @@ void Options::check() const {
     }
     if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
     if (memory_limit < 0) {
-        throw std::invalid_argument("memory_limit must be a number of bytes, or 0 for what is free, got " +
+        throw std::invalid_argument("memory_limit must be a number of bytes, or 0 for the free memory, got " +
                                     std::to_string(memory_limit));
     }
 }
@@ -88,7 +88,7 @@ std::vector<Level> pyramid(int height, int width, const Options& options) {
         const double scale = kCell / options.min_face * power.rounded();
         const double level_height = std::ceil(height * scale);
         const double level_width = std::ceil(width * scale);
-        if (std::max(level_height, level_width) > kSideAtMost) {
+        if (std::max(level_height, level_width) > kMaxSide) {
             throw std::invalid_argument("min_face is too small for this image: a level of the pyramid would be " +
                                         whole_number(level_height) + " x " + whole_number(level_width));
         }

@@ -9,16 +9,16 @@
 namespace mtcnn {
 namespace {
 
-constexpr int kOverread = 2;    // bytes that the fastest kernel reads past a pixel
-constexpr int kColumns = 4096;  // that are resampled at a time: a multiple of kPad
+constexpr int kOverread = 2;    // bytes past a pixel that the fastest kernel reads
+constexpr int kColumns = 4096;  // columns per kernel call: a multiple of kPad
 
-// Where an output sample falls between two source samples.
+// Position of an output sample between two source samples.
 struct Position {
     std::int64_t index;  // may be -1
     float fraction;
 };
 
-// Source samples for each output sample.
+// Source samples of each output sample.
 double step(int size, std::int64_t source_size) {
     return 1.0 / (static_cast<double>(size) / static_cast<double>(source_size));
 }
@@ -33,7 +33,7 @@ std::size_t padded_size(int n) { return (static_cast<std::size_t>(n) + kPad - 1)
 
 }  // namespace
 
-Patch whole(const Image& image) { return {0, 0, image.width, image.height}; }
+Patch full_patch(const Image& image) { return {0, 0, image.width, image.height}; }
 
 Patch cut(const Box& box) {
     return {static_cast<std::int64_t>(box.x) - 1, static_cast<std::int64_t>(box.y) - 1,
@@ -65,10 +65,10 @@ void Resampler::prepare(const Image& image, const Patch& patch, int height, int 
 void Resampler::prepare_columns() {
     const std::ptrdiff_t size = image_.floats ? 12 : 3;
     const std::size_t count = padded_size(width_);
-    std::int32_t* offsets = offsets_.reserve(count, checkpoint_);
-    float* left = left_weights_.reserve(count, checkpoint_);
-    float* right = right_weights_.reserve(count, checkpoint_);
-    std::int64_t* columns = columns_.reserve(count, checkpoint_);
+    std::int32_t* offsets = offsets_.reserve(count, cancellation_point_);
+    float* left = left_weights_.reserve(count, cancellation_point_);
+    float* right = right_weights_.reserve(count, cancellation_point_);
+    std::int64_t* columns = columns_.reserve(count, cancellation_point_);
     collect_ = patch_.x < 0 || patch_.x + patch_.width > image_.width || patch_.width < 2;
     const double column_step = step(width_, patch_.width);
     for (int x = 0; x < width_; ++x) {
@@ -78,20 +78,20 @@ void Resampler::prepare_columns() {
         left[x] = 1.0F - p.fraction;
         right[x] = p.fraction;
         if (!collect_ && p.index == patch_.width - 1) {
-            // The last pixel has no neighbour to its right: it is read as the right one of the pair before.
+            // The last pixel has no right neighbour: use it as the right pixel of the previous pair.
             --p.index;
             std::swap(left[x], right[x]);
         }
         columns[x] = patch_.x + p.index;
         offsets[x] = static_cast<std::int32_t>(collect_ ? 2 * size * (x % kColumns) : columns[x] * image_.pixel_stride);
-        checkpoint_.pass(4);
+        cancellation_point_.advance(4);
     }
     std::fill(offsets + width_, offsets + count, offsets[width_ - 1]);
     std::fill(left + width_, left + count, 0.0F);
     std::fill(right + width_, right + count, 0.0F);
     if (collect_) collected_.reserve(2 * static_cast<std::size_t>(size) * kColumns + kOverread);
     rows_are_used_once_ = !collect_ && !image_.floats && patch_.height >= 2 * std::int64_t{height_};
-    format_ = {collect_ ? size : image_.pixel_stride, image_.red_first, false};
+    format_ = {collect_ ? size : image_.pixel_stride, image_.is_rgb, false};
 }
 
 // The two pixels of each of `count` columns, one after the other.
@@ -109,11 +109,11 @@ const std::uint8_t* Resampler::collect_columns(const std::uint8_t* row, int from
     return collected_.data();
 }
 
-// Asks for the pixels that row y needs. In a small patch a row is too short for the processor to foresee the next one.
+// Prefetches the pixels for row y. The rows of a small patch are too short for the prefetcher of the CPU.
 void Resampler::fetch_for(int y) {
     const std::int32_t first = offsets_.data()[0];
     const std::int32_t last = offsets_.data()[width_ - 1];
-    // Not where most lines of the cache between two columns would be asked for in vain.
+    // Do not prefetch if most cache lines between two columns would not be used.
     if (collect_ || y >= height_ || last - first > std::int64_t{kCacheLine} * width_) return;
     const std::int64_t index = position(y, row_step_).index;
     for (std::int64_t at = index; at <= index + 1; ++at) {
@@ -122,12 +122,12 @@ void Resampler::fetch_for(int y) {
         const std::uint8_t* row = image_.data + image_y * image_.row_stride;
         for (std::int64_t x = first; x <= last; x += kCacheLine) prefetch(row + x);
         prefetch(row + last);
-        // Without a trace GCC takes this function for one without an effect, and drops its calls.
-        checkpoint_.pass((last - first) / kCacheLine + 2);
+        // Without a side effect GCC treats this function as pure and removes its calls.
+        cancellation_point_.advance((last - first) / kCacheLine + 2);
     }
 }
 
-// Source row y of the patch, resampled across, planar.
+// Source row y of the patch, resampled horizontally, planar.
 const float* Resampler::source_row(std::int64_t y) {
     for (int i = 0; i < 2; ++i) {
         if (row_numbers_[i] == y) {
@@ -136,10 +136,10 @@ const float* Resampler::source_row(std::int64_t y) {
         }
     }
     const int slot = oldest_;
-    row_numbers_[slot] = -1;  // should the work end before the row is whole
+    row_numbers_[slot] = -1;  // in case the work ends before the row is complete
     oldest_ = 1 - slot;
     const std::ptrdiff_t stride = padded(width_);
-    float* out = rows_[slot].reserve(static_cast<std::size_t>(3 * stride), checkpoint_);
+    float* out = rows_[slot].reserve(static_cast<std::size_t>(3 * stride), cancellation_point_);
     const std::int64_t image_y = patch_.y + y;
     if (image_y < 0 || image_y >= image_.height) {
         std::fill(out, out + 3 * stride, 0.0F);
@@ -157,28 +157,28 @@ void Resampler::resample_across(std::int64_t image_y, float* out, std::ptrdiff_t
     for (int x = 0; x < width_; x += kColumns) {
         const int count = std::min(kColumns, width_ - x);
         const std::uint8_t* pixels = collect_ ? collect_columns(row, x, count) : row;
-        resample(pixels, taps(x, count), format_, out + x, map_stride);
-        checkpoint_.pass(std::int64_t{3} * count);
+        resample(pixels, interpolation(x, count), format_, out + x, map_stride);
+        cancellation_point_.advance(std::int64_t{3} * count);
     }
 }
 
-// Two rows of the image at once, without a float copy of either.
+// Resamples and blends two rows of the image without a float copy of either.
 void Resampler::resample_two(std::int64_t upper, std::int64_t lower, const Blend& blend, float* out,
                              std::ptrdiff_t map_stride) {
     format_.may_overread = may_overread(lower);
     for (int x = 0; x < width_; x += kColumns) {
         const int count = std::min(kColumns, width_ - x);
         kernels_.resample_blend_u8(image_.data + upper * image_.row_stride, image_.data + lower * image_.row_stride,
-                                   taps(x, count), format_, blend, out + x, map_stride);
-        checkpoint_.pass(std::int64_t{9} * count);
+                                   interpolation(x, count), format_, blend, out + x, map_stride);
+        cancellation_point_.advance(std::int64_t{9} * count);
     }
 }
 
-RowTaps Resampler::taps(int x, int count) const {
+RowInterpolation Resampler::interpolation(int x, int count) const {
     return {offsets_.data() + x, left_weights_.data() + x, right_weights_.data() + x, count};
 }
 
-// The bytes after a row are those of the next row; after the last row there are none that may be read.
+// The bytes after a row belong to the next row. The bytes after the last row must not be read.
 bool Resampler::may_overread(std::int64_t image_y) const {
     return image_y + 1 < image_.height && image_.row_stride >= kOverread;
 }
@@ -188,7 +188,7 @@ float Resampler::value(std::int64_t x, std::int64_t y, int channel) const {
     y += patch_.y;
     if (x < 0 || y < 0 || x >= image_.width || y >= image_.height) return 0;
     const std::uint8_t* pixel = image_.data + y * image_.row_stride + x * image_.pixel_stride;
-    const int place = image_.red_first ? channel : 2 - channel;
+    const int place = image_.is_rgb ? channel : 2 - channel;
     if (!image_.floats) return pixel[place];
     float value = 0;
     std::memcpy(&value, pixel + 4 * static_cast<std::ptrdiff_t>(place), sizeof value);
@@ -199,7 +199,7 @@ void Resampler::copy_row(int y, float* out, std::ptrdiff_t map_stride) {
     for (int c = 0; c < 3; ++c) {
         for (int x = 0; x < width_; ++x) {
             out[c * map_stride + x] = (value(x, y, c) - normalisation_.centre) * normalisation_.scale;
-            checkpoint_.pass(1);
+            cancellation_point_.advance(1);
         }
     }
 }
@@ -212,7 +212,7 @@ void Resampler::halve_row(int y, float* out, std::ptrdiff_t map_stride) {
             const float sum = value(left, upper, c) + value(left + 1, upper, c) + value(left, upper + 1, c) +
                               value(left + 1, upper + 1, c);
             out[c * map_stride + x] = (sum * 0.25F - normalisation_.centre) * normalisation_.scale;
-            checkpoint_.pass(4);
+            cancellation_point_.advance(4);
         }
     }
 }
@@ -237,7 +237,7 @@ void Resampler::row(int y, float* out, std::ptrdiff_t map_stride) {
         for (int c = 0; c < 3; ++c) {
             kernels_.blend(above + c * stride + x, below + c * stride + x, blend, out + c * map_stride + x, count);
         }
-        checkpoint_.pass(std::int64_t{3} * count);
+        cancellation_point_.advance(std::int64_t{3} * count);
     }
 }
 

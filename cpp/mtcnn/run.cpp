@@ -5,29 +5,29 @@
 namespace mtcnn {
 namespace {
 
-constexpr int kThreadsAtMost = 1024;
+constexpr int kMaxThreads = 1024;
 
 }  // namespace
 
-Run::Run(const Request& request) : Request(request), standing_(detector.standing_->get()) { borrow(1); }
+Run::Run(const Request& request) : Request(request), state_(detector.state_->get()) { acquire_workspaces(1); }
 
 Run::~Run() {
-    for (auto& workspace : workspaces_) standing_.give_back(std::move(workspace));
+    for (auto& workspace : workspaces_) state_.release(std::move(workspace));
 }
 
-void Run::borrow(int threads) {
+void Run::acquire_workspaces(int threads) {
     workspaces_.reserve(static_cast<std::size_t>(threads));
     for (int i = static_cast<int>(workspaces_.size()); i < threads; ++i) {
-        workspaces_.push_back(standing_.borrow());
-        workspaces_.back()->checkpoint = Checkpoint(alarm, i == 0);
+        workspaces_.push_back(state_.acquire());
+        workspaces_.back()->cancellation_point = CancellationPoint(token, i == 0);
         workspaces_.back()->timed = profile != nullptr;
     }
 }
 
 int Run::threads_for(double work) {
-    const int most = tap ? 1 : std::min(options.threads, kThreadsAtMost);
+    const int most = hook ? 1 : std::min(options.threads, kMaxThreads);
     const int threads = static_cast<int>(std::clamp(work, 1.0, static_cast<double>(most)));
-    borrow(threads);
+    acquire_workspaces(threads);
     return threads;
 }
 

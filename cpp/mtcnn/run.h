@@ -1,28 +1,28 @@
-// One detection: what its stages share.
+// State that the stages of one detection share.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cancellation.h"
 #include "cascade.h"
 #include "memory.h"
-#include "parallel.h"
-#include "standing.h"
-#include "stop.h"
+#include "process_state.h"
+#include "task_group.h"
 #include "views.h"
 #include "workspace.h"
 
 namespace mtcnn {
 
-// What was asked for; all of it outlives the run.
+// Arguments of a detection. They must outlive the run.
 struct Request {
     const Detector& detector;
     const Image& image;
     const Options& options;
-    const Tap& tap;
+    const Hook& hook;
     Profile* profile;  // or null
-    const Interruption& interruption;
+    const CancellationOptions& cancellation;
 };
 
 class Run : public Request {
@@ -32,34 +32,34 @@ public:
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // How many threads are worth waking for work that would keep so many busy; they have a workspace each then.
+    // Number of threads to use for an amount of work, measured in threads that it keeps busy. Each gets a workspace.
     int threads_for(double work);
 
     Workspace& workspace(int worker) const { return *workspaces_[static_cast<std::size_t>(worker)]; }
 
-    // The calling thread's.
-    Checkpoint& checkpoint() const { return workspaces_[0]->checkpoint; }
+    // Cancellation point of the calling thread.
+    CancellationPoint& cancellation_point() const { return workspaces_[0]->cancellation_point; }
 
-    // Shows a result to the tap, if there is one.
+    // Calls the hook with a result, if there is a hook.
     template <class T>
     void show(std::string_view stage, std::string_view name, const std::vector<T>& values) const {
-        if (tap) tap(std::string(stage).append("/").append(name), view_of(values));
+        if (hook) hook(std::string(stage).append("/").append(name), view_of(values));
     }
 
-    // Over all threads.
+    // Sum over all threads.
     double resize_seconds() const;
 
-    Alarm alarm{interruption};
+    CancellationToken token{cancellation};
     Budget budget{options.memory_limit};
 
 private:
-    void borrow(int threads);
+    void acquire_workspaces(int threads);
 
-    Standing& standing_;
-    Workspaces workspaces_;  // one a thread that was worth it so far
+    PersistentState& state_;
+    Workspaces workspaces_;  // one for each thread used so far
 
 public:
-    Team team{alarm, standing_.crew};
+    TaskGroup task_group{token, state_.pool};
 };
 
 }  // namespace mtcnn

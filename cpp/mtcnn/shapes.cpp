@@ -1,4 +1,4 @@
-// How layers fit each other: sizes of maps from layer to layer, and the first layer that does not fit.
+// Checks the sizes of maps from layer to layer and finds the first layer that does not match.
 #include "shapes.h"
 
 #include <cstdlib>
@@ -9,27 +9,27 @@ namespace {
 
 std::string by(int height, int width) { return std::to_string(height) + " x " + std::to_string(width); }
 
-// What is known of the data between two layers while a network is walked through.
+// The known shape of the data between two layers.
 class Walk {
 public:
-    Walk(const Network& network, const Purpose& purpose)
-        : network_(network), names_(network.names()), purpose_(purpose) {
-        if (purpose.input_size || purpose.outputs) channels_ = 3;
-        if (purpose.input_size) size_ = std::pair(*purpose.input_size, *purpose.input_size);
+    Walk(const Network& network, const Requirements& requirements)
+        : network_(network), names_(network.names()), requirements_(requirements) {
+        if (requirements.input_size || requirements.outputs) channels_ = 3;
+        if (requirements.input_size) size_ = std::pair(*requirements.input_size, *requirements.input_size);
     }
 
-    std::optional<Misfit> first_misfit() {
+    std::optional<Mismatch> first_mismatch() {
         for (index_ = 0; index_ < network_.layers.size(); ++index_) {
-            auto misfit = std::visit([this](const auto& layer) { return step(layer); }, network_.layers[index_]);
-            if (misfit) return misfit;
+            auto mismatch = std::visit([this](const auto& layer) { return step(layer); }, network_.layers[index_]);
+            if (mismatch) return mismatch;
         }
         --index_;
-        if (purpose_.outputs && channels_ != purpose_.outputs) {
-            return misfit(name() + " with " + std::to_string(*purpose_.outputs) + " outputs",
-                          std::to_string(*channels_));
+        if (requirements_.outputs && channels_ != requirements_.outputs) {
+            return mismatch(name() + " with " + std::to_string(*requirements_.outputs) + " outputs",
+                            std::to_string(*channels_));
         }
         if (size_ && !flat_ && *size_ != std::pair(1, 1)) {
-            return misfit(name() + " with outputs of 1 x 1", by(size_->first, size_->second));
+            return mismatch(name() + " with outputs of 1 x 1", by(size_->first, size_->second));
         }
         return std::nullopt;
     }
@@ -37,29 +37,29 @@ public:
 private:
     const std::string& name() const { return names_[index_]; }
 
-    Misfit misfit(std::string expected, std::string found) const {
+    Mismatch mismatch(std::string expected, std::string found) const {
         return {index_, std::move(expected), std::move(found)};
     }
 
-    std::optional<Misfit> flat_misfit() const {
+    std::optional<Mismatch> flat_mismatch() const {
         if (!flat_) return std::nullopt;
-        return misfit("maps before " + name(), "a vector of " + std::to_string(*channels_) + " values");
+        return mismatch("maps before " + name(), "a vector of " + std::to_string(*channels_) + " values");
     }
 
-    Misfit kernel_misfit(int kernel_y, int kernel_x) const {
-        return misfit(name() + " with a kernel that fits " + by(size_->first, size_->second) + " maps",
-                      by(kernel_y, kernel_x));
+    Mismatch kernel_mismatch(int kernel_y, int kernel_x) const {
+        return mismatch(name() + " with a kernel that fits " + by(size_->first, size_->second) + " maps",
+                        by(kernel_y, kernel_x));
     }
 
-    std::optional<Misfit> step(const Conv2d& layer) {
-        if (auto wrong = flat_misfit()) return wrong;
+    std::optional<Mismatch> step(const Conv2d& layer) {
+        if (auto wrong = flat_mismatch()) return wrong;
         if (channels_ && layer.in_maps != *channels_) {
-            return misfit(name() + " with " + std::to_string(*channels_) + " input maps",
-                          std::to_string(layer.in_maps));
+            return mismatch(name() + " with " + std::to_string(*channels_) + " input maps",
+                            std::to_string(layer.in_maps));
         }
         if (size_) {
             if (layer.kernel_y > size_->first || layer.kernel_x > size_->second) {
-                return kernel_misfit(layer.kernel_y, layer.kernel_x);
+                return kernel_mismatch(layer.kernel_y, layer.kernel_x);
             }
             size_ = std::pair(size_->first - layer.kernel_y + 1, size_->second - layer.kernel_x + 1);
         }
@@ -67,33 +67,33 @@ private:
         return std::nullopt;
     }
 
-    std::optional<Misfit> step(const MaxPool& layer) {
-        if (auto wrong = flat_misfit()) return wrong;
+    std::optional<Mismatch> step(const MaxPool& layer) {
+        if (auto wrong = flat_mismatch()) return wrong;
         if (size_) {
             const std::pair pooled(pooled_size(size_->first, layer.kernel_y, layer.stride_y),
                                    pooled_size(size_->second, layer.kernel_x, layer.stride_x));
-            if (pooled.first < 1 || pooled.second < 1) return kernel_misfit(layer.kernel_y, layer.kernel_x);
+            if (pooled.first < 1 || pooled.second < 1) return kernel_mismatch(layer.kernel_y, layer.kernel_x);
             size_ = pooled;
         }
         return std::nullopt;
     }
 
-    std::optional<Misfit> step(const FullyConnected& layer) {
+    std::optional<Mismatch> step(const FullyConnected& layer) {
         if (channels_ && layer.inputs != *channels_) {
             const std::string channels = std::to_string(*channels_);
             const std::string inputs = std::to_string(layer.inputs);
-            if (flat_) return misfit(name() + " with " + channels + " inputs", inputs);
+            if (flat_) return mismatch(name() + " with " + channels + " inputs", inputs);
             if (size_) {
                 const std::int64_t flattened = std::int64_t{*channels_} * size_->first * size_->second;
                 if (layer.inputs != flattened) {
-                    return misfit(name() + " with " + channels + " inputs (on maps) or " + std::to_string(flattened) +
-                                      " (on all values)",
-                                  inputs);
+                    return mismatch(name() + " with " + channels + " inputs (on maps) or " + std::to_string(flattened) +
+                                        " (on all values)",
+                                    inputs);
                 }
-            } else if (purpose_.outputs) {
-                return misfit(name() + " with " + channels + " inputs, for maps of any size", inputs);
+            } else if (requirements_.outputs) {
+                return mismatch(name() + " with " + channels + " inputs, for maps of any size", inputs);
             } else if (layer.inputs % *channels_ != 0) {
-                return misfit(name() + " with a multiple of " + channels + " inputs", inputs);
+                return mismatch(name() + " with a multiple of " + channels + " inputs", inputs);
             }
             flat_ = true;
         }
@@ -101,30 +101,30 @@ private:
         return std::nullopt;
     }
 
-    std::optional<Misfit> step(const PReLU& layer) {
+    std::optional<Mismatch> step(const PReLU& layer) {
         const int slopes = static_cast<int>(layer.slopes.size());
         if (channels_ && slopes != *channels_) {
-            return misfit(name() + " with " + std::to_string(*channels_) + " slopes", std::to_string(slopes));
+            return mismatch(name() + " with " + std::to_string(*channels_) + " slopes", std::to_string(slopes));
         }
         channels_ = slopes;
         return std::nullopt;
     }
 
-    std::optional<Misfit> step(const Sigmoid&) { return std::nullopt; }
+    std::optional<Mismatch> step(const Sigmoid&) { return std::nullopt; }
 
     const Network& network_;
     std::vector<std::string> names_;
-    Purpose purpose_;
+    Requirements requirements_;
     std::size_t index_ = 0;
-    std::optional<int> channels_;              // number of maps, or of values once flat
+    std::optional<int> channels_;              // number of maps, or of values after flattening
     std::optional<std::pair<int, int>> size_;  // (height, width) of the maps
     bool flat_ = false;
 };
 
 }  // namespace
 
-std::optional<Misfit> find_misfit(const Network& network, const Purpose& purpose) {
-    return Walk(network, purpose).first_misfit();
+std::optional<Mismatch> find_mismatch(const Network& network, const Requirements& requirements) {
+    return Walk(network, requirements).first_mismatch();
 }
 
 int pooled_size(int size, int kernel, int stride) {
@@ -149,10 +149,10 @@ std::optional<std::pair<int, int>> map_size(const Network& network, int height, 
     return std::pair(height, width);
 }
 
-void check_network(const Network& network, const std::string& name, const Purpose& purpose) {
+void check_network(const Network& network, const std::string& name, const Requirements& requirements) {
     if (network.layers.empty()) throw std::invalid_argument(name + ": expected one or more layers, found none");
-    if (auto misfit = find_misfit(network, purpose)) {
-        throw std::invalid_argument(name + ": expected " + misfit->expected + ", found " + misfit->found);
+    if (auto mismatch = find_mismatch(network, requirements)) {
+        throw std::invalid_argument(name + ": expected " + mismatch->expected + ", found " + mismatch->found);
     }
 }
 

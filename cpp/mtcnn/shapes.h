@@ -1,4 +1,4 @@
-// How layers fit each other.
+// Compatibility of the layers of a network.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace mtcnn {
 
-// The layer that does not fit, and why: "expected …, found …".
-struct Misfit {
+// The first layer that does not match, and the reason: "expected …, found …".
+struct Mismatch {
     std::size_t index;
     std::string expected, found;
 };
 
-std::optional<Misfit> find_misfit(const Network& network, const Purpose& purpose);
+std::optional<Mismatch> find_mismatch(const Network& network, const Requirements& requirements);
 
 }  // namespace mtcnn

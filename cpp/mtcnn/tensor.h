@@ -1,4 +1,4 @@
-// Memory: aligned float buffers that grow and are kept, and read-only views for those who watch a detection.
+// Memory: aligned buffers that keep their memory, and read-only views of tensors for hooks.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "stop.h"
+#include "cancellation.h"
 
 namespace mtcnn {
 
-// Aligned, zero-filled when it grows, never shrinks. Contents do not survive growth. Empty once it was moved from.
+// Aligned memory that is filled with zeros when it grows and never shrinks. Growth discards the contents. Empty after a
+// move from it.
 template <class T>
 class Buffer {
 public:
@@ -29,17 +30,17 @@ public:
     }
 
     T* reserve(std::size_t count) {
-        Checkpoint none;
+        CancellationPoint none;
         return reserve(count, none);
     }
-    T* reserve(std::size_t count, Checkpoint& checkpoint) {
+    T* reserve(std::size_t count, CancellationPoint& cancellation_point) {
         if (count > size_) {
             data_.reset();
             size_ = 0;
             data_.reset(new (std::align_val_t{kAlignment}) T[count]);
-            for (std::size_t from = 0; from < count; from += kPiece) {
-                std::fill_n(data_.get() + from, std::min(kPiece, count - from), T{});
-                checkpoint.pass(kPiece);
+            for (std::size_t from = 0; from < count; from += kFillChunk) {
+                std::fill_n(data_.get() + from, std::min(kFillChunk, count - from), T{});
+                cancellation_point.advance(kFillChunk);
             }
             size_ = count;
         }
@@ -51,7 +52,7 @@ public:
 
 private:
     static constexpr std::size_t kAlignment = 64;
-    static constexpr std::size_t kPiece = std::size_t{1} << 18;
+    static constexpr std::size_t kFillChunk = std::size_t{1} << 18;
     struct Free {
         void operator()(T* p) const { ::operator delete[](p, std::align_val_t{kAlignment}); }
     };
@@ -59,29 +60,29 @@ private:
     std::size_t size_ = 0;
 };
 
-// As resize(), in steps between which the work can be ended.
+// Like resize(), in steps with cancellation points.
 template <class T>
-void resize_in_steps(std::vector<T>& values, std::size_t size, Checkpoint& checkpoint) {
+void resize_in_steps(std::vector<T>& values, std::size_t size, CancellationPoint& cancellation_point) {
     constexpr std::size_t kStep = std::size_t{1} << 16;
     values.reserve(size);
     while (values.size() < size) {
         values.resize(std::min(size, values.size() + kStep));
-        checkpoint.pass(kStep * sizeof(T) / sizeof(float));
+        cancellation_point.advance(kStep * sizeof(T) / sizeof(float));
     }
 }
 
-// As appending a range.
+// Appends a range in steps with cancellation points.
 template <class T>
-void append_in_steps(std::vector<T>& values, const std::vector<T>& more, Checkpoint& checkpoint) {
+void append_in_steps(std::vector<T>& values, const std::vector<T>& more, CancellationPoint& cancellation_point) {
     constexpr std::size_t kStep = std::size_t{1} << 16;
     for (std::size_t from = 0; from < more.size(); from += kStep) {
         const auto begin = more.begin() + static_cast<std::ptrdiff_t>(from);
         values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(std::min(kStep, more.size() - from)));
-        checkpoint.pass(kStep * sizeof(T) / sizeof(float));
+        cancellation_point.advance(kStep * sizeof(T) / sizeof(float));
     }
 }
 
-// A read-only view of a tensor that a detection computed. Strides in bytes. Who keeps the owner keeps the memory.
+// A read-only view of a tensor. Strides are in bytes. The memory exists as long as `owner`.
 struct TensorView {
     std::shared_ptr<const void> owner;
     const void* data = nullptr;
@@ -90,12 +91,12 @@ struct TensorView {
     std::vector<std::ptrdiff_t> strides;
 };
 
-// Called with the tensor's stable name, in execution order.
-using Tap = std::function<void(const std::string& name, const TensorView& view)>;
+// Called with the stable name of each tensor, in execution order.
+using Hook = std::function<void(const std::string& name, const TensorView& view)>;
 
-// A view of values that are copied for it, dense in row order.
+// A view that owns the values, contiguous in row order.
 template <class T>
-TensorView dense_view(std::vector<T> values, std::vector<std::ptrdiff_t> shape) {
+TensorView contiguous_view(std::vector<T> values, std::vector<std::ptrdiff_t> shape) {
     const auto owner = std::make_shared<const std::vector<T>>(std::move(values));
     TensorView view{owner, owner->data(), std::is_integral_v<T>, std::move(shape), {}};
     view.strides.resize(view.shape.size());

@@ -11,8 +11,8 @@
 namespace mtcnn {
 namespace {
 
-// d.ddde+xx with so many digits after the point. Streams, because std::to_chars for floating-point numbers is missing
-// on systems that are still in use; in the classic locale, whatever the process has set.
+// d.ddde+xx with `digits` digits after the point. This uses streams because std::to_chars for floating-point numbers is
+// missing on systems that are still in use. The classic locale makes it independent of the process.
 template <class T>
 std::string scientific(T value, int digits) {
     std::ostringstream stream;
@@ -27,7 +27,7 @@ T read_back(const std::string& text) {
     stream.imbue(std::locale::classic());
     T value = 0;
     stream >> value;
-    // Too large a number is read as the largest one. (Some libraries also call subnormal numbers a failure.)
+    // A number that is too large gives infinity. (Some libraries also report subnormal numbers as a failure.)
     return stream.fail() && std::abs(value) > 1 ? std::numeric_limits<T>::infinity() : value;
 }
 

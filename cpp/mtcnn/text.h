@@ -5,7 +5,7 @@
 
 namespace mtcnn {
 
-// The shortest text that is read back as the same number, as Python's repr() writes it: "0.709", "60.0", "1e-05".
+// The shortest text that parses to the same number, in the format of Python's repr(): "0.709", "60.0", "1e-05".
 std::string number_text(double value);
 std::string number_text(float value);
 

@@ -1,4 +1,4 @@
-// Views of a detection's results, for a tap.
+// Views of the results of a detection, for hooks.
 #pragma once
 
 #include <cstdio>
@@ -19,21 +19,21 @@ inline std::string numbered(const char* format, int number) {
 }
 
 inline TensorView view_of(const std::vector<std::int32_t>& values) {
-    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
+    return contiguous_view(values, {static_cast<std::ptrdiff_t>(values.size())});
 }
 
 inline TensorView view_of(const std::vector<float>& values) {
-    return dense_view(values, {static_cast<std::ptrdiff_t>(values.size())});
+    return contiguous_view(values, {static_cast<std::ptrdiff_t>(values.size())});
 }
 
-// Structures of floats, a row each.
+// A view of structures of floats: one row for each.
 template <class T>
 TensorView view_of(const std::vector<T>& values, const std::vector<std::ptrdiff_t>& row) {
     std::vector<float> numbers(values.size() * sizeof(T) / sizeof(float));
     if (!values.empty()) std::memcpy(numbers.data(), values.data(), values.size() * sizeof(T));
     std::vector<std::ptrdiff_t> shape = {static_cast<std::ptrdiff_t>(values.size())};
     shape.insert(shape.end(), row.begin(), row.end());
-    return dense_view(std::move(numbers), std::move(shape));
+    return contiguous_view(std::move(numbers), std::move(shape));
 }
 
 inline TensorView view_of(const std::vector<Box>& boxes) { return view_of(boxes, {4}); }

@@ -1,4 +1,4 @@
-// The scratch memory of one thread, kept from one detection to the next; and a stopwatch.
+// Scratch memory of one thread, kept between detections, and a timer.
 #pragma once
 
 #include <chrono>
@@ -28,18 +28,18 @@ private:
 };
 
 struct Workspace {
-    explicit Workspace(const Kernels& kernels) : resampler(kernels, checkpoint) {}
+    explicit Workspace(const Kernels& kernels) : resampler(kernels, cancellation_point) {}
 
-    // Does a part of the resizing, timed if a profile wants it.
+    // Runs a part of the resizing. Measures its time if a profile is requested.
     template <class Work>
     void resize(const Work& work) {
         if (!timed) return work();
-        Stopwatch watch;
+        Stopwatch stopwatch;
         work();
-        resize_seconds += watch.lap();
+        resize_seconds += stopwatch.lap();
     }
 
-    Checkpoint checkpoint;
+    CancellationPoint cancellation_point;
     Resampler resampler;
     PlanarScratch planar;
     ProposalScratch proposals;

@@ -9,7 +9,7 @@
 #include <opencv2/core/utility.hpp>
 #include <string>
 
-// There where the original's BLAS has them; else null.
+// Null if the BLAS of the original does not have them.
 extern "C" {
 void sgemm_() __attribute__((weak));  // NOLINT(readability-identifier-naming)
 char* openblas_get_config() __attribute__((weak));
@@ -20,7 +20,7 @@ namespace py = pybind11;
 namespace openface {
 namespace {
 
-// The file that a shared OpenFace was really loaded from.
+// Path of the shared OpenFace library that was loaded.
 std::string loaded_library() {
     std::string found = OPENFACE_LIBRARY;
 #ifdef __linux__
@@ -48,7 +48,7 @@ std::string blas() {
             found += (found.empty() ? "" : " in ") + std::string(where.dli_fname);
         }
     }
-    return found.empty() ? "none seen" : found;
+    return found.empty() ? "none found" : found;
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-// What was bound: the library or the source, OpenCV, BLAS.
+// Versions of the bound OpenFace library or source, of OpenCV and BLAS.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 namespace openface {
 
-// Throws ImportError where the OpenCV that was loaded is not the one whose headers this was built with.
+// Throws ImportError if the loaded OpenCV differs from the one whose headers were used for the build.
 void check_opencv();
 
 pybind11::dict build_info();

@@ -1,8 +1,8 @@
-# The installed OpenFace: by its CMake package, or its header and library below a prefix.
+# Finds an installed OpenFace by its CMake package, or its header and library below a prefix.
 
-# Makes the target openface_original and sets OPENFACE_LIBRARY_FILE, OPENFACE_KIND, OPENFACE_SHA256,
-# OPENFACE_VERSION_FOUND, OPENFACE_SUMS and OPENFACE_MODEL (empty if none is installed); stops with a message that says
-# what was looked for and what to do.
+# Defines the target openface_original and sets OPENFACE_LIBRARY_FILE, OPENFACE_KIND, OPENFACE_SHA256,
+# OPENFACE_VERSION_FOUND, OPENFACE_SUMS and OPENFACE_MODEL (empty if none is installed). Fails with a message that names
+# the searched places and the solution.
 function(mtcnn_find_openface where)
   set(places)
   if(where STREQUAL "auto")
@@ -51,8 +51,8 @@ function(mtcnn_find_openface where)
     set(library ${OPENFACE_LIBRARY})
     set(links ${library})
     set(version "")
-    # What a static library may want after it. Which of these it does want is seen by linking; a library that nothing
-    # asks for adds nothing.
+    # Possible dependencies of a static library, in link order. The linker determines which of them are needed; an
+    # unused library adds nothing.
     foreach(name opencv_objdetect opencv_calib3d opencv_highgui opencv_imgcodecs dlib boost_filesystem boost_system
             openblas tbb)
       find_library(OPENFACE_NEEDS_${name} ${name})
@@ -115,7 +115,7 @@ function(mtcnn_find_openface where)
   set(OPENFACE_MODEL "${model}" PARENT_SCOPE)
 endfunction()
 
-# A shared library names the OpenCV that it was built with.
+# A shared library records the OpenCV that it was built with.
 function(_mtcnn_check_opencv library)
   if(NOT library MATCHES "\\.so[.0-9]*$" OR NOT CMAKE_OBJDUMP)
     return()

@@ -1,4 +1,4 @@
-// What is checked before the original is called: it ends the program where others would raise an error.
+// Checks before each call of the original, which ends the program where other libraries raise an error.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -16,32 +16,32 @@ namespace py = pybind11;
 
 namespace openface {
 
-// The original failed although its input was checked.
+// The original failed although its input passed the checks.
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Pixels of the original's kind, a copy: 8 bits, (H, W, 3) blue first or (H, W) gray. Throws ValueError for others.
-cv::Mat to_picture(const py::array& image);
+// Copies an image for the original: uint8, (H, W, 3) BGR or (H, W) gray. Throws ValueError for other arrays.
+cv::Mat to_image(const py::array& image);
 
-// Maps (H, W, 3) float32, blue first, all finite, a copy. Throws ValueError for others.
+// Copies maps (H, W, 3) float32, BGR, all finite. Throws ValueError for other arrays.
 cv::Mat to_input(const py::array& image);
 
-// Throws std::invalid_argument where the original would not survive these options on such a picture, MemoryLimit
-// where they need more than `memory_limit` bytes (0: what the machine has free).
+// Throws std::invalid_argument if these options on such an image would end the program in the original, and MemoryLimit
+// if they need more than `memory_limit` bytes (0: the free memory).
 void check_detection(int height, int width, int min_face, const std::array<float, 3>& thresholds,
                      std::int64_t memory_limit);
 
-// What a network makes of its input: maps (channels, height, width), or values (channels,) if flat.
+// Output shape of a network: maps (channels, height, width), or values (channels,) if flat.
 struct Shape {
     int channels = 3, height = 0, width = 0;
     bool flat = false;
 };
 
-// After the last layer. Throws std::invalid_argument naming the layer that the input does not fit.
+// Shape after the last layer. Throws std::invalid_argument with the name of the layer that does not match the input.
 Shape shape_after(const mtcnn::Network& network, int height, int width);
 
-// The original's maps as one array of that shape. Throws Failed where they are of another.
+// Converts the maps of the original to one array of that shape. Throws Failed if their shape differs.
 py::array_t<float> to_array(const std::vector<cv::Mat_<float>>& maps, const Shape& shape);
 
 // "float32 (3, 480, 640)"

@@ -1,4 +1,4 @@
-# From the output of a linker to the names of the libraries that are missing.
+# Derives the names of missing libraries from the output of a linker.
 
 set(MTCNN_LIBRARY_OF_SYMBOL
   "cv::(CascadeClassifier|HOGDescriptor)=OpenCV's objdetect (Debian: libopencv-objdetect-dev)"
@@ -14,7 +14,7 @@ set(MTCNN_LIBRARY_OF_SYMBOL
   "LandmarkDetector::|ReadMatBin=a part of OpenFace itself"
 )
 
-# One sentence that names what is missing with an example each, or nothing if the linker missed nothing.
+# One sentence with the missing libraries and an example symbol of each, or empty if none is missing.
 function(mtcnn_missing_symbols log result)
   string(REPLACE ";" "," log "${log}")
   string(REGEX MATCHALL "undefined (reference to symbol|reference to|symbol:?) [`'\"]?[^\n'\"]+" lines "${log}")

@@ -1,4 +1,5 @@
-// The original under Python: its detector and its networks, one call at a time per object, checked before each call.
+// Python bindings of the original detector and its networks. Each object runs one call at a time, and its input is
+// checked before each call.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -16,7 +17,6 @@
 
 #include "build.h"
 #include "guards.h"
-#include "mtcnn/error.h"
 #include "mtcnn/model.h"
 #include "printed.h"
 #include "sums.h"
@@ -26,7 +26,7 @@
 namespace openface {
 namespace {
 
-// On one line.
+// Joins the lines of a text.
 std::string joined(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
     for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) text.replace(at, 1, " | ");
@@ -37,7 +37,7 @@ std::string and_said(const std::string& printed) {
     return printed.empty() ? "" : "; OpenFace printed: " + joined(printed.substr(0, 2000));
 }
 
-// Calls the original; whatever it throws becomes Failed, but for a lack of memory.
+// Calls the original. Every exception except a lack of memory becomes Failed.
 template <class Prints, class Call>
 void call(const std::string& what, Prints& prints, const Call& original) {
     try {
@@ -53,19 +53,20 @@ void call(const std::string& what, Prints& prints, const Call& original) {
     }
 }
 
-// An object of the original with its lock. It serves the process that made it: after a fork the lock may be held by a
-// thread that is not there.
+// An object of the original with a lock. Only the process that created it can use it: after fork() the lock may be held
+// by a thread that does not exist in the child.
 template <class Original>
 class Owned {
 public:
     Original original;
 
-    // On one thread at a time, without Python's lock.
+    // Runs on one thread at a time, without the GIL.
     template <class Call>
     void use(const std::string& what, const Call& call_original) {
         if (getpid() != process_) {
             throw Failed(what + ": expected to be called in process " + std::to_string(process_) +
-                         ", which made it, found process " + std::to_string(getpid()) + " (a fork); make another here");
+                         ", which created it, found process " + std::to_string(getpid()) +
+                         " (a fork); create another one here");
         }
         const py::gil_scoped_release unlocked;
         const std::lock_guard<std::mutex> one_at_a_time(mutex_);
@@ -78,13 +79,13 @@ private:
     pid_t process_ = getpid();
 };
 
-// A file with these bytes that goes when this does. The original reads files only.
+// A temporary file with these bytes. The original reads only files.
 class TemporaryFile {
 public:
     explicit TemporaryFile(std::string_view bytes) {
         std::string pattern = (std::filesystem::temp_directory_path() / "mtcnn_cpp_XXXXXX").string();
         const int file = mkstemp(pattern.data());
-        if (file < 0) throw Failed("a temporary file for a network could not be made in " + pattern);
+        if (file < 0) throw Failed("a temporary file for a network could not be created in " + pattern);
         path = pattern;
         for (std::size_t done = 0; done < bytes.size();) {
             const ssize_t count = write(file, bytes.data() + done, bytes.size() - done);
@@ -139,12 +140,12 @@ public:
     explicit Detector(const std::string& location) { read(location); }
 
     void read(const std::string& location) {
-        mtcnn::read_model(location);  // the original goes on without what it cannot read, and ends the program later
+        mtcnn::read_model(location);  // the original ignores unreadable files and ends the program later
         auto made = std::make_shared<Owned<Original>>();
         ProcessPrints prints;
         call(location, prints, [&] { made->original.Read(location); });
         if (made->original.empty()) throw Failed(location + ": OpenFace read no networks" + and_said(prints.text()));
-        owned_ = std::move(made);  // calls under way end with the one they began with
+        owned_ = std::move(made);  // running calls keep the old object until they end
     }
 
     bool empty() const { return !owned_; }
@@ -153,7 +154,7 @@ public:
                            std::int64_t memory_limit) const {
         const std::shared_ptr<Owned<Original>> owned = owned_;
         if (!owned) throw py::value_error("detect_faces: expected networks, found none; call read(location) first");
-        const cv::Mat pixels = to_picture(image);
+        const cv::Mat pixels = to_image(image);
         check_detection(pixels.rows, pixels.cols, min_face, {t1, t2, t3}, memory_limit);
         std::vector<cv::Rect_<float>> regions;
         std::vector<float> confidences;
@@ -218,7 +219,7 @@ PYBIND11_MODULE(_openface, m) {
              py::arg("path"))
         .def_property_readonly("layers", &Network::layers)
         .def("inference", &Network::inference, py::arg("image").noconvert(),
-             "Output of the last layer, (C, h, w) or (C,) float32, for an image (H, W, 3) float32, blue first, "
+             "Output of the last layer, (C, h, w) or (C,) float32, for an image (H, W, 3) float32, BGR, "
              "normalised. One call at a time; other threads wait.");
     py::class_<Detector>(m, "FaceDetectorMTCNN", "The original's detector.")
         .def(py::init<>())
@@ -227,6 +228,6 @@ PYBIND11_MODULE(_openface, m) {
         .def("empty", &Detector::empty)
         .def("detect_faces", &Detector::detect_faces, py::arg("image").noconvert(), py::arg("min_face") = 60,
              py::arg("t1") = 0.6F, py::arg("t2") = 0.7F, py::arg("t3") = 0.7F, py::arg("memory_limit") = 0,
-             "Regions (N, 4) and confidences (N,), float32, for an image (H, W, 3) uint8, blue first, or (H, W) "
+             "Regions (N, 4) and confidences (N,), float32, for an image (H, W, 3) uint8, BGR, or (H, W) "
              "uint8. One call at a time; other threads wait.");
 }

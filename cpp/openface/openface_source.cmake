@@ -1,10 +1,10 @@
-# The original from its source: the two files of a checkout of OpenFace that hold the detector, compiled here.
+# The original from source: the two files of an OpenFace checkout that contain the detector are compiled here.
 
 set(MTCNN_OPENFACE_FILES src/FaceDetectorMTCNN.cpp src/CNN_utils.cpp include/FaceDetectorMTCNN.h include/CNN_utils.h)
 
-# Adds the files to the target _openface. Makes the target openface_original and sets OPENFACE_LIBRARY_FILE (the folder),
-# OPENFACE_KIND, OPENFACE_SHA256, OPENFACE_VERSION_FOUND, OPENFACE_SUMS and OPENFACE_MODEL (empty if the checkout has
-# none); stops with a message that says what was expected, what was found and what to do.
+# Adds the files to the target _openface. Defines the target openface_original and sets OPENFACE_LIBRARY_FILE (the
+# folder), OPENFACE_KIND, OPENFACE_SHA256, OPENFACE_VERSION_FOUND, OPENFACE_SUMS and OPENFACE_MODEL (empty if the
+# checkout has none). Fails with a message that says what was expected, what was found and what to do.
 function(mtcnn_add_openface_source where sums)
   if(NOT sums)
     set(sums ordered)
@@ -37,7 +37,7 @@ function(mtcnn_add_openface_source where sums)
     endif()
   endif()
 
-  # The headers of ours come first: they take the place of those that would pull in dlib, Boost, TBB and OpenBLAS.
+  # Our headers come first: they replace those that include dlib, Boost, TBB and OpenBLAS.
   find_package(Threads REQUIRED)
   add_library(openface_original INTERFACE IMPORTED)
   set_target_properties(openface_original PROPERTIES
@@ -59,7 +59,7 @@ function(mtcnn_add_openface_source where sums)
       "belong to OpenFace 2? What the compiler printed:\n${log}")
   endif()
 
-  # As OpenFace builds them on x86-64, where GCC has no fused instruction to contract to without -march: never contract.
+  # As in OpenFace's own build on x86-64: without -march GCC has no fused instruction, so it never contracts.
   add_library(openface_source OBJECT ${sources} ${replacements})
   target_link_libraries(openface_source PRIVATE openface_original)
   target_compile_options(openface_source PRIVATE -O3 -ffp-contract=off -w)
@@ -85,7 +85,7 @@ function(mtcnn_add_openface_source where sums)
   set(OPENFACE_MODEL "${model}" PARENT_SCOPE)
 endfunction()
 
-# The folder LandmarkDetector of a checkout, which may be given itself.
+# The folder LandmarkDetector of a checkout. It may also be given directly.
 function(_mtcnn_find_detector where result)
   if(NOT IS_ABSOLUTE "${where}" OR NOT IS_DIRECTORY "${where}")
     message(FATAL_ERROR

@@ -15,7 +15,7 @@ namespace {
 
 thread_local std::string* listener = nullptr;
 
-// Stands before a stream's buffer and sorts by thread.
+// Replaces the buffer of a stream and separates its output by thread.
 class Sorter : public std::streambuf {
 public:
     explicit Sorter(std::ostream& stream) : through_(stream.rdbuf(this)) {}
@@ -39,7 +39,7 @@ private:
 };
 
 void place_sorters() {
-    // Never taken away: another thread may be writing.
+    // Never removed: another thread may be writing.
     [[maybe_unused]] static const std::array<Sorter*, 2> sorters = {new Sorter(std::cout), new Sorter(std::cerr)};
 }
 
@@ -67,7 +67,7 @@ ProcessPrints::ProcessPrints() {
     unlink(name.c_str());
     for (int i = 0; i < 2; ++i) {
         saved_[i] = dup(i + 1);
-        if (saved_[i] >= 0) dup2(file_, i + 1);  // a stream that is closed stays so
+        if (saved_[i] >= 0) dup2(file_, i + 1);  // a closed stream stays closed
     }
 }
 
@@ -85,10 +85,10 @@ std::string ProcessPrints::text() {
     if (file_ < 0) return "";
     flush_all();
     std::string found;
-    char piece[4096];
+    char chunk[4096];
     off_t at = 0;
-    for (ssize_t count = 0; (count = pread(file_, piece, sizeof piece, at)) > 0; at += count) {
-        found.append(piece, static_cast<std::size_t>(count));
+    for (ssize_t count = 0; (count = pread(file_, chunk, sizeof chunk, at)) > 0; at += count) {
+        found.append(chunk, static_cast<std::size_t>(count));
     }
     return found;
 }

@@ -1,11 +1,11 @@
-// What the original prints is caught, and told only where it fails.
+// Captures the output of the original. It is reported only when the original fails.
 #pragma once
 
 #include <string>
 
 namespace openface {
 
-// Catches what this thread writes to std::cout and std::cerr while it lives. Other threads' output goes its way.
+// Captures the output of this thread to std::cout and std::cerr. Other threads are not affected.
 class ThreadPrints {
 public:
     ThreadPrints();
@@ -19,18 +19,18 @@ private:
     std::string* outer_;
 };
 
-// Catches what this whole process writes to its standard output and error while it lives, by whatever means. For
-// short work under Python's lock, so that nothing of Python's is caught.
+// Captures all output of the process to its standard output and error. Use it for short work under the GIL, so that it
+// does not capture the output of Python code.
 class ProcessPrints {
 public:
     ProcessPrints();
     ~ProcessPrints();
     ProcessPrints(const ProcessPrints&) = delete;
     ProcessPrints& operator=(const ProcessPrints&) = delete;
-    std::string text();  // so far
+    std::string text();  // the output so far
 
 private:
-    int file_ = -1;  // -1: nothing could be opened, and nothing is caught
+    int file_ = -1;  // -1: no file could be opened, and nothing is captured
     int saved_[2] = {-1, -1};
 };
 

@@ -1,5 +1,5 @@
-// Can a program be built with the OpenFace that was found? Compiled and linked by CMake, never run. It calls what is
-// only in the library: construction, empty() and destruction are inline in OpenFace's header.
+// Tests whether a program can be built with the OpenFace that was found. CMake compiles and links it but never runs it.
+// It calls functions of the library only: construction, empty() and destruction are inline in OpenFace's header.
 #include <map>
 #include <opencv2/core.hpp>
 #include <string>

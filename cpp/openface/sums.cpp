@@ -9,8 +9,8 @@ namespace openface {
 
 void check_sums() {
     if (std::string(OPENFACE_SUMS) != "ordered") return;
-    // Between two products of 2^60 that cancel, small ones are rounded to multiples of 256: any other order of the
-    // sum, also in double, gives other results.
+    // Between two products of 2^60 that cancel, small ones are rounded to multiples of 256. Any other order of the sum,
+    // also in double, gives other results.
     constexpr int kSide = 100;
     constexpr float kLarge = 1 << 30;
     cv::Mat_<float> a(kSide, kSide);

@@ -1,10 +1,10 @@
-// Whether the sums of matrix products are those that this was built for.
+// Tests that sums of matrix products have the order for which this module was built.
 #pragma once
 
 namespace openface {
 
-// In a build with ordered sums: throws ImportError if OpenCV's products of large matrices are not summed in order,
-// which means that another library's cblas_sgemm is called. In other builds: nothing.
+// In a build with ordered sums: throws ImportError if OpenCV does not sum the products of large matrices in order. Then
+// another library's cblas_sgemm is called. In other builds it has no effect.
 void check_sums();
 
 }  // namespace openface

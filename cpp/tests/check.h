@@ -1,4 +1,4 @@
-// What every test program shares: a check that says what failed and ends the program, and the variants to run.
+// Shared by all test programs: a check that reports a failure and ends the program, and the variants to test.
 #pragma once
 
 #include <cstdio>
@@ -26,11 +26,11 @@ void check(bool ok, const char* what, const char* file, int line, const Details&
     std::exit(1);
 }
 
-// CHECK(condition, details to print when it does not hold...)
+// CHECK(condition, details to print if it is false...)
 #define CHECK(condition, ...) \
     test::check(static_cast<bool>(condition), #condition, __FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__)
 
-// Runs one part of a program and prints how much it checked. A part that checked nothing is a failure.
+// Runs one part of a program and prints its number of checks. A part without checks is a failure.
 template <class Part>
 void run(const std::string& name, const Part& part) {
     const long before = checks();
@@ -39,7 +39,7 @@ void run(const std::string& name, const Part& part) {
     CHECK(checks() > before, name, "checked nothing");
 }
 
-// Whether `action` throws an Exception, and nothing else; its message goes to `message`.
+// Whether `action` throws exactly an Exception. Its message is stored in `message`.
 template <class Exception, class Action>
 bool throws(const Action& action, std::string* message = nullptr) {
     try {
@@ -51,7 +51,7 @@ bool throws(const Action& action, std::string* message = nullptr) {
     return false;
 }
 
-// The variants that this processor can run; it prints which it cannot.
+// The variants that this CPU supports. Prints the unsupported ones.
 inline const std::vector<const mtcnn::Kernels*>& variants() {
     static const std::vector<const mtcnn::Kernels*> all = [] {
         std::vector<const mtcnn::Kernels*> supported;

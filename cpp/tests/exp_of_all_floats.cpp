@@ -1,4 +1,5 @@
-// The two exponentials over all floats: against OpenCV, against the C library, and the order of PNet's probabilities.
+// The two exponential functions over all floats: compared with OpenCV and with the C library; and the order of PNet's
+// probabilities.
 //   ctest --preset default -C slow -L slow
 #include <algorithm>
 #include <bit>
@@ -22,7 +23,7 @@ namespace {
 
 using Floats = std::vector<float>;
 
-// Calls use(values) for all floats but NaN, some at a time, in the order of their bits.
+// Calls use(values) with blocks of all floats except NaN, in the order of their bits.
 void for_all_floats(const std::function<void(const Floats& values)>& use) {
     constexpr std::uint64_t kAtATime = 1 << 16;
     Floats values;
@@ -36,7 +37,7 @@ void for_all_floats(const std::function<void(const Floats& values)>& use) {
     }
 }
 
-// How many of the results differ from those of `exp`.
+// Number of results that differ from those of `exp`.
 class Comparison {
 public:
     explicit Comparison(float (*exp)(float)) : exp_(exp) {}
@@ -66,7 +67,7 @@ private:
 };
 
 void against_c_library() {
-    // Here the sums of glibc's plain variant round otherwise.
+    // At these values glibc's variant without FMA rounds differently.
     const volatile float unfused = 0x1.04845ep+5F;
     if (std::exp(unfused) != 0x1.f93e38p+46F) {
         std::cout << "SKIPPED: expf of this C library is not glibc's fused variant\n";
@@ -85,7 +86,7 @@ void against_c_library() {
 void against_opencv() {
 #ifdef MTCNN_TEST_OPENCV
     std::cout << "OpenCV " << CV_VERSION << '\n';
-    constexpr std::size_t kShort = 7;  // values of a map with fewer than a vector has
+    constexpr std::size_t kShort = 7;  // values of a map that is shorter than a vector
     Comparison vectors(mtcnn::exp_opencv);
     Comparison tails(mtcnn::exp_opencv);
     Floats expected;
@@ -109,11 +110,11 @@ void against_opencv() {
 #endif
 }
 
-// map_probability(d, 0) should fall as d rises.
+// map_probability(d, 0) should decrease as d increases.
 void order() {
     struct Step {
         std::int64_t at;
-        float least;  // probability up to here
+        float least;  // smallest probability so far
     };
     constexpr std::size_t kRemembered = 1 << 16;
     std::vector<Step> steps(kRemembered);
@@ -141,7 +142,7 @@ void order() {
 
 }  // namespace
 
-// The argument: which of the three; all of them if there is none.
+// The argument selects one of the three tests. Without an argument all run.
 int main(int argc, char** argv) {  // NOLINT(misc-const-correctness): main has this signature
     const std::string_view asked = argc > 1 ? argv[1] : "";
     if (asked.empty() || asked == "order") order();

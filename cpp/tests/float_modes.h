@@ -15,7 +15,7 @@ namespace test {
 struct Mode {
     std::string name;
     int rounding;
-    bool flush;  // subnormal numbers count as zero
+    bool flush;  // treat subnormal numbers as zero
 };
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -38,7 +38,7 @@ inline constexpr bool kCanFlush = false;
 inline void set_flush(bool) {}
 #endif
 
-// What this thread computes with, found by computing: fegetround() asks another register on some processors.
+// The mode of this thread, determined by computations: fegetround() reads another register on some CPUs.
 inline int rounding() {
     const volatile float one = 1;
     const volatile float tiny = 1e-30F;
@@ -67,7 +67,7 @@ inline std::vector<Mode> modes() {
     return all;
 }
 
-// Sets a mode for as long as it lives.
+// Sets a mode during its lifetime.
 class InMode {
 public:
     explicit InMode(const Mode& mode) : mode_(mode) {

@@ -1,5 +1,5 @@
-// Memory next to a page that must not be touched, so that reading one byte too many ends the program. Sanitizers do not
-// see what vector instructions such as gathers read.
+// Memory next to an inaccessible page, so that a read of one byte too many ends the program. Sanitizers do not see the
+// reads of vector instructions such as gathers.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,8 @@ namespace test {
 
 class Guarded {
 public:
-    // at_start: begins where a page begins, after one that must not be touched; otherwise ends where a page ends.
+    // at_start: the memory begins at the start of a page, after an inaccessible one; otherwise it ends at the end of a
+    // page.
     explicit Guarded(std::size_t size, bool at_start = false) : size_(size) {
 #if defined(MTCNN_TEST_GUARDED)
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

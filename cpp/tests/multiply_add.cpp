@@ -1,4 +1,4 @@
-// Compiled for a processor with a fused multiply-add where there is such an option.
+// Compiled for a CPU with a fused multiply-add if the compiler has such an option.
 #include "multiply_add.h"
 
 float test::multiply_add(float a, float b, float c) { return a * b + c; }

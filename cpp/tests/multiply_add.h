@@ -1,4 +1,4 @@
-// The expression that compilers like to fuse.
+// An expression that compilers may fuse.
 #pragma once
 
 namespace test {

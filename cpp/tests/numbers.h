@@ -1,4 +1,4 @@
-// Numbers to compute with, the same on every machine, and equality of bits.
+// Test numbers, the same on every machine, and comparison of bits.
 #pragma once
 
 #include <bit>
@@ -12,7 +12,7 @@
 namespace test {
 
 enum class Fill {
-    kSmallIntegers,  // every sum of products is exact: a difference means a wrong index
+    kSmallIntegers,  // all sums of products are exact: a difference means a wrong index
     kUniform,        // in [-1, 1]
     kWild,           // zeros of both signs, subnormals, large and small
 };
@@ -23,7 +23,7 @@ class Random {
 public:
     explicit Random(unsigned seed) : engine_(seed) {}
 
-    // from … to, both included.
+    // from … to, inclusive.
     int integer(int from, int to) {
         const auto span = static_cast<std::uint32_t>(to - from) + 1;
         return from + static_cast<int>(static_cast<std::uint32_t>(engine_()) % span);

@@ -1,4 +1,4 @@
-// A small model of random numbers that proposes and keeps many boxes, and pictures for it to look at.
+// A small model of random numbers that proposes and keeps many boxes, and test images.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace test {
 
-// Numbers that keep sums of `inputs` products near 1.
+// Numbers for which sums of `inputs` products are near 1.
 inline std::vector<float> weights(Random& random, int count, int inputs) {
     std::vector<float> values = random.numbers(Fill::kUniform, count);
     for (float& v : values) v *= 2.0F / std::sqrt(static_cast<float>(inputs));
@@ -21,7 +21,7 @@ inline mtcnn::Conv2d conv2d(Random& random, int in, int out, int kernel_y, int k
     return {out, in, kernel_y, kernel_x, weights(random, out * inputs, inputs), random.numbers(Fill::kUniform, out)};
 }
 
-inline mtcnn::FullyConnected dense(Random& random, int in, int out) {
+inline mtcnn::FullyConnected fully_connected(Random& random, int in, int out) {
     return {in, out, weights(random, in * out, in), random.numbers(Fill::kUniform, out)};
 }
 
@@ -30,33 +30,35 @@ inline mtcnn::PReLU prelu(Random& random, int maps) { return {random.numbers(Fil
 inline mtcnn::Model random_model(unsigned seed) {
     Random random(seed);
     mtcnn::Model model;
-    model.pnet.layers = {conv2d(random, 3, 10, 3, 3), prelu(random, 10), mtcnn::MaxPool{2, 2, 2, 2},
-                         conv2d(random, 10, 5, 3, 2), prelu(random, 5),  mtcnn::Sigmoid{},
-                         dense(random, 5, 6)};
-    model.rnet.layers = {conv2d(random, 3, 6, 3, 3), prelu(random, 6),           mtcnn::MaxPool{3, 3, 2, 2},
-                         conv2d(random, 6, 5, 2, 3), mtcnn::MaxPool{3, 2, 2, 3}, dense(random, 5 * 4 * 4, 20),
-                         prelu(random, 20),          dense(random, 20, 6)};
-    model.onet.layers = {conv2d(random, 3, 4, 5, 4),  mtcnn::MaxPool{3, 3, 2, 2}, prelu(random, 4),
-                         conv2d(random, 4, 20, 3, 3), mtcnn::MaxPool{2, 2, 2, 2}, mtcnn::Sigmoid{},
-                         conv2d(random, 20, 9, 4, 4), dense(random, 9, 11),       dense(random, 11 * 7 * 7, 16)};
+    model.pnet.layers = {conv2d(random, 3, 10, 3, 3),  prelu(random, 10), mtcnn::MaxPool{2, 2, 2, 2},
+                         conv2d(random, 10, 5, 3, 2),  prelu(random, 5),  mtcnn::Sigmoid{},
+                         fully_connected(random, 5, 6)};
+    model.rnet.layers = {conv2d(random, 3, 6, 3, 3), prelu(random, 6),
+                         mtcnn::MaxPool{3, 3, 2, 2}, conv2d(random, 6, 5, 2, 3),
+                         mtcnn::MaxPool{3, 2, 2, 3}, fully_connected(random, 5 * 4 * 4, 20),
+                         prelu(random, 20),          fully_connected(random, 20, 6)};
+    model.onet.layers = {
+        conv2d(random, 3, 4, 5, 4),  mtcnn::MaxPool{3, 3, 2, 2},     prelu(random, 4),
+        conv2d(random, 4, 20, 3, 3), mtcnn::MaxPool{2, 2, 2, 2},     mtcnn::Sigmoid{},
+        conv2d(random, 20, 9, 4, 4), fully_connected(random, 9, 11), fully_connected(random, 11 * 7 * 7, 16)};
     return model;
 }
 
 // Pixels and a view of them.
-struct Picture {
-    Picture(int height, int width) : pixels(static_cast<std::size_t>(height * width * 3)) {
+struct TestImage {
+    TestImage(int height, int width) : pixels(static_cast<std::size_t>(height * width * 3)) {
         image = {pixels.data(), height, width, std::ptrdiff_t{3} * width, 3};
     }
-    Picture(const Picture&) = delete;
-    Picture& operator=(const Picture&) = delete;
+    TestImage(const TestImage&) = delete;
+    TestImage& operator=(const TestImage&) = delete;
     std::vector<std::uint8_t> pixels;
     mtcnn::Image image;
 };
 
-// Blocks of colour: something at every size.
-inline void paint(Picture& picture, unsigned seed) {
+// Coloured blocks of all sizes.
+inline void paint(TestImage& test_image, unsigned seed) {
     Random random(seed);
-    const mtcnn::Image& image = picture.image;
+    const mtcnn::Image& image = test_image.image;
     for (int block = 0; block < 60; ++block) {
         const int top = random.integer(0, image.height - 1);
         const int left = random.integer(0, image.width - 1);
@@ -66,7 +68,7 @@ inline void paint(Picture& picture, unsigned seed) {
         for (int y = top; y < std::min(top + side, image.height); ++y) {
             for (int x = left; x < std::min(left + side, image.width); ++x) {
                 for (int c = 0; c < 3; ++c) {
-                    picture.pixels[at(y, x, c, image.width, 3)] =
+                    test_image.pixels[at(y, x, c, image.width, 3)] =
                         static_cast<std::uint8_t>(colour + c * change + (x ^ y) % 16);
                 }
             }

@@ -1,4 +1,4 @@
-// Suppression against the rule that looks at every pair, and the moves of boxes by their formulas.
+// Compares suppression with the definition, which considers every pair, and the moves of boxes with their formulas.
 #include "mtcnn/boxes.h"
 
 #include <algorithm>
@@ -40,11 +40,11 @@ float overlap(const Box& a, const Box& b, Overlap mode) {
 }
 
 std::vector<std::int32_t> suppress(const Scored& all, float threshold, Overlap mode) {
-    mtcnn::Checkpoint none;
+    mtcnn::CancellationPoint none;
     return mtcnn::non_maximum_suppression(all.boxes, all.scores, threshold, mode, none);
 }
 
-// Take the best, of equals the last; drop what overlaps it too much; repeat.
+// Takes the best box (of equal scores the last), drops all boxes that overlap it too much, and repeats.
 std::vector<std::int32_t> by_hand(const Scored& all, float threshold, Overlap mode) {
     std::vector<std::int32_t> left;
     for (std::size_t i = 0; i < all.boxes.size(); ++i) left.push_back(static_cast<std::int32_t>(i));
@@ -105,7 +105,7 @@ int main() {
                               "random");
         }
     });
-    test::run("clusters of whole numbers, as a heat map makes them", [&] {
+    test::run("clusters of integers, as in a heat map", [&] {
         for (int i = 0; i < 60; ++i) {
             const auto side = whole(3, 40);
             check_suppression(scored(random.integer(1, 150), random, i % 3 == 0,
@@ -127,7 +127,7 @@ int main() {
                               "sizes");
         }
     });
-    test::run("half way between whole numbers", [&] {
+    test::run("half way between integers", [&] {
         for (int i = 0; i < 30; ++i) {
             const auto half = [&] { return whole(-20, 20) + 0.5F; };
             check_suppression(
@@ -135,7 +135,7 @@ int main() {
                 "halves");
         }
     });
-    test::run("areas of zero and less", [&] {
+    test::run("areas of zero or less", [&] {
         for (int i = 0; i < 60; ++i) {
             check_suppression(scored(50, random, true,
                                      [&]() -> Box { return {whole(-3, 3), whole(-3, 3), whole(-2, 4), whole(-2, 4)}; }),
@@ -172,7 +172,7 @@ int main() {
             const float side = std::max(box.width, box.height);
             const auto x = static_cast<float>(double{box.x} + 0.5 * double{box.width - side});
             const auto y = static_cast<float>(double{box.y} + 0.5 * double{box.height - side});
-            // + 0: no zero is negative.
+            // + 0: removes negative zeros.
             CHECK(same(mtcnn::make_square(box),
                        {std::trunc(x) + 0.0F, std::trunc(y) + 0.0F, std::trunc(side), std::trunc(side)}),
                   i);

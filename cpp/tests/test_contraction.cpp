@@ -1,4 +1,4 @@
-// Code that includes the core's headers is compiled as the core is: a product and a sum are two roundings, not one.
+// Code that includes the headers of the core gets the same options: a product and a sum are two roundings, not one.
 #include <cmath>
 #include <iostream>
 
@@ -13,8 +13,8 @@ int main() {
         return 0;
     }
 #endif
-    test::run("a product and a sum are rounded each", [] {
-        // (1 + e)^2 = 1 + 2e + e^2: the last term is lost where the product is rounded.
+    test::run("product and sum are rounded separately", [] {
+        // (1 + e)^2 = 1 + 2e + e^2: the last term is lost if the product is rounded.
         const float e = std::ldexp(1.0F, -20);
         CHECK(test::multiply_add(1 + e, 1 + e, -1 - 2 * e) == 0);
         CHECK(std::fma(1 + e, 1 + e, -1 - 2 * e) != 0, "these numbers show nothing");

@@ -1,9 +1,9 @@
-// Both convolution kernels against the sum as the specification writes it.
+// Compares both convolution kernels with the sum in the order of the specification.
 #include <algorithm>
 #include <cmath>
 
 #include "check.h"
-#include "mtcnn/kernels/to_odd.h"
+#include "mtcnn/kernels/round_to_odd.h"
 #include "mtcnn/packing.h"
 #include "numbers.h"
 
@@ -14,7 +14,7 @@ using mtcnn::Kernels;
 using test::at;
 using test::Fill;
 
-// Of one convolution: height and width are the output's.
+// Sizes of one convolution. Height and width are those of the output.
 struct Shape {
     int in_maps, out_maps, kernel_y, kernel_x, height, width, items = 1;
     int in_height() const { return height + kernel_y - 1; }
@@ -42,7 +42,7 @@ struct Problem {
     Shape shape;
     Conv2d conv;
     std::vector<float> slopes;             // empty: no PReLU
-    std::vector<std::vector<float>> maps;  // of each item, (in_maps, in_height, in_width)
+    std::vector<std::vector<float>> maps;  // for each item, (in_maps, in_height, in_width)
 };
 
 std::vector<float> by_hand(const Problem& p, const std::vector<float>& maps) {
@@ -69,7 +69,7 @@ std::vector<float> by_hand(const Problem& p, const std::vector<float>& maps) {
     return result;
 }
 
-// Rows lie as PlanarNetwork lays them: the padding is not a number, so that its use would show.
+// Uses the row layout of PlanarNetwork. The padding is NaN, so that its use would be visible.
 std::vector<float> over_pixels(const Kernels& kernels, const Problem& p, const std::vector<float>& maps) {
     const Shape& s = p.shape;
     const int stride = mtcnn::padded(s.in_width() + mtcnn::kPad - 1);
@@ -111,7 +111,7 @@ std::vector<float> over_pixels(const Kernels& kernels, const Problem& p, const s
     return result;
 }
 
-// planar: the input's rows are planar, as a first layer's; otherwise H x W x padded(in_maps).
+// planar: the rows of the input are planar, as for a first layer; otherwise H x W x padded(in_maps).
 std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Problem& p, bool planar) {
     const Shape& s = p.shape;
     const auto weights = mtcnn::pack_convolution(p.conv, kernels.channel_group(s.out_maps));
@@ -164,11 +164,11 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     return results;
 }
 
-// The variants, and what they fall back on.
+// The variants and their fallback.
 std::vector<const Kernels*> all_kernels() {
     std::vector<const Kernels*> all = test::variants();
 #if MTCNN_X86_64
-    all.push_back(&mtcnn::kernels_to_odd);
+    all.push_back(&mtcnn::kernels_round_to_odd);
 #endif
     return all;
 }
@@ -194,8 +194,8 @@ void check_all(const Shape& shape, test::Random& random) {
     check_all(Problem(shape, fill, random.integer(0, 1) != 0, random));
 }
 
-// A float, and a product of about half its last bit: what is left of it beyond that decides how the sum is rounded, and
-// lies below the last bit of a double. exponent: of the float; below -126 it is subnormal.
+// A float plus a product of about half of its last bit. The remainder of the product decides the rounding of the sum
+// and lies below the last bit of a double. exponent: of the float; below -126 it is subnormal.
 void check_half_way(int exponent, test::Random& random) {
     Problem p({2, 19, 1, 1, 1, 70}, Fill::kSmallIntegers, false, random);
     for (float& v : p.conv.bias) v = 0;
@@ -216,17 +216,17 @@ void check_half_way(int exponent, test::Random& random) {
 
 int main() {
     test::Random random(1);
-    test::run("the detector's own shapes", [&] {
+    test::run("shapes of the detector", [&] {
         for (const Shape& s : {Shape{3, 10, 3, 3, 4, 53}, Shape{10, 16, 3, 3, 3, 24}, Shape{16, 32, 3, 3, 2, 22},
                                Shape{3, 28, 3, 3, 22, 22}, Shape{28, 48, 3, 3, 9, 9}, Shape{48, 64, 2, 2, 3, 3, 3},
                                Shape{3, 32, 3, 3, 46, 46}, Shape{64, 64, 3, 3, 8, 8}, Shape{64, 128, 2, 2, 3, 3, 2}}) {
             check_all(s, random);
         }
     });
-    test::run("every number of maps out", [&] {
+    test::run("every number of output maps", [&] {
         for (int maps = 1; maps <= 70; ++maps) check_all({3, maps, 3, 3, 2, 5}, random);
     });
-    test::run("every number of maps in", [&] {
+    test::run("every number of input maps", [&] {
         for (int maps = 1; maps <= 70; ++maps) check_all({maps, 5, 2, 2, 2, 5}, random);
     });
     test::run("every width", [&] {

@@ -1,4 +1,4 @@
-// Whole detections: the same bits from every variant, with any number of threads, with a tap and without.
+// Complete detections: the same bits from every variant, for any number of threads, with and without a hook.
 #include <algorithm>
 #include <map>
 #include <stdexcept>
@@ -33,18 +33,18 @@ std::vector<float> values_of(const TensorView& view) {
     }
 }
 
-struct Seen {
+struct Recording {
     std::vector<std::string> names;
     std::map<std::string, std::vector<float>> tensors;
-    std::vector<TensorView> kept;  // still there when the detection is over
+    std::vector<TensorView> kept;  // kept until after the detection
 };
 
-Detections watch(const Detector& detector, const Image& image, const Options& options, Seen& seen) {
+Detections record(const Detector& detector, const Image& image, const Options& options, Recording& recording) {
     return detector.detect(image, options, [&](const std::string& name, const TensorView& view) {
-        CHECK(!seen.tensors.contains(name), name, "came twice");
-        seen.names.push_back(name);
-        seen.tensors[name] = values_of(view);
-        seen.kept.push_back(view);
+        CHECK(!recording.tensors.contains(name), name, "came twice");
+        recording.names.push_back(name);
+        recording.tensors[name] = values_of(view);
+        recording.kept.push_back(view);
     });
 }
 
@@ -55,41 +55,43 @@ Options options_for(double min_face, std::array<float, 3> thresholds = {0.6F, 0.
     return options;
 }
 
-// Every variant, 1, 2, 3 and 7 threads, tap and no tap: all as the first. Returns the number of faces.
-std::size_t check_picture(const mtcnn::Model& model, const Image& image, Options options, const std::string& what) {
+// Runs every variant with 1, 2, 3 and 7 threads, with and without a hook, and compares each with the first result.
+// Returns the number of faces.
+std::size_t check_image(const mtcnn::Model& model, const Image& image, Options options, const std::string& what) {
     Detections first;
-    Seen first_seen;
+    Recording first_recording;
     for (const mtcnn::Kernels* kernels : test::variants()) {
         const Detector detector(model, *kernels);
-        Seen seen;
-        const Detections watched = watch(detector, image, options, seen);
+        Recording recording;
+        const Detections recorded = record(detector, image, options, recording);
         if (kernels == test::variants()[0]) {
-            first = watched;
-            first_seen = seen;
+            first = recorded;
+            first_recording = recording;
         }
-        CHECK(test::same_bits(watched, first), what, kernels->name);
-        CHECK(seen.names == first_seen.names, what, kernels->name);
-        for (std::size_t i = 0; i < seen.names.size(); ++i) {
-            const std::string& name = seen.names[i];
-            CHECK(test::same_bits(seen.tensors[name], first_seen.tensors[name]), what, kernels->name, name);
-            CHECK(test::same_bits(values_of(seen.kept[i]), seen.tensors[name]), what, name, "changed afterwards");
+        CHECK(test::same_bits(recorded, first), what, kernels->name);
+        CHECK(recording.names == first_recording.names, what, kernels->name);
+        for (std::size_t i = 0; i < recording.names.size(); ++i) {
+            const std::string& name = recording.names[i];
+            CHECK(test::same_bits(recording.tensors[name], first_recording.tensors[name]), what, kernels->name, name);
+            CHECK(test::same_bits(values_of(recording.kept[i]), recording.tensors[name]), what, name,
+                  "changed afterwards");
         }
         for (const int threads : {1, 2, 3, 7}) {
             options.threads = threads;
             mtcnn::Profile profile;
             CHECK(test::same_bits(detector.detect(image, options, {}, &profile), first), what, kernels->name, threads);
-            CHECK(static_cast<std::size_t>(profile.boxes_into_rnet) * 4 == seen.tensors["rnet/boxes_in"].size());
-            CHECK(static_cast<std::size_t>(profile.boxes_into_onet) * 4 == seen.tensors["onet/boxes_in"].size());
+            CHECK(static_cast<std::size_t>(profile.boxes_into_rnet) * 4 == recording.tensors["rnet/boxes_in"].size());
+            CHECK(static_cast<std::size_t>(profile.boxes_into_onet) * 4 == recording.tensors["onet/boxes_in"].size());
         }
     }
     return first.boxes.size();
 }
 
-void check_refused(const mtcnn::Model& model, const Options& options, const std::string& name) {
+void check_option_rejected(const mtcnn::Model& model, const Options& options, const std::string& name) {
     const Detector detector(model, *test::variants()[0]);
-    const test::Picture picture(20, 20);
+    const test::TestImage test_image(20, 20);
     std::string message;
-    CHECK(test::throws<std::invalid_argument>([&] { detector.detect(picture.image, options); }, &message), name);
+    CHECK(test::throws<std::invalid_argument>([&] { detector.detect(test_image.image, options); }, &message), name);
     CHECK(message.find(name) != std::string::npos, message);
 }
 
@@ -97,58 +99,58 @@ void check_refused(const mtcnn::Model& model, const Options& options, const std:
 
 int main() {
     const mtcnn::Model model = test::random_model(33);
-    test::run("pictures", [&] {
+    test::run("images", [&] {
         std::size_t faces = 0;
         for (const unsigned seed : {10U, 16U, 23U, 33U}) {
             test::Random random(seed);
-            test::Picture picture(random.integer(40, 70), random.integer(40, 90));
-            test::paint(picture, seed);
+            test::TestImage test_image(random.integer(40, 70), random.integer(40, 90));
+            test::paint(test_image, seed);
             const Options options = options_for(random.integer(17, 26));
-            faces += check_picture(test::random_model(seed), picture.image, options, "model " + std::to_string(seed));
+            faces += check_image(test::random_model(seed), test_image.image, options, "model " + std::to_string(seed));
         }
         CHECK(faces > 20, faces, "in all");
     });
     test::run("odd sizes", [&] {
         for (const auto& [height, width] :
              {std::pair(1, 1), {5, 5}, {11, 11}, {12, 12}, {1, 400}, {400, 1}, {13, 97}}) {
-            test::Picture picture(height, width);
-            test::paint(picture, 3);
+            test::TestImage test_image(height, width);
+            test::paint(test_image, 3);
             for (const double min_face : {1.0, 2.5, 12.0, 60.0}) {
                 if (height * width > 150 && min_face < 12) continue;
-                check_picture(model, picture.image, options_for(min_face), "odd size");
+                check_image(model, test_image.image, options_for(min_face), "odd size");
             }
         }
-        const test::Picture strip(1, 10000);
-        check_picture(model, strip.image, options_for(12), "strip");
+        const test::TestImage strip(1, 10000);
+        check_image(model, strip.image, options_for(12), "strip");
     });
     test::run("black, white, checkerboard", [&] {
-        test::Picture picture(50, 70);
-        check_picture(model, picture.image, options_for(22), "black");
-        std::fill(picture.pixels.begin(), picture.pixels.end(), std::uint8_t{255});
-        check_picture(model, picture.image, options_for(22), "white");
-        for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
-            picture.pixels[i] = (i / 3 + i / 210) % 2 == 0 ? 255 : 0;
+        test::TestImage test_image(50, 70);
+        check_image(model, test_image.image, options_for(22), "black");
+        std::fill(test_image.pixels.begin(), test_image.pixels.end(), std::uint8_t{255});
+        check_image(model, test_image.image, options_for(22), "white");
+        for (std::size_t i = 0; i < test_image.pixels.size(); ++i) {
+            test_image.pixels[i] = (i / 3 + i / 210) % 2 == 0 ? 255 : 0;
         }
-        check_picture(model, picture.image, options_for(22), "checkerboard");
+        check_image(model, test_image.image, options_for(22), "checkerboard");
     });
     test::run("thresholds of 0 and 1", [&] {
-        test::Picture picture(24, 30);
-        test::paint(picture, 5);
-        CHECK(check_picture(model, picture.image, options_for(12, {0, 0, 0}), "all") > 0);
-        CHECK(check_picture(model, picture.image, options_for(12, {1, 1, 1}), "none") == 0);
+        test::TestImage test_image(24, 30);
+        test::paint(test_image, 5);
+        CHECK(check_image(model, test_image.image, options_for(12, {0, 0, 0}), "all") > 0);
+        CHECK(check_image(model, test_image.image, options_for(12, {1, 1, 1}), "none") == 0);
     });
-    test::run("the same picture in other memory", [&] {
+    test::run("the same image in another memory layout", [&] {
         constexpr int kHeight = 47;
         constexpr int kWidth = 61;
-        test::Picture picture(kHeight, kWidth);
-        test::paint(picture, 9);
+        test::TestImage test_image(kHeight, kWidth);
+        test::paint(test_image, 9);
         const Detector detector(model, *test::variants().back());
         const Options options = options_for(14);
-        const Detections expected = detector.detect(picture.image, options);
+        const Detections expected = detector.detect(test_image.image, options);
         CHECK(!expected.boxes.empty());
         for (const bool floats : {false, true}) {
             for (const int colours : {3, 4}) {
-                for (const bool red_first : {false, true}) {
+                for (const bool is_rgb : {false, true}) {
                     for (const bool at_start : {false, true}) {
                         const int size = floats ? 4 : 1;
                         const int row = (kWidth * colours + 5) * size;
@@ -158,17 +160,17 @@ int main() {
                         for (int y = 0; y < kHeight; ++y) {
                             for (int x = 0; x < kWidth; ++x) {
                                 for (int c = 0; c < 3; ++c) {
-                                    const std::uint8_t byte = picture.pixels[test::at(y, x, c, kWidth, 3)];
+                                    const std::uint8_t byte = test_image.pixels[test::at(y, x, c, kWidth, 3)];
                                     std::uint8_t* to =
-                                        memory.data() + y * row + (x * colours + (red_first ? 2 - c : c)) * size;
+                                        memory.data() + y * row + (x * colours + (is_rgb ? 2 - c : c)) * size;
                                     const float number = byte;
                                     if (floats) std::memcpy(to, &number, sizeof number);
                                     if (!floats) *to = byte;
                                 }
                             }
                         }
-                        const Image image{memory.data(), kHeight, kWidth, row, colours * size, floats, red_first};
-                        CHECK(test::same_bits(detector.detect(image, options), expected), floats, colours, red_first);
+                        const Image image{memory.data(), kHeight, kWidth, row, colours * size, floats, is_rgb};
+                        CHECK(test::same_bits(detector.detect(image, options), expected), floats, colours, is_rgb);
                     }
                 }
             }
@@ -177,35 +179,35 @@ int main() {
     test::run("options out of range", [&] {
         const float large = std::numeric_limits<float>::infinity();
         for (const double min_face : {0.99, -60.0, double{test::kNaN}, double{large}}) {
-            check_refused(model, options_for(min_face), "min_face");
+            check_option_rejected(model, options_for(min_face), "min_face");
         }
         for (const float t : {-0.01F, 1.01F, test::kNaN, large}) {
             for (std::size_t i = 0; i < 3; ++i) {
                 Options options;
                 options.thresholds[i] = t;
-                check_refused(model, options, "thresholds");
+                check_option_rejected(model, options, "thresholds");
             }
         }
         for (const double factor : {0.0, 1.0, -1.0, 2.0, double{test::kNaN}}) {
             Options options;
             options.scale_factor = factor;
-            check_refused(model, options, "scale_factor");
+            check_option_rejected(model, options, "scale_factor");
         }
         for (const int threads : {0, -1}) {
             Options options;
             options.threads = threads;
-            check_refused(model, options, "threads");
+            check_option_rejected(model, options, "threads");
         }
     });
     test::run("networks in the wrong place", [&] {
-        const auto refused = [](const mtcnn::Model& wrong, const char* name) {
+        const auto check_network_rejected = [](const mtcnn::Model& wrong, const char* name) {
             std::string message;
             CHECK(test::throws<std::invalid_argument>([&] { Detector(wrong, *test::variants()[0]); }, &message));
             CHECK(message.rfind(name, 0) == 0, message);
         };
-        refused({model.rnet, model.rnet, model.onet}, "PNet: ");
-        refused({model.pnet, model.pnet, model.onet}, "RNet: ");
-        refused({model.pnet, model.rnet, model.rnet}, "ONet: ");
-        refused({{}, model.rnet, model.onet}, "PNet: ");
+        check_network_rejected({model.rnet, model.rnet, model.onet}, "PNet: ");
+        check_network_rejected({model.pnet, model.pnet, model.onet}, "RNet: ");
+        check_network_rejected({model.pnet, model.rnet, model.rnet}, "ONet: ");
+        check_network_rejected({{}, model.rnet, model.onet}, "PNet: ");
     });
 }

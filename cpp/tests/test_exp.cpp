@@ -1,5 +1,5 @@
-// The two exponentials at known floats and against the library's in long double, the probabilities, and the limit on
-// logits. (exp_of_all_floats.cpp has all floats.)
+// The two exponential functions at known floats and compared with long double; the probabilities; the limit of logits.
+// (exp_of_all_floats.cpp tests all floats.)
 #include "mtcnn/exp.h"
 
 #include <cfloat>
@@ -18,14 +18,14 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 float from_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 
-// In units of the last place of the float.
+// In units in the last place of the float.
 double distance(float found, float x) {
     const long double truth = std::exp(static_cast<long double>(x));
     const float unit = std::nextafter(found, kInfinity) - found;
     return static_cast<double>(std::abs(found - truth) / unit);
 }
 
-// The float that is `steps` above: floats in order of value, zeros of both signs are one.
+// The float that is `steps` floats larger. Both zeros count as one float.
 float step(float v, std::int64_t steps) {
     const auto bits = std::int64_t{std::bit_cast<std::int32_t>(std::abs(v))};
     const std::int64_t place = (v < 0 ? -bits : bits) + steps;
@@ -57,7 +57,7 @@ int main() {
             CHECK(same_bits(exp(FLT_TRUE_MIN), 1.0F));
         });
     }
-    test::run("floats where a sum that is not fused gives another result", [] {
+    test::run("floats at which an unfused sum differs", [] {
         CHECK(same_bits(mtcnn::exp_glibc(0x1.04845ep+5F), 0x1.f93e38p+46F));
         CHECK(same_bits(mtcnn::exp_glibc(-0x1.f8cbb2p+5F), 0x1.f45326p-92F));
     });
@@ -85,7 +85,7 @@ int main() {
             CHECK(same_bits(mtcnn::sigmoid(a), 1.0F / (1.0F + mtcnn::exp_opencv(-a))), a);
         }
     });
-    test::run("no difference beyond the limit reaches the threshold", [] {
+    test::run("no difference above the limit reaches the threshold", [] {
         test::Random random(5);
         for (int i = 0; i < 20000; ++i) {
             const float p = mtcnn::map_probability(random.uniform(-20, 95), 0);
@@ -93,7 +93,7 @@ int main() {
                 if (threshold > 0 && threshold <= 1) check_limit(threshold);
             }
         }
-        // Out of order with as many as 41 floats before them.
+        // These values violate the order with up to 41 floats before them.
         for (const float d : {0x1.bb9d7ap-6F, 0x1.e7f9e2p-5F, -0x1.a56eecp-4F, 0x1.aafa8ep-2F, -0x1.1acdd4p-2F}) {
             for (int i = -99; i < 99; ++i) check_limit(mtcnn::map_probability(step(d, i), 0));
         }

@@ -1,4 +1,4 @@
-// The caller's floating-point mode changes no bit, and he finds it as he left it.
+// The floating-point mode of the caller changes no bit of a result, and a detection restores it.
 #include <stdexcept>
 #include <thread>
 
@@ -6,7 +6,7 @@
 #include "float_modes.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/packing.h"
-#include "mtcnn/parallel.h"
+#include "mtcnn/task_group.h"
 #include "random_model.h"
 
 namespace {
@@ -15,7 +15,7 @@ using mtcnn::Detections;
 using mtcnn::Detector;
 using test::InMode;
 
-// The first convolution of each network gives subnormal numbers, the second one makes them large again.
+// The first convolution of each network produces subnormal numbers, the second one makes them large again.
 mtcnn::Model model_with_subnormals() {
     mtcnn::Model model = test::random_model(33);
     for (mtcnn::Network* network : {&model.pnet, &model.rnet, &model.onet}) {
@@ -44,14 +44,14 @@ mtcnn::Options options_for(int threads) {
 }  // namespace
 
 int main() {
-    test::Picture picture(36, 44);  // small: processors take long for subnormal numbers
-    test::paint(picture, 1);
+    test::TestImage test_image(36, 44);  // small, because CPUs are slow for subnormal numbers
+    test::paint(test_image, 1);
     for (const auto& [model, what] : {std::pair(test::random_model(33), "plain numbers"),
                                       std::pair(model_with_subnormals(), "subnormal numbers")}) {
         test::run(std::string("detections, ") + what, [&, &model = model] {
             for (const mtcnn::Kernels* kernels : test::variants()) {
                 const Detector detector(model, *kernels);
-                const Detections expected = detector.detect(picture.image, options_for(1));
+                const Detections expected = detector.detect(test_image.image, options_for(1));
                 CHECK(expected.boxes.size() > 3, kernels->name, expected.boxes.size());
                 for (const test::Mode& mode : test::modes()) {
                     for (const int threads : {1, 3}) {
@@ -60,9 +60,9 @@ int main() {
                         bool kept = false;
                         {
                             const InMode in_mode(mode);
-                            found = detector.detect(picture.image, options_for(threads));
+                            found = detector.detect(test_image.image, options_for(threads));
                             if (threads == 1) {
-                                found_by_fresh = Detector(model, *kernels).detect(picture.image, options_for(1));
+                                found_by_fresh = Detector(model, *kernels).detect(test_image.image, options_for(1));
                             }
                             kept = in_mode.holds();
                         }
@@ -74,9 +74,9 @@ int main() {
             }
         });
     }
-    test::run("a tap runs in the caller's mode, and what it changes stays", [&] {
+    test::run("a hook runs in the caller's mode, and its changes persist", [&] {
         const Detector detector(model_with_subnormals(), *test::variants().back());
-        const Detections expected = detector.detect(picture.image, options_for(1));
+        const Detections expected = detector.detect(test_image.image, options_for(1));
         for (const test::Mode& mode : test::modes()) {
             Detections found;
             int calls = 0;
@@ -84,7 +84,7 @@ int main() {
             bool changed = false;
             {
                 const InMode in_mode(mode);
-                found = detector.detect(picture.image, options_for(1),
+                found = detector.detect(test_image.image, options_for(1),
                                         [&](const std::string& name, const mtcnn::TensorView&) {
                                             ++calls;
                                             in_the_mode += in_mode.holds() || changed ? 1 : 0;
@@ -98,27 +98,29 @@ int main() {
             CHECK(test::same_bits(found, expected), mode.name);
         }
     });
-    test::run("the mode is the caller's after an error too", [&] {
+    test::run("an error restores the caller's mode", [&] {
         const Detector detector(test::random_model(33), *test::variants().back());
         for (const test::Mode& mode : test::modes()) {
             const InMode in_mode(mode);
-            const auto tap = [](const std::string&, const mtcnn::TensorView&) { throw std::runtime_error("the tap"); };
-            CHECK(test::throws<std::runtime_error>([&] { detector.detect(picture.image, options_for(1), tap); }));
+            const auto hook = [](const std::string&, const mtcnn::TensorView&) {
+                throw std::runtime_error("the hook");
+            };
+            CHECK(test::throws<std::runtime_error>([&] { detector.detect(test_image.image, options_for(1), hook); }));
             CHECK(in_mode.holds(), mode.name);
-            CHECK(test::throws<std::invalid_argument>([&] { detector.detect(picture.image, options_for(0)); }));
+            CHECK(test::throws<std::invalid_argument>([&] { detector.detect(test_image.image, options_for(0)); }));
             CHECK(in_mode.holds(), mode.name);
         }
     });
-    test::run("helpers of a team have the default mode, whatever their caller's is", [] {
+    test::run("workers have the default mode, independent of their caller", [] {
         for (const test::Mode& mode : test::modes()) {
             std::atomic<int> wrong = 0;
             std::atomic<int> helped = 0;
             {
                 const InMode in_mode(mode);
-                mtcnn::Team team;
-                team.run(3, 3, [&](int, int worker) {
+                mtcnn::TaskGroup task_group;
+                task_group.run(3, 3, [&](int, int worker) {
                     if (worker == 0) {
-                        // The helpers do the rest.
+                        // The workers run the remaining tasks.
                         while (helped < 2) std::this_thread::yield();
                         return;
                     }
@@ -127,11 +129,11 @@ int main() {
                     while (helped < 2) std::this_thread::yield();
                 });
             }
-            // Three, if the caller came too late for a task.
+            // Three if the caller was too late for a task.
             CHECK(helped >= 2 && wrong == 0, mode.name, wrong);
         }
     });
-    test::run("weights are widened as they are", [] {
+    test::run("weights are widened without rounding", [] {
         const std::vector<float> weights = {0.1F, 1e-40F, -1e-45F};
         for (const test::Mode& mode : test::modes()) {
             const InMode in_mode(mode);
@@ -142,14 +144,14 @@ int main() {
             CHECK(in_mode.holds(), mode.name);
         }
     });
-    test::run("doubles of a file are rounded to nearest", [] {
+    test::run("doubles in a file are rounded to nearest", [] {
         std::vector<std::byte> data;
         const auto put = [&](const auto& value) {
             for (std::size_t i = 0; i < sizeof value; ++i) {
                 data.push_back(reinterpret_cast<const std::byte*>(&value)[i]);
             }
         };
-        // One PReLU layer of two slopes, float64.
+        // One PReLU layer with two slopes, float64.
         for (const std::int32_t number : {1, 3, 2, 1, 6}) put(number);
         for (const double slope : {0.1, 1e-40}) put(slope);
         for (const test::Mode& mode : test::modes()) {

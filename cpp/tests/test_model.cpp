@@ -1,5 +1,5 @@
-// The reader of .dat files: what it writes it reads, and whatever is damaged is refused with a place, without asking
-// for memory that the file does not hold.
+// The reader of .dat files: it reads what the writer writes, and rejects damaged files with a position, without
+// allocating more memory than the file holds.
 #include "mtcnn/model.h"
 
 #include <new>
@@ -31,16 +31,16 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 using mtcnn::Network;
-using mtcnn::Purpose;
+using mtcnn::Requirements;
 
-// Reads, or is refused by std::invalid_argument naming source and byte. Anything else ends the program.
-bool reads(const Bytes& bytes, const Purpose& purpose) {
-    // Exactly as large as the data, so that a byte read beyond it is seen.
+// Returns whether the data is accepted. A rejection must be a std::invalid_argument with source and byte.
+bool reads(const Bytes& bytes, const Requirements& requirements) {
+    // Exactly as large as the data, so that a sanitizer detects a read past the end.
     const Bytes exact(bytes.begin(), bytes.end());
     largest_request = 0;
     bool good = true;
     try {
-        mtcnn::read_network(exact, "x.dat", purpose);
+        mtcnn::read_network(exact, "x.dat", requirements);
     } catch (const std::invalid_argument& e) {
         good = false;
         const std::string message = e.what();
@@ -56,7 +56,7 @@ Network small_network() {
     test::Random random(9);
     Network network;
     network.layers = {test::conv2d(random, 3, 2, 2, 3), test::prelu(random, 2), mtcnn::MaxPool{2, 2, 2, 2},
-                      mtcnn::Sigmoid{}, test::dense(random, 2, 6)};
+                      mtcnn::Sigmoid{}, test::fully_connected(random, 2, 6)};
     return network;
 }
 
@@ -67,10 +67,10 @@ void put(Bytes& bytes, std::size_t at, std::int32_t value) { std::memcpy(bytes.d
 int main() {
     test::run("round trip", [] {
         const mtcnn::Model model = test::random_model(1);
-        for (const auto& [network, purpose] :
+        for (const auto& [network, requirements] :
              {std::pair(&model.pnet, mtcnn::kPNet), {&model.rnet, mtcnn::kRNet}, {&model.onet, mtcnn::kONet}}) {
             const Bytes bytes = mtcnn::write_network(*network);
-            const Network back = mtcnn::read_network(bytes, "x.dat", purpose);
+            const Network back = mtcnn::read_network(bytes, "x.dat", requirements);
             CHECK(back.names() == network->names());
             CHECK(mtcnn::write_network(back) == bytes);
             const auto& kernel = std::get<mtcnn::Conv2d>(back.layers[0]).kernel;
@@ -78,7 +78,7 @@ int main() {
         }
     });
     const Bytes whole = mtcnn::write_network(small_network());
-    test::run("cut at every byte", [&] {
+    test::run("truncated at every byte", [&] {
         for (std::size_t size = 0; size < whole.size(); ++size) {
             CHECK(!reads(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), mtcnn::kPNet), size);
         }
@@ -99,18 +99,18 @@ int main() {
     });
     test::run("random bytes flipped", [&] {
         test::Random random(10);
-        int refused = 0;
+        int rejected = 0;
         for (int i = 0; i < 20000; ++i) {
             Bytes damaged = whole;
             for (int flips = random.integer(1, 4); flips > 0; --flips) {
-                // Half of them where the sizes are.
+                // Half of the flips change sizes.
                 const int last = random.integer(0, 1) != 0 ? 60 : static_cast<int>(whole.size()) - 1;
                 damaged[static_cast<std::size_t>(random.integer(0, last))] ^=
                     static_cast<std::byte>(1 << random.integer(0, 7));
             }
-            if (!reads(damaged, i % 2 == 0 ? mtcnn::kPNet : Purpose{})) ++refused;
+            if (!reads(damaged, i % 2 == 0 ? mtcnn::kPNet : Requirements{})) ++rejected;
         }
-        CHECK(refused > 1000, refused);
+        CHECK(rejected > 1000, rejected);
     });
     test::run("random bytes", [] {
         test::Random random(11);

@@ -1,4 +1,4 @@
-// Both pooling kernels against the definition: a window is walked row by row; only what is greater replaces.
+// Compares both pooling kernels with the definition: row by row through the window, and only a greater value replaces.
 #include <algorithm>
 
 #include "check.h"

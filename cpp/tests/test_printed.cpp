@@ -1,4 +1,4 @@
-// Where the openface adapter keeps what the original prints.
+// The file in which the openface adapter captures the output of the original.
 #include "openface/printed.h"
 
 #include <cstdlib>
@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Open files of this process in the folder, also those without a name.
+// Open files of this process in the folder, including unlinked ones.
 int open_in(const fs::path& folder) {
     int count = 0;
     for (const auto& link : fs::directory_iterator("/proc/self/fd")) {
@@ -49,5 +49,5 @@ int main() {
         const openface::ProcessPrints prints;
     }
     fs::remove_all(folder);
-    test::run("without a folder nothing is caught", [] { CHECK(std::cout.good()); });
+    test::run("without a folder nothing is captured", [] { CHECK(std::cout.good()); });
 }

@@ -1,5 +1,5 @@
-// How many levels a pyramid has: as many as powers of the scale factor are at least min_face / shorter side, decided
-// with exact integers here.
+// Number of levels of a pyramid: the number of powers of the scale factor that are at least min_face / shorter side,
+// computed here with exact integers.
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -39,14 +39,14 @@ struct Exact {
         return product;
     }
 
-    // Bit number `place`, counted from the point.
+    // The bit with the value 2^place.
     bool bit(int place) const {
         const int at = place - exponent;
         const auto digit = static_cast<std::size_t>(at / 32);
         return at >= 0 && digit < digits.size() && ((digits[digit] >> (at % 32)) & 1U) != 0;
     }
 
-    // Both are in (0, 1].
+    // Both numbers are in (0, 1].
     bool at_least(const Exact& other) const {
         for (int place = 0; place >= std::min(exponent, other.exponent); --place) {
             if (bit(place) != other.bit(place)) return bit(place);
@@ -71,8 +71,8 @@ int levels(double factor, double min_face, int side) {
     return static_cast<int>(mtcnn::pyramid(side, side, options).size());
 }
 
-// `power` is the rounded power number `exponent` of the factor: the level of that number is there or not, whether
-// the quotient is that, or one step above or below.
+// `power` is the rounded power of the factor with this exponent. Tests whether this level exists if the quotient is
+// `power` or one float above or below.
 void check_about(double factor, double power) {
     constexpr int kSide = 1 << 14;  // a power of two: every quotient is exact
     for (const double quotient : {std::nextafter(power, 0), power, std::nextafter(power, 1)}) {
@@ -101,14 +101,14 @@ int main() {
             0.709, 0.5, 0.7, 0.9, 1.0 / 3, 0.01, std::nextafter(0.5, 0), std::nextafter(0.5, 1)};
         for (int i = 0; i < 200; ++i) factors.push_back(0.05 + 0.9 * static_cast<double>(random.uniform(0, 1)));
         for (const double factor : factors) {
-            long double power = 1;  // near enough: the steps above and below are taken too
+            long double power = 1;  // close enough: the floats above and below are tested too
             for (int i = 0; i < 40; ++i, power *= static_cast<long double>(factor)) {
                 check_about(factor, static_cast<double>(power));
             }
         }
     });
     test::run("at most ten thousand levels", [] {
-        // The smallest quotients of which the powers number 9,999 and 10,000 are at least as large.
+        // The smallest quotients for which there are 9,999 and 10,000 levels.
         const double factor = 0.9999;
         const auto message = [&](double min_face) {
             std::string text;
@@ -122,7 +122,7 @@ int main() {
         CHECK(message(last * factor * (1 - 1e-9)) ==
               "scale_factor is too close to 1: the pyramid would have more than 10000 levels");
     });
-    test::run("too many levels are told before a level that is too large", [] {
+    test::run("too many levels are reported before a level that is too large", [] {
         mtcnn::Options options;
         options.min_face = 1;
         options.scale_factor = std::nextafter(1, 0);

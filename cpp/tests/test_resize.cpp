@@ -1,4 +1,4 @@
-// Patches of images, resampled, against the specification on a float copy of the patch.
+// Compares resampled patches of images with the specification, applied to a float copy of the patch.
 #include "mtcnn/resize.h"
 
 #include <algorithm>
@@ -14,9 +14,9 @@ using mtcnn::Image;
 using mtcnn::Patch;
 
 // An image of random pixels in guarded memory.
-struct Picture {
-    Picture(int height, int width, int colours, int row_padding, bool floats, bool red_first, bool at_start,
-            test::Random& random)
+struct TestImage {
+    TestImage(int height, int width, int colours, int row_padding, bool floats, bool is_rgb, bool at_start,
+              test::Random& random)
         : memory(bytes(height, width, colours, row_padding, floats), at_start) {
         const std::ptrdiff_t size = floats ? 4 : 1;
         for (std::size_t i = 0; i < memory.size() / static_cast<std::size_t>(size); ++i) {
@@ -27,10 +27,10 @@ struct Picture {
                 memory.data()[i] = static_cast<std::uint8_t>(random.integer(0, 255));
             }
         }
-        image = {memory.data(),  height, width,    (std::ptrdiff_t{width} * colours + row_padding) * size,
-                 colours * size, floats, red_first};
+        image = {memory.data(),  height, width, (std::ptrdiff_t{width} * colours + row_padding) * size,
+                 colours * size, floats, is_rgb};
     }
-    // The last pixel ends with its third colour.
+    // The memory ends after the third channel of the last pixel.
     static std::size_t bytes(int height, int width, int colours, int row_padding, bool floats) {
         const int values = (height - 1) * (width * colours + row_padding) + (width - 1) * colours + 3;
         return static_cast<std::size_t>(values) * (floats ? 4 : 1);
@@ -39,13 +39,13 @@ struct Picture {
     Image image;
 };
 
-// Value of the patch, zero outside the image. Colours in the order R, G, B.
+// Value of the patch, zero outside the image. Channel order R, G, B.
 float value(const Image& image, const Patch& patch, std::int64_t y, std::int64_t x, int colour) {
     y += patch.y;
     x += patch.x;
     if (y < 0 || x < 0 || y >= image.height || x >= image.width) return 0;
     const std::uint8_t* pixel = image.data + y * image.row_stride + x * image.pixel_stride;
-    const int place = image.red_first ? colour : 2 - colour;
+    const int place = image.is_rgb ? colour : 2 - colour;
     if (!image.floats) return pixel[place];
     float v = 0;
     std::memcpy(&v, pixel + std::ptrdiff_t{4} * place, sizeof v);
@@ -90,8 +90,8 @@ float by_hand(const Image& image, const Patch& patch, int height, int width, int
 
 void check_patch(const Image& image, const Patch& patch, int height, int width) {
     for (const mtcnn::Kernels* kernels : test::variants()) {
-        mtcnn::Checkpoint checkpoint;
-        mtcnn::Resampler resampler(*kernels, checkpoint);
+        mtcnn::CancellationPoint cancellation_point;
+        mtcnn::Resampler resampler(*kernels, cancellation_point);
         resampler.prepare(image, patch, height, width);
         const int stride = mtcnn::padded(width);
         std::vector<float> row(static_cast<std::size_t>(3 * stride));
@@ -109,7 +109,7 @@ void check_patch(const Image& image, const Patch& patch, int height, int width) 
     }
 }
 
-Picture random_picture(int height, int width, test::Random& random) {
+TestImage random_image(int height, int width, test::Random& random) {
     return {height,
             width,
             random.integer(3, 5),
@@ -124,26 +124,26 @@ Picture random_picture(int height, int width, test::Random& random) {
 
 int main() {
     test::Random random(6);
-    test::run("whole images, larger and smaller", [&] {
+    test::run("full images, enlarged and reduced", [&] {
         for (int i = 0; i < 150; ++i) {
-            const Picture p = random_picture(random.integer(1, 40), random.integer(1, 40), random);
-            check_patch(p.image, mtcnn::whole(p.image), random.integer(1, 50), random.integer(1, 50));
+            const TestImage p = random_image(random.integer(1, 40), random.integer(1, 40), random);
+            check_patch(p.image, mtcnn::full_patch(p.image), random.integer(1, 50), random.integer(1, 50));
         }
     });
     test::run("the same size, half in one or both directions", [&] {
         for (int i = 0; i < 40; ++i) {
             const int height = random.integer(1, 20);
             const int width = random.integer(1, 20);
-            const Picture p = random_picture(2 * height, 2 * width, random);
-            check_patch(p.image, mtcnn::whole(p.image), 2 * height, 2 * width);
-            check_patch(p.image, mtcnn::whole(p.image), height, width);
-            check_patch(p.image, mtcnn::whole(p.image), height, 2 * width);
-            check_patch(p.image, mtcnn::whole(p.image), 2 * height, width);
+            const TestImage p = random_image(2 * height, 2 * width, random);
+            check_patch(p.image, mtcnn::full_patch(p.image), 2 * height, 2 * width);
+            check_patch(p.image, mtcnn::full_patch(p.image), height, width);
+            check_patch(p.image, mtcnn::full_patch(p.image), height, 2 * width);
+            check_patch(p.image, mtcnn::full_patch(p.image), 2 * height, width);
         }
     });
     test::run("cut from within and across the border", [&] {
         for (int i = 0; i < 200; ++i) {
-            const Picture p = random_picture(random.integer(1, 40), random.integer(1, 40), random);
+            const TestImage p = random_image(random.integer(1, 40), random.integer(1, 40), random);
             const auto side = static_cast<float>(random.integer(1, 60));
             const mtcnn::Box box{static_cast<float>(random.integer(-50, 45)),
                                  static_cast<float>(random.integer(-50, 45)), side, side};
@@ -156,7 +156,7 @@ int main() {
         for (int i = 0; i < 300; ++i) {
             const int height = random.integer(2, 60);
             const int width = random.integer(2, 40);
-            const Picture p = random_picture(height, width, random);
+            const TestImage p = random_image(height, width, random);
             const int left = random.integer(0, width - 2);
             const Patch patch{left, random.integer(-4, height - 2), random.integer(2, width - left),
                               random.integer(2, height)};
@@ -164,22 +164,22 @@ int main() {
         }
     });
     test::run("a square of 2^29 pixels", [&] {
-        const Picture p = random_picture(30, 30, random);
+        const TestImage p = random_image(30, 30, random);
         const Patch patch = mtcnn::cut({-300000000.0F, -200000000.0F, 536870912.0F, 536870912.0F});
         CHECK(mtcnn::touches(patch, p.image));
         check_patch(p.image, patch, 24, 24);
     });
-    test::run("wider than what is resampled at a time", [&] {
+    test::run("wider than one kernel call", [&] {
         for (const bool floats : {false, true}) {
-            for (const int width : {1, 2, 700}) {  // of one column: its pixels are collected
-                const Picture p(2, width, 3, 1, floats, true, false, random);
-                check_patch(p.image, mtcnn::whole(p.image), 3, 9000);
+            for (const int width : {1, 2, 700}) {  // patches of one column collect their pixels
+                const TestImage p(2, width, 3, 1, floats, true, false, random);
+                check_patch(p.image, mtcnn::full_patch(p.image), 3, 9000);
                 check_patch(p.image, {-1, -1, width + 3, 4}, 3, 8193);
             }
         }
     });
-    test::run("which patches touch the image", [&] {
-        const Picture p = random_picture(10, 20, random);
+    test::run("patches that overlap the image", [&] {
+        const TestImage p = random_image(10, 20, random);
         for (int x = -8; x <= 24; ++x) {
             for (int y = -8; y <= 14; ++y) {
                 const Patch patch{x, y, 5, 3};

@@ -1,4 +1,4 @@
-// Kernels that go along a row: PReLU, resampling, blending, and the search for low differences.
+// Kernels that process a row: PReLU, resampling, blending, and the search for low differences.
 #include <algorithm>
 #include <cmath>
 
@@ -77,9 +77,9 @@ void check_find_below(int n, test::Random& random) {
     }
 }
 
-// Pairs of pixels across a row of `width` pixels, the last pair among them.
-struct RandomTaps {
-    RandomTaps(int width, int n, std::ptrdiff_t pixel, test::Random& random) : count(n) {
+// Pairs of pixels of a row of `width` pixels, including the last pair.
+struct RandomInterpolation {
+    RandomInterpolation(int width, int n, std::ptrdiff_t pixel, test::Random& random) : count(n) {
         for (int i = 0; i < mtcnn::padded(n); ++i) {
             lefts.push_back(i == 0 ? width - 2 : random.integer(0, width - 2));
             offsets.push_back(static_cast<std::int32_t>(lefts.back() * pixel));
@@ -87,17 +87,17 @@ struct RandomTaps {
             w0.push_back(1.0F - w1.back());
         }
     }
-    mtcnn::RowTaps view() const { return {offsets.data(), w0.data(), w1.data(), count}; }
+    mtcnn::RowInterpolation view() const { return {offsets.data(), w0.data(), w1.data(), count}; }
 
     int count;
     std::vector<std::int32_t> lefts, offsets;
     std::vector<float> w0, w1;
 };
 
-// Pixels of `colours` values each. The readable memory ends with the last one, or as many bytes later as a kernel may
-// read too far.
+// Pixels of `colours` values each. The readable memory ends with the last pixel, or later by the number of bytes that a
+// kernel may read past it.
 template <class T>
-void check_resample(int width, int count, int colours, bool red_first, bool may_overread, test::Random& random) {
+void check_resample(int width, int count, int colours, bool is_rgb, bool may_overread, test::Random& random) {
     const auto pixel = static_cast<std::ptrdiff_t>(sizeof(T)) * colours;
     const auto size = static_cast<std::size_t>(width * pixel - (colours - 3) * std::ptrdiff_t{sizeof(T)});
     const test::Guarded memory(size + (may_overread ? 2 : 0));
@@ -105,27 +105,28 @@ void check_resample(int width, int count, int colours, bool red_first, bool may_
     for (T& v : row) v = static_cast<T>(random.uniform(0, 255.99F));
     std::memcpy(memory.data(), row.data(), size);
     const int padded = mtcnn::padded(count);
-    const RandomTaps taps(width, count, pixel, random);
+    const RandomInterpolation interpolation(width, count, pixel, random);
     for (const Kernels* kernels : test::variants()) {
         std::vector<float> out(static_cast<std::size_t>(3 * padded));
         const auto resample = sizeof(T) == 1 ? kernels->resample_u8 : kernels->resample_f32;
-        resample(memory.data(), taps.view(), {pixel, red_first, may_overread}, out.data(), padded);
+        resample(memory.data(), interpolation.view(), {pixel, is_rgb, may_overread}, out.data(), padded);
         for (int c = 0; c < 3; ++c) {
-            const int colour = red_first ? c : 2 - c;
+            const int colour = is_rgb ? c : 2 - c;
             for (int i = 0; i < count; ++i) {
                 const auto at = static_cast<std::size_t>(i);
-                const auto left = static_cast<std::size_t>(taps.lefts[at] * colours + colour);
-                const float first = static_cast<float>(row[left]) * taps.w0[at];
-                const float second = static_cast<float>(row[left + static_cast<std::size_t>(colours)]) * taps.w1[at];
+                const auto left = static_cast<std::size_t>(interpolation.lefts[at] * colours + colour);
+                const float first = static_cast<float>(row[left]) * interpolation.w0[at];
+                const float second =
+                    static_cast<float>(row[left + static_cast<std::size_t>(colours)]) * interpolation.w1[at];
                 CHECK(same_bits(out[static_cast<std::size_t>(c * padded + i)], first + second), kernels->name, "map", c,
-                      "at", i, "of", count, "bytes", sizeof(T), "colours", colours, "red first", red_first);
+                      "at", i, "of", count, "bytes", sizeof(T), "colours", colours, "is RGB", is_rgb);
             }
         }
     }
 }
 
-// Two rows at once are to give what each row and then the blend give.
-void check_resample_blend(int width, int count, int colours, bool red_first, bool may_overread, test::Random& random) {
+// Resampling two rows and blending in one step must equal the separate steps.
+void check_resample_blend(int width, int count, int colours, bool is_rgb, bool may_overread, test::Random& random) {
     const auto size = static_cast<std::size_t>(width * colours - (colours - 3) + (may_overread ? 2 : 0));
     const test::Guarded upper(size);
     const test::Guarded lower(size);
@@ -134,9 +135,9 @@ void check_resample_blend(int width, int count, int colours, bool red_first, boo
         lower.data()[i] = static_cast<std::uint8_t>(random.integer(0, 255));
     }
     const int padded = mtcnn::padded(count);
-    const RandomTaps random_taps(width, count, colours, random);
-    const mtcnn::RowTaps taps = random_taps.view();
-    const mtcnn::PixelFormat format{colours, red_first, may_overread};
+    const RandomInterpolation random_interpolation(width, count, colours, random);
+    const mtcnn::RowInterpolation interpolation = random_interpolation.view();
+    const mtcnn::PixelFormat format{colours, is_rgb, may_overread};
     const float below = random.uniform(0, 1);
     const mtcnn::Blend blend{1.0F - below, below, 127.5F, 0.0078125F};
     for (const Kernels* kernels : test::variants()) {
@@ -145,15 +146,15 @@ void check_resample_blend(int width, int count, int colours, bool red_first, boo
         std::vector<float> second(floats);
         std::vector<float> expected(floats);
         std::vector<float> out(floats);
-        kernels->resample_u8(upper.data(), taps, format, first.data(), padded);
-        kernels->resample_u8(lower.data(), taps, format, second.data(), padded);
+        kernels->resample_u8(upper.data(), interpolation, format, first.data(), padded);
+        kernels->resample_u8(lower.data(), interpolation, format, second.data(), padded);
         kernels->blend(first.data(), second.data(), blend, expected.data(), 3 * padded);
-        kernels->resample_blend_u8(upper.data(), lower.data(), taps, format, blend, out.data(), padded);
+        kernels->resample_blend_u8(upper.data(), lower.data(), interpolation, format, blend, out.data(), padded);
         for (int c = 0; c < 3; ++c) {
             for (int i = 0; i < count; ++i) {
                 const auto at = static_cast<std::size_t>(c * padded + i);
                 CHECK(same_bits(out[at], expected[at]), kernels->name, "map", c, "at", i, "of", count, "colours",
-                      colours, "red first", red_first);
+                      colours, "is RGB", is_rgb);
             }
         }
     }
@@ -176,11 +177,11 @@ int main() {
         for (int count = 1; count <= 70; ++count) {
             const int width = random.integer(2, 90);
             for (const int colours : {3, 4, 5}) {
-                for (const bool red_first : {false, true}) {
+                for (const bool is_rgb : {false, true}) {
                     for (const bool may_overread : {false, true}) {
-                        check_resample<std::uint8_t>(width, count, colours, red_first, may_overread, random);
-                        check_resample<float>(width, count, colours, red_first, may_overread, random);
-                        check_resample_blend(width, count, colours, red_first, may_overread, random);
+                        check_resample<std::uint8_t>(width, count, colours, is_rgb, may_overread, random);
+                        check_resample<float>(width, count, colours, is_rgb, may_overread, random);
+                        check_resample_blend(width, count, colours, is_rgb, may_overread, random);
                     }
                 }
             }

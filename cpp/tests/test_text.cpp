@@ -10,7 +10,7 @@
 
 namespace {
 
-// A comma for the point, and points between thousands, for every stream.
+// Uses a decimal comma and points between thousands for every stream.
 struct German : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
     char do_thousands_sep() const override { return '.'; }
@@ -44,8 +44,8 @@ void check_texts() {
 }  // namespace
 
 int main() {
-    test::run("as Python writes them", check_texts);
-    test::run("read back", [] {
+    test::run("in Python's format", check_texts);
+    test::run("parse to the same number", [] {
         test::Random random(8);
         for (int i = 0; i < 2000; ++i) {
             const float number = random.number(test::Fill::kWild);
@@ -59,5 +59,13 @@ int main() {
         check_texts();
         CHECK(mtcnn::bytes_text(1234.5e18) == "1234.5 EB");
         std::locale::global(before);
+    });
+    test::run("bytes with a unit", [] {
+        CHECK(mtcnn::bytes_text(0) == "0.0 kB");
+        CHECK(mtcnn::bytes_text(1540) == "1.5 kB");
+        CHECK(mtcnn::bytes_text(999949) == "999.9 kB");
+        CHECK(mtcnn::bytes_text(999950) == "1.0 MB");
+        CHECK(mtcnn::bytes_text(92.34e9) == "92.3 GB");
+        CHECK(mtcnn::bytes_text(5e21) == "5000.0 EB");
     });
 }

@@ -1,17 +1,16 @@
-// OpenFace's networks on a real face: every tensor, on every variant, has the bits of the reference.
+// OpenFace's networks on a real face: on every variant, all tensors have the bits of the reference.
 #include <array>
 #include <filesystem>
 #include <fstream>
 
 #include "check.h"
 #include "mtcnn/cascade.h"
-#include "mtcnn/error.h"
 #include "numbers.h"
 
 namespace {
 
-// CRC-32 of all tensors' names and bytes in the order of execution, as the NumPy reference gives them for the same
-// picture and options; tests/core/test_taps.py computes it again.
+// CRC-32 of the names and bytes of all tensors in execution order, from the NumPy reference for the same image and
+// options. tests/core/test_hooks.py computes it again.
 constexpr std::uint32_t kExpectedCrc = 0x7b6a55d5;
 
 class Crc {
@@ -43,7 +42,7 @@ private:
     std::uint32_t value_ = 0xffffffffU;
 };
 
-// A binary PPM: R, G, B.
+// Reads a binary PPM (RGB).
 struct Face {
     explicit Face(const std::string& path) {
         std::ifstream file(path, std::ios::binary);
@@ -58,7 +57,7 @@ struct Face {
         image.data = pixels.data();
         image.pixel_stride = 3;
         image.row_stride = std::ptrdiff_t{3} * image.width;
-        image.red_first = true;
+        image.is_rgb = true;
     }
     mtcnn::Image image;
     std::vector<std::uint8_t> pixels;
@@ -68,7 +67,7 @@ struct Face {
 
 int main() {
     const mtcnn::Model model = mtcnn::read_model(MTCNN_TEST_INDEX);
-    test::run("the networks' layers", [&] {
+    test::run("layers of the networks", [&] {
         CHECK(model.pnet.layers.size() == 8);
         CHECK(model.rnet.layers.size() == 11);
         CHECK(model.onet.layers.size() == 14);
@@ -97,13 +96,13 @@ int main() {
             }
         }
     });
-    test::run("files that are not there", [] {
+    test::run("missing files", [] {
         std::string message;
         const auto read = [] { mtcnn::read_model("no/such/MTCNN_detector.txt"); };
         CHECK(test::throws<mtcnn::FileNotFound>(read, &message));
         CHECK(message.find("MTCNN_detector.txt") != std::string::npos, message);
     });
-    test::run("an index names files of its folder only", [] {
+    test::run("an index refers only to files in its folder", [] {
         const std::filesystem::path folder = std::filesystem::temp_directory_path() / "mtcnn_cpp_index";
         std::filesystem::create_directories(folder);
         const std::string index = (folder / "MTCNN_detector.txt").string();
@@ -122,7 +121,7 @@ int main() {
         std::filesystem::remove_all(folder);
     });
     test::run("names are UTF-8", [&] {
-        // "modèle-网络", whatever character set this file is read in.
+        // "modèle-网络", independent of the character set of this source file.
         const std::string name = "mod\xC3\xA8le-\xE7\xBD\x91\xE7\xBB\x9C";
         const std::filesystem::path folder =
             std::filesystem::temp_directory_path() / std::u8string(name.begin(), name.end());

@@ -1,11 +1,11 @@
-# cmake -DNM=nm -DOBJECTS=a.o;b.o -P weak_symbols.cmake: fails where one of the objects defines a weak symbol.
+# cmake -DNM=nm -DOBJECTS=a.o;b.o -P weak_symbols.cmake: fails if one of the objects defines a weak symbol.
 if(NOT OBJECTS)
   message(FATAL_ERROR "no objects to look at")
 endif()
 set(all "")
 foreach(object IN LISTS OBJECTS)
   execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-  # DW.ref.… is a pointer to the runtime's code for exceptions, and no code.
+  # DW.ref.… is a pointer to the exception code of the runtime. It is not code.
   string(REGEX REPLACE "[^\n]* V DW\\.ref\\.[^\n]*\n" "" symbols "${symbols}")
   string(REGEX MATCHALL "[^\n]* [VvWwu] [^\n]*" weak "${symbols}")
   if(weak)

@@ -1,13 +1,13 @@
-// Writes the tensors of a detection as a trace file that mtcnn-cpp reads (docs/trace-format.md), from any C++17
-// program. This header is all there is: copy it. Nothing else is needed, and nothing of the detector.
+// Writes the tensors of a detection to a trace file for mtcnn-cpp (docs/trace-format.md), from any C++17 program. Copy
+// this header into your project. It has no dependencies.
 //
 //     mtcnn_trace::Writer trace("mine.npz");
-//     trace.picture(bgr, height, width);                          // (height, width, 3) bytes, blue first
+//     trace.image(bgr, height, width);                            // (height, width, 3) bytes, BGR
 //     trace.add("pnet/level00/conv1", values, {10, 101, 101});    // floats in C order
 //     trace.finish();
 //
-// Until finish() the file has a temporary name; a Writer that is destroyed without it leaves nothing behind.
-// Everything that goes wrong is a std::runtime_error (or std::invalid_argument for what was given).
+// The file has a temporary name until finish(). A Writer that is destroyed before finish() deletes it. Failures throw
+// std::runtime_error, invalid arguments std::invalid_argument.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ using Shape = std::vector<std::size_t>;
 
 namespace detail {
 
-// Whole numbers, little endian.
+// Appends an integer in little-endian order.
 template <typename T>
 void put(std::string& out, T value, int bytes) {
     for (int i = 0; i < bytes; ++i) {
@@ -62,7 +62,7 @@ private:
     std::uint32_t crc_ = 0xffffffffU;
 };
 
-// FIPS 180-4.
+// SHA-256 (FIPS 180-4).
 class Sha256 {
 public:
     void add(const char* data, std::size_t size) {
@@ -97,7 +97,7 @@ public:
     }
 
 private:
-    static std::uint32_t turned(std::uint32_t x, int by) { return (x >> by) | (x << (32 - by)); }
+    static std::uint32_t rotated(std::uint32_t x, int by) { return (x >> by) | (x << (32 - by)); }
 
     void compress() {
         static constexpr std::uint32_t constants[64] = {
@@ -116,16 +116,16 @@ private:
                    static_cast<std::uint32_t>(block_[4 * i + 2]) << 8 | static_cast<std::uint32_t>(block_[4 * i + 3]);
         }
         for (int i = 16; i < 64; ++i) {
-            const std::uint32_t a = turned(w[i - 15], 7) ^ turned(w[i - 15], 18) ^ (w[i - 15] >> 3);
-            const std::uint32_t b = turned(w[i - 2], 17) ^ turned(w[i - 2], 19) ^ (w[i - 2] >> 10);
+            const std::uint32_t a = rotated(w[i - 15], 7) ^ rotated(w[i - 15], 18) ^ (w[i - 15] >> 3);
+            const std::uint32_t b = rotated(w[i - 2], 17) ^ rotated(w[i - 2], 19) ^ (w[i - 2] >> 10);
             w[i] = w[i - 16] + a + w[i - 7] + b;
         }
         auto s = state_;
         for (int i = 0; i < 64; ++i) {
-            const std::uint32_t e = turned(s[4], 6) ^ turned(s[4], 11) ^ turned(s[4], 25);
+            const std::uint32_t e = rotated(s[4], 6) ^ rotated(s[4], 11) ^ rotated(s[4], 25);
             const std::uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
             const std::uint32_t first = s[7] + e + choice + constants[i] + w[i];
-            const std::uint32_t a = turned(s[0], 2) ^ turned(s[0], 13) ^ turned(s[0], 22);
+            const std::uint32_t a = rotated(s[0], 2) ^ rotated(s[0], 13) ^ rotated(s[0], 22);
             const std::uint32_t second = a + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
             s = {first + second, s[0], s[1], s[2], s[3] + first, s[4], s[5], s[6]};
         }
@@ -142,7 +142,7 @@ private:
     std::uint64_t length_ = 0;
 };
 
-// JSON text of a string; control characters are refused, as a reader would.
+// JSON text of a string. Control characters throw std::invalid_argument, because readers reject them.
 inline std::string quoted(const std::string& text) {
     std::string result = "\"";
     for (const char c : text) {
@@ -172,7 +172,7 @@ inline bool little_endian() {
     return first == 1;
 }
 
-// The names of an array's axes, as the format's page has them; "?" is always right.
+// Names of the axes of an array, as in docs/trace-format.md. "?" is always valid.
 inline std::string layout(const Shape& shape) {
     return shape.size() == 3 ? "channel, y, x" : shape.size() == 1 ? "channel" : "?";
 }
@@ -203,18 +203,18 @@ public:
         }
     }
 
-    // The picture that the detection looked at: (height, width, 3) bytes, blue first.
-    void picture(const std::uint8_t* bgr, std::size_t height, std::size_t width) {
-        if (!picture_.empty()) {
-            throw std::invalid_argument("the picture was given twice");
+    // The input image of the detection: (height, width, 3) bytes, BGR.
+    void image(const std::uint8_t* bgr, std::size_t height, std::size_t width) {
+        if (!image_.empty()) {
+            throw std::invalid_argument("the image was added twice");
         }
         const Shape shape{height, width, 3};
         const std::string digest = entry("picture", bgr, sizeof *bgr, "|u1", shape);
-        picture_ = "{\"shape\": " + detail::listed(shape) + R"(, "dtype": "uint8", "sha256": ")" + digest +
-                   R"(", "color": "bgr"})";
+        image_ = "{\"shape\": " + detail::listed(shape) + R"(, "dtype": "uint8", "sha256": ")" + digest +
+                 R"(", "color": "bgr"})";
     }
 
-    // A tensor under its name, in C order. Call these in the order in which your program computes them.
+    // Adds a tensor in C order. Call this in the order of computation.
     void add(const std::string& name, const float* values, const Shape& shape) {
         tensor(name, values, sizeof *values, "<f4", "float32", shape);
     }
@@ -225,7 +225,7 @@ public:
         tensor(name, values, sizeof *values, "<i4", "int32", shape);
     }
 
-    // An option of the detection, such as min_face; a word about what made the trace, such as package.
+    // Sets an option of the detection, such as min_face, or information about the program, such as package.
     void option(const std::string& name, double value) {
         char text[40];
         std::snprintf(text, sizeof text, "%.17g", value);
@@ -235,14 +235,14 @@ public:
         made_by_ += (made_by_.empty() ? "" : ", ") + detail::quoted(key) + ": " + detail::quoted(value);
     }
 
-    // Complete the file and put it in place.
+    // Completes the file and renames it to its final name.
     void finish() {
         if (finished_) {
             throw std::runtime_error(path_.string() + " is finished");
         }
         const std::string text =
             "{\"format\": \"mtcnn_cpp trace\", \"version\": 1, \"capture\": \"full\", \"only\": [], \"picture\": " +
-            (picture_.empty() ? std::string("null") : picture_) + ", \"options\": {" + options_ +
+            (image_.empty() ? std::string("null") : image_) + ", \"options\": {" + options_ +
             "}, \"model\": {}, \"made_by\": {" + made_by_ + "},\n \"tensors\": [" + tensors_ + "\n ]}\n";
         entry("manifest", text.data(), 1, "|u1", {text.size()});
         directory();
@@ -267,7 +267,7 @@ private:
                     detail::layout(shape) + "\", \"sha256\": \"" + digest + "\"}";
     }
 
-    // One array of the archive, stored; its SHA-256.
+    // Adds one uncompressed array to the archive and returns its SHA-256.
     std::string entry(const std::string& name, const void* values, std::size_t size, const char* code,
                       const Shape& shape) {
         if (!names_.insert(name).second) {
@@ -319,7 +319,7 @@ private:
         offset_ += text.size();
     }
 
-    // ZIP64 everywhere, so that no size is too large.
+    // All entries are ZIP64, so that no size is too large.
     static std::string common(const Record& record) {
         std::string out;
         detail::put(out, 45, 2);           // version needed
@@ -394,7 +394,7 @@ private:
     std::ofstream file_;
     std::set<std::string> names_;
     std::vector<Record> records_;
-    std::string picture_, tensors_, options_, made_by_;
+    std::string image_, tensors_, options_, made_by_;
     std::uint64_t offset_ = 0;
     bool finished_ = false;
 };

@@ -1,7 +1,7 @@
-"""Where PNet sees a face.
+"""Where PNet finds a face.
 
-PNet gives a probability for each place of each level of the pyramid. Here they lie over the picture: a large
-level sees small faces, a small level large ones.
+PNet gives a face probability for each position of each level of the pyramid. Each map is shown over the
+image. On a large level PNet finds small faces, and on a small level it finds large faces.
 """
 
 from pathlib import Path

@@ -1,14 +1,14 @@
 """From proposals to faces.
 
-Three networks, one after the other: PNet looks at every level of a pyramid and proposes boxes, RNet throws
-most of them away and corrects the rest, ONet decides and finds the landmarks. A trace holds the boxes of
-each.
+Three networks run one after the other. PNet runs on every level of a pyramid and proposes boxes. RNet
+rejects most of these boxes and corrects the others. ONet selects the final boxes and finds the landmarks. A
+trace contains the boxes of each network.
 """
 
 from pathlib import Path
 
 import cv2
-from mtcnn_cpp import Detector, draw, read_image
+from mtcnn_cpp import Detector, annotate, read_image
 
 image = read_image(Path(__file__).parents[2] / "tests" / "gold" / "collage.png")
 detector = Detector()
@@ -23,4 +23,4 @@ for number, (name, words) in enumerate(
     cv2.imwrite(f"stages_{number}.jpg", picture)
 faces = detector.detect(image)
 print(f"{len(faces)} faces after ONet")
-cv2.imwrite("stages_3.jpg", draw(image, faces))
+cv2.imwrite("stages_3.jpg", annotate(image, faces))

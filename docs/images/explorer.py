@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/explorer.md: `python docs/images/explorer.py`.
+"""Makes the images of docs/explorer.md: `python docs/images/explorer.py`.
 
 Needs the extras explore and browser, Pillow, and Chromium."""
 
@@ -35,6 +35,7 @@ def shoot(browser: Browser, files: list[Path], place: str, path: Path, height: i
             page = browser.new_page(viewport={"width": 1600, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
             page.goto(f"{address}#{place}")
             page.wait_for_selector("body[data-ready]")
+            page.click("#close-introduction")
             page.wait_for_selector("#sum .result")
             page.wait_for_timeout(4000)
             data = page.screenshot()

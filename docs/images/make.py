@@ -1,8 +1,8 @@
-"""Makes the pictures of the front page and of finding-a-fault.md anew; needs Chromium and the extra `report`.
+"""Make the images of the front page and of finding-a-fault.md. Needs Chromium and the extra `report`.
 
     python docs/images/make.py [CHROMIUM]
 
-confidence.png is made by the code in jobs.md, speed.svg by `python benchmarks/figures.py`.
+confidence.png is made by the code in jobs.md, speed.svg by `python benchmarks/update_readme.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
-from mtcnn_cpp import Detector, Model, draw, read_image, sample_image
-from mtcnn_cpp.notebook.map_grid import map_grid
+from mtcnn_cpp import Detector, Model, annotate, read_image, sample_image
+from mtcnn_cpp.detections.notebook.tensors import map_grid
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 1160
@@ -31,12 +31,14 @@ def main(chromium: str) -> None:
     image = read_image(HERE.parents[1] / "tests" / "gold" / "collage.png")
     cv2.imwrite(
         str(HERE / "collage_faces.png"),
-        draw(image, Detector().detect(image)),
+        annotate(image, Detector().detect(image)),
         [cv2.IMWRITE_PNG_COMPRESSION, 9],
     )
     sample = sample_image()
     cv2.imwrite(
-        str(HERE / "first_faces.jpg"), draw(sample, Detector().detect(sample)), [cv2.IMWRITE_JPEG_QUALITY, 90]
+        str(HERE / "first_faces.jpg"),
+        annotate(sample, Detector().detect(sample)),
+        [cv2.IMWRITE_JPEG_QUALITY, 90],
     )
     maps = Detector().trace(sample, only=["pnet/level00/conv1"])["pnet/level00/conv1"]
     (HERE / "first_layer.png").write_bytes(map_grid(maps)[0])
@@ -56,7 +58,7 @@ def main(chromium: str) -> None:
 
 
 def shot(chromium: str, folder: Path, report: str, style: str) -> np.ndarray:
-    """A picture of the report with more style, as high as what is on it."""
+    """An image of the report with more style, as high as what is on it."""
     page, picture = folder / "shown.html", folder / "shown.png"
     styled = re.sub(r"<meta http-equiv=.*?>\n", "", report).replace("</style>", f"{style}</style>", 1)
     page.write_text(styled, encoding="utf-8")

@@ -1,7 +1,7 @@
 """A page for each public module, of its docstrings: `docs/generated/reference`.
 
-Every public name is said to live in its public module, so that `mtcnn_cpp.Detector` is not shown, or linked,
-as `mtcnn_cpp.detector.Detector`.
+`__module__` of every public name is set to its public module, so that `mtcnn_cpp.Detector` is not shown, or
+linked, as `mtcnn_cpp.detector.detector.Detector`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,92 +17,107 @@ from typing import Any
 import mtcnn_cpp
 
 MODULES = {
-    "mtcnn_cpp": "Detecting: what most programs need.",
+    "mtcnn_cpp": "Detection: the names that most programs need.",
+    "mtcnn_cpp.compat.facenet_pytorch": "The interface of facenet-pytorch.",
+    "mtcnn_cpp.compat.mtcnn": "The interface of mtcnn.",
     "mtcnn_cpp.model": "The three networks as data.",
     "mtcnn_cpp.types": "Names of types, for annotations.",
-    "mtcnn_cpp.image": "Pictures of any kind in, checked pixels out.",
-    "mtcnn_cpp.video": "Frames of videos, streams and cameras.",
-    "mtcnn_cpp.table": "One row a face, written and read back.",
-    "mtcnn_cpp.tracking": "Numbers that follow faces through a video.",
-    "mtcnn_cpp.jobs": "Names, a plan, units, a table or a folder of parts.",
-    "mtcnn_cpp.stores": "Folders and files here or in an object store.",
-    "mtcnn_cpp.arrow": "Faces added to Arrow tables.",
-    "mtcnn_cpp.ray": "Jobs and data sets on Ray.",
-    "mtcnn_cpp.trace": "Traces: recorded, kept, compared, explained.",
-    "mtcnn_cpp.rerun": "A trace run again, whole or layer by layer.",
-    "mtcnn_cpp.backends": "Who computes: the core, the reference, ONNX Runtime, PyTorch, OpenFace.",
-    "mtcnn_cpp.formats": "Networks of other programs, in and out.",
-    "mtcnn_cpp.verify": "Is an export right?",
-    "mtcnn_cpp.doctor": "What is wrong with a port?",
-    "mtcnn_cpp.conformance": "Cases, grades and score cards for any implementation.",
-    "mtcnn_cpp.compare_original": "OpenFace's own detector and this package side by side, compared in bits.",
-    "mtcnn_cpp.reference": "The specification that runs, in NumPy.",
-    "mtcnn_cpp.notebook": "What a notebook shows.",
+    "mtcnn_cpp.media.image": "Images: files of any kind.",
+    "mtcnn_cpp.media.video": "Frames of videos, streams and cameras.",
+    "mtcnn_cpp.jobs.table": "Tables with one row per face: reader.",
+    "mtcnn_cpp.jobs.tracking": "Face numbers that stay the same through a video.",
+    "mtcnn_cpp.jobs.arrow": "Faces in Arrow tables.",
+    "mtcnn_cpp.jobs.ray": "Data sets on Ray.",
+    "mtcnn_cpp.trace": "Traces: record, save, compare, explain.",
+    "mtcnn_cpp.trace.replay": "Replay of a trace, as a whole or layer by layer.",
+    "mtcnn_cpp.backends": "Networks in ONNX Runtime and PyTorch, layer by layer.",
+    "mtcnn_cpp.formats": "Network files of other programs: import and export.",
+    "mtcnn_cpp.ports.verify": "Is an export right?",
+    "mtcnn_cpp.ports.doctor": "What is wrong with a port?",
+    "mtcnn_cpp.ports.conformance": "Cases, grades and score cards for any implementation.",
+    "mtcnn_cpp.ports.compare_original": "Comparison with OpenFace's own detector, bit by bit.",
 }
-# What public functions give, and nobody makes: described beside them, under the names they have.
+# Types that public functions return and users do not create: described on the same page.
 MET = {
-    "mtcnn_cpp": ["detected_frame.DetectedFrame"],
-    "mtcnn_cpp.types": ["types.PilImage"],
+    "mtcnn_cpp": ["detector.batch.DetectedFrame"],
     "mtcnn_cpp.trace": [
-        "trace.file.manifest.Manifest",
-        "trace.file.manifest.Entry",
-        "trace.file.statistics.Statistics",
-        "trace.judge.explanation.Explanation",
-        "trace.judge.explanation.Term",
-        "trace.judge.explanation.Running",
-        "trace.judge.side_by_side.SideBySide",
-        "trace.judge.figures.Figures",
-        "trace.judge.figures.Spread",
-        "trace.judge.figures.Worst",
+        "trace.manifest.Manifest",
+        "trace.manifest.TensorInfo",
+        "trace.manifest.ImageInfo",
+        "trace.manifest.Statistics",
+        "trace.comparison.explanation.Explanation",
+        "trace.comparison.explanation.Term",
+        "trace.comparison.explanation.PartialResult",
+        "trace.comparison.explanation.DifferenceExplanation",
+        "trace.comparison.statistics.DifferenceStatistics",
+        "trace.comparison.statistics.Distribution",
+        "trace.comparison.statistics.WorstElement",
     ],
-    "mtcnn_cpp.backends": ["backends.engine.Engine"],
-    "mtcnn_cpp.conformance": [
-        "conformance.card.CaseGrade",
-        "conformance.faces.FaceGrade",
-        "conformance.layers.LayerGrade",
+    "mtcnn_cpp.ports.verify": [
+        "ports.verify.FaceCheck",
+        "ports.verify.LayerCheck",
+        "ports.verify.OutputCheck",
     ],
-    "mtcnn_cpp.compare_original": [
-        "compare_original.result.CaseResult",
-        "compare_original.result.Count",
-        "compare_original.cases.Case",
+    "mtcnn_cpp.ports.conformance": [
+        "ports.conformance.score_card.CaseGrade",
+        "ports.conformance.grading.FaceGrade",
+        "ports.conformance.grading.LayerGrade",
+    ],
+    "mtcnn_cpp.ports.compare_original": [
+        "ports.compare_original.result.CaseResult",
+        "ports.compare_original.result.Count",
+        "ports.compare_original.cases.Case",
     ],
 }
-# What stands in annotations and is nobody's business: no links. Any other name without a page is a warning.
+# Private types in annotations, without a link. Any other name without a page is a warning.
 INNER = {
-    "backends.runner.Runner",
-    "compare_original.result.Spread",
-    "conformance.results.FolderResults",
-    "conformance.results.Result",
-    "drawing.Drawable",
-    "drawn_video.DrawnVideo",
+    "backends.engine.Engine",
+    "ports.compare_original.result.Spread",
+    "media.annotation.HasFaces",
+    "media.image.pixels.Pixels",
     "formats.found.FoundNetwork",
-    "jobs.parts.Found",
-    "jobs.run.Output",
-    "jobs.unit.Unit",
-    "notebook.faces.Found",
-    "notebook.trace_table.Described",
-    "reference.cascade.ForwardPasses",
+    "detections.notebook.tensors.TensorView",
     "reference.options.Options",
-    "trace.file.trace.Values",
-    "trace.record.torch_hooks.Watch",
-    "trace.show.cases.Case",
+    "trace.trace.Values",
+    "trace.recorders._ModuleHooks",
+    "trace.report.checks.CheckResult",
 }
 # Libraries whose own documentation is elsewhere, and whose names are therefore no links.
-FOREIGN = ("numpy", "np", "NDArray", "pandas", "pyarrow", "pa", "supervision", "torch", "onnx", "onnxruntime",
-           "ray", "weakref", "pathlib", "Path", "collections", "typing", "os", "PIL", "cv2", "types", "enum",
-           "contextlib", "threading", "dataclasses", "abc", "fsspec", "io", "_thread")  # fmt: skip
+THIRD_PARTY = (
+    *(
+        "numpy",
+        "np",
+        "NDArray",
+        "pandas",
+        "pyarrow",
+        "pa",
+        "supervision",
+        "torch",
+        "onnx",
+        "onnxruntime",
+        "ray",
+    ),
+    *(
+        "weakref",
+        "pathlib",
+        "Path",
+        "collections",
+        "typing",
+        "os",
+        "PIL",
+        "cv2",
+        "types",
+        "enum",
+        "contextlib",
+    ),
+    *("threading", "dataclasses", "abc", "fsspec", "io", "_thread"),
+)
+SECTION = re.compile(r"^((?:Args|Attributes|Returns|Yields|Raises|Examples?|Notes?|Warnings?):)$", re.M)
 
 
 def public(module: str) -> list[str]:
-    """The public names of a module: `__all__`, or what it defines itself, in order."""
-    found = importlib.import_module(module)
-    if hasattr(found, "__all__"):
-        return list(found.__all__)
-    return [
-        name
-        for name, value in vars(found).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module
-    ]
+    """The public names of a module: `__all__`, in order."""
+    return list(importlib.import_module(module).__all__)
 
 
 def names() -> Iterator[tuple[str, str, Any]]:
@@ -186,11 +202,12 @@ def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
             return found
     if target.startswith("mtcnn_cpp"):
         return contnode if target.removeprefix("mtcnn_cpp.") in INNER else None
-    return contnode if target.startswith(FOREIGN) or "." not in target else None
+    is_prose = " " in target or not target[:1].isalpha()  # the text of `Returns:` before a colon
+    return contnode if is_prose or target.startswith(THIRD_PARTY) or "." not in target else None
 
 
-def to_rst(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
-    """Docstrings here are plain text with names in `backticks`; data has a comment in the code instead."""
+def prepare_docstring(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+    """Prepare a docstring for Napoleon; the description of data is a comment in the code."""
     if what == "data":
         lines[:] = comment_of(name).splitlines()
     lines[:] = as_rst("\n".join(lines)).splitlines()
@@ -206,13 +223,20 @@ def with_plain_aliases(
 
 
 def as_rst(text: str) -> str:
-    """Plain text as reStructuredText: paragraphs, and lines as they stand where some are indented."""
+    """Escape plain text with names in `backticks`; sections in Google style are left to Napoleon."""
+    description, *sections = SECTION.split(text.strip("\n"))
     paragraphs = []
-    for paragraph in re.split(r"\n\s*\n", text.strip("\n")):
+    for paragraph in re.split(r"\n\s*\n", description):
         lines = [_inline(line) for line in paragraph.splitlines()]
         if any(line[:1].isspace() for line in lines):
             lines = [f"| {_indent(line)}{line.strip()}" for line in lines]
         paragraphs.append("\n".join(lines))
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        if title.startswith("Example") and ">>>" not in body:  # code
+            body = "\n    ::\n\n" + textwrap.indent(body.strip("\n"), "    ")
+        elif not title.startswith("Example"):
+            body = "\n".join(map(_inline, body.splitlines()))
+        paragraphs.append(f"{title}{body}")
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -248,7 +272,7 @@ def comment_of(name: str) -> str:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    app.connect("autodoc-process-docstring", to_rst)
+    app.connect("autodoc-process-docstring", prepare_docstring, priority=400)  # before Napoleon
     app.connect("autodoc-process-signature", with_plain_aliases)
     app.connect("builder-inited", write)
     app.connect("missing-reference", resolve)

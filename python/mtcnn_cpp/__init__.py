@@ -1,4 +1,4 @@
-"""OpenFace's MTCNN face detector, bit for bit.
+"""OpenFace's MTCNN face detector, with bit-identical results.
 
 from mtcnn_cpp import Detector
 faces = Detector().detect(image_bgr)
@@ -7,12 +7,13 @@ faces.boxes, faces.scores, faces.landmarks
 
 from typing import TYPE_CHECKING, Any
 
-from .batch import BatchError
-from .detections import Detection, Detections
-from .detector import Detector
-from .drawing import draw
-from .face_detector_mtcnn import FaceDetectorMTCNN
-from .image import read_image, sample_image
+from ._util.errors import MissingExtra, MtcnnError
+from .detections.result import Detection, Detections
+from .detector.batch import BatchError
+from .detector.detector import Detector
+from .detector.face_detector_mtcnn import FaceDetectorMTCNN
+from .media.annotation import annotate
+from .media.image import read_image, sample_image
 from .model import Model
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ __all__ = [
     "Detections",
     "Detector",
     "FaceDetectorMTCNN",
+    "MissingExtra",
     "Model",
+    "MtcnnError",
     "Trace",
     "__version__",
+    "annotate",
     "compare",
-    "draw",
     "read_image",
     "sample_image",
 ]

@@ -1,4 +1,4 @@
-"""The three networks of a detector, from and to files, arrays and pickles."""
+"""Reads and writes the three networks of a detector, and converts them to and from arrays."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .files import write_whole
+from ._util.files import write_file
+from ._util.user_files import read_file
 from .reference.dat import read_network, write_network
-from .reference.model import (
-    Conv2d,
-    FullyConnected,
-    Layer,
-    MaxPool,
-    Network,
-    PReLU,
-    Sigmoid,
-)
-from .reference.plan import STAGES, find_misfit
+from .reference.model import Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU, Sigmoid
+from .reference.plan import STAGES, find_mismatch
 from .types import StageName
-from .user_files import read_file
 
 __all__ = ["Conv2d", "FullyConnected", "Layer", "MaxPool", "Model", "Network", "PReLU", "Sigmoid"]
 
 INDEX = "MTCNN_detector.txt"
 INDEX_LIMIT = 1 << 20  # bytes
-FILE_NAMES = tuple(stage.file_name for stage in STAGES.values())  # as the index file has them
+FILE_NAMES = tuple(stage.file_name for stage in STAGES.values())  # names in the index file
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """PNet, RNet and ONet. Immutable and picklable.
+    """The networks PNet, RNet and ONet. A model is immutable and picklable.
 
-    pnet takes (3, H, W) of any size and gives 6 maps, rnet (3, 24, 24) and gives 6 values, onet (3, 48, 48)
-    and gives 16. Raises ValueError, naming network and layer, where one does not.
+    Two models are equal if their layers have the same kinds and all arrays have the same shapes and bits.
+
+    Args:
+        pnet: Network that accepts an input (3, H, W) of any size and has 6 output maps.
+        rnet: Network that accepts an input (3, 24, 24) and has 6 outputs.
+        onet: Network that accepts an input (3, 48, 48) and has 16 outputs.
+
+    Raises:
+        ValueError: The input or the outputs of a network differ from the list above. The message names the
+            network and the layer.
     """
 
     pnet: Network
@@ -48,19 +48,33 @@ class Model:
 
     def __post_init__(self) -> None:
         for stage in STAGES.values():
-            misfit = find_misfit(self.networks[stage.name], input_size=stage.side, outputs=stage.outputs)
+            misfit = find_mismatch(self.networks[stage.name], input_size=stage.side, outputs=stage.outputs)
             if misfit:
                 raise ValueError(f"{stage.file_name}: expected {misfit.expected}, found {misfit.found}")
 
     @property
     def networks(self) -> dict[StageName, Network]:
-        """The three by stage: pnet, rnet, onet."""
+        """The three networks, as a dictionary with the keys pnet, rnet and onet."""
         return {"pnet": self.pnet, "rnet": self.rnet, "onet": self.onet}
 
     @property
     def layer_names(self) -> dict[StageName, tuple[str, ...]]:
-        """The names of each network's layers, by stage."""
+        """The layer names of each network, as a dictionary with the keys pnet, rnet and onet."""
         return {stage: network.names for stage, network in self.networks.items()}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Model):
+            return NotImplemented
+        if self is other:
+            return True
+        mine, its = self.arrays(), other.arrays()
+        return list(mine) == list(its) and all(
+            array.shape == its[name].shape and array.tobytes() == its[name].tobytes()
+            for name, array in mine.items()
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.hashes().values()))
 
     def __repr__(self) -> str:
         hashes = (f"{stage} {digest[:12]}…" for stage, digest in self.hashes().items())
@@ -68,15 +82,21 @@ class Model:
 
     @staticmethod
     def default() -> Model:
-        """OpenFace's networks, which come with the package."""
+        """Return the networks of OpenFace, which are bundled with this package."""
         return load_default()
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
-        """Read the three networks that an index file (`MTCNN_detector.txt`) names, or those of a folder.
+        """Read three networks in OpenFace's format.
 
-        A folder has an index file, or else PNet.dat, RNet.dat and ONet.dat. Raises FileNotFoundError naming
-        the path, ValueError naming file and line of the index, or file and byte of a network.
+        Args:
+            path: Path of an index file (`MTCNN_detector.txt`) or of a folder. The folder must contain an
+                index file, or the three files PNet.dat, RNet.dat and ONet.dat.
+
+        Raises:
+            FileNotFoundError: A file does not exist; the message names it.
+            ValueError: A file is not valid. The message names the file, and the line or byte at which the
+                error is.
         """
         path = Path(path)
         if path.is_dir():
@@ -94,21 +114,29 @@ class Model:
         return cls(**networks)
 
     def save(self, folder: str | Path) -> None:
-        """Write PNet.dat, RNet.dat, ONet.dat and MTCNN_detector.txt into a folder, made if need be."""
+        """Write PNet.dat, RNet.dat, ONet.dat and MTCNN_detector.txt.
+
+        Args:
+            folder: Folder to write to. It is created if it does not exist.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for stage in STAGES.values():
-            write_whole(folder / f"{stage.file_name}.dat", write_network(self.networks[stage.name]))
+            write_file(folder / f"{stage.file_name}.dat", write_network(self.networks[stage.name]))
         index = "".join(f"{name} {name}.dat\n" for name in FILE_NAMES)
-        write_whole(folder / INDEX, index.encode())
+        write_file(folder / INDEX, index.encode())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All numbers by name, layers in order: `pnet/conv1/kernel`, `pnet/conv1/bias`,
-        `pnet/prelu1/slopes`, ….
+        """Return all parameters as arrays with names such as `pnet/conv1/kernel`, in the order of the layers.
 
-        Fields: conv kernel (out, in, kernel_y, kernel_x) and bias (out,); fc weights (in, out) and bias
-        (out,); prelu slopes (channels,), all float32; pool window (kernel_x, kernel_y, stride_x, stride_y)
-        int32; sigmoid empty (0,).
+        Returns:
+            A conv layer has `kernel` (out, in, kernel_y, kernel_x) and `bias` (out,), float32. An fc layer
+            has `weights` (in, out) and `bias` (out,), float32. A prelu layer has `slopes` (channels,),
+            float32. A pool layer has `window` (kernel_x, kernel_y, stride_x, stride_y), int32. A sigmoid
+            layer has `empty` (0,), float32.
         """
         result: dict[str, npt.NDArray[Any]] = {}
         for stage, network in self.networks.items():
@@ -117,9 +145,15 @@ class Model:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.ArrayLike]) -> Model:
-        """The reverse of `arrays()`; takes an opened `.npz` too. Layers are in the order of the mapping.
+        """Create a model from the result of `arrays`.
 
-        Arrays may have any real dtype and are rounded to float32. Raises ValueError naming the entry.
+        Args:
+            arrays: Mapping from names to arrays, for example an opened `.npz` file. The order of the mapping
+                is the order of the layers. The arrays can have any real dtype. Their values are rounded to
+                float32.
+
+        Raises:
+            ValueError: An entry is missing or not valid. The message names this entry.
         """
         layers: dict[str, dict[str, dict[str, npt.ArrayLike]]] = {stage: {} for stage in STAGES}
         for key, array in arrays.items():
@@ -141,7 +175,10 @@ class Model:
         return cls(**networks)
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 (hexadecimal) of the three `.dat` files, by stage."""
+        """Return the hexadecimal SHA-256 of the `.dat` file of each network.
+
+        The keys are pnet, rnet and onet.
+        """
         return {
             stage: hashlib.sha256(write_network(network)).hexdigest()
             for stage, network in self.networks.items()
@@ -150,14 +187,17 @@ class Model:
 
 @functools.cache
 def load_default() -> Model:
-    return Model.load(Path(__file__).parent / "weights")
+    folder = Path(__file__).parent / "weights"
+    if not folder.exists():  # a source tree that was not built
+        folder = Path(__file__).parents[2] / "third_party" / "weights"
+    return Model.load(folder)
 
 
 def read_index(path: Path) -> dict[str, Path]:
-    """Files by network name, from lines `NAME FILE`, FILE relative to the index file's folder and below it.
+    """Read an index file and return the path of each network's file. Each line of the index is `NAME FILE`.
 
-    An index may come from a stranger, so a FILE that leads out of the folder (an absolute path, `..`, a
-    drive) is a ValueError.
+    FILE is a path relative to the folder of the index. The index can come from an untrusted source.
+    Therefore, ValueError is raised if FILE is an absolute path, or contains `..` or a Windows drive (`C:`).
     """
     data = read_file(path, limit=INDEX_LIMIT)
     files: dict[str, Path] = {}
@@ -165,7 +205,7 @@ def read_index(path: Path) -> dict[str, Path]:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: expected a text of lines NAME FILE, found bytes that are not UTF-8"
+            f"{path}: expected text with lines NAME FILE, found bytes that are not UTF-8"
         ) from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -188,13 +228,16 @@ def read_index(path: Path) -> dict[str, Path]:
 
 
 def leads_out(file: str) -> bool:
-    """Whether a relative name leads out of its folder, with slashes or backslashes, on any system."""
+    """Return whether a relative path can lead out of its folder on at least one operating system.
+
+    Slashes and backslashes both count as separators.
+    """
     name = PureWindowsPath(file)
     return bool(name.drive or name.root) or ".." in name.parts
 
 
 def network_arrays(network: Network, stage: StageName) -> dict[str, npt.NDArray[Any]]:
-    """One network's part of `Model.arrays`."""
+    """Return the arrays of one network as in `Model.arrays`."""
     return {
         f"{stage}/{name}/{field}": array
         for name, layer in zip(network.names, network.layers, strict=True)

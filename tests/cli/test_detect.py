@@ -1,4 +1,4 @@
-"""The command: what it prints in which format, which files it writes, its exit codes."""
+"""The command `detect`: output in each format, written files, exit codes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import png
 import pytest
 import typer.testing
-from mtcnn_cpp import Detector, Model, draw, png, read_image, sample_image
+from images import BACKENDS, portrait
+from mtcnn_cpp import Detector, Model, annotate, read_image, sample_image
 from mtcnn_cpp.backends.core import CoreBackend
+from mtcnn_cpp.backends.engine import Request
 from mtcnn_cpp.cli import app
-from mtcnn_cpp.marks import mark
-from mtcnn_cpp.table import Result, Row, rows
-from mtcnn_cpp.table.text import unspell
-from pictures import BACKENDS, portrait
+from mtcnn_cpp.jobs.table.rows import FrameResult, TableRow, make_rows, unescape_text
+from mtcnn_cpp.media.markers import add_marker
 from typer.testing import CliRunner
 
 
@@ -31,22 +32,22 @@ def run(*arguments: object, backend: str | None = "reference") -> typer.testing.
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with two pictures, of which one has a face, and something else."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    (pictures / "a.png").write_bytes(png.encode(portrait()))
-    (pictures / "b.PNG").write_bytes(png.encode(portrait()[:70, :80]))
-    (pictures / "notes.txt").write_text("not a picture")
-    (pictures / "folder.png").mkdir()
-    return pictures
+    """Return a folder with two images, one of them with a face, and another file."""
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.png").write_bytes(png.encode(portrait()))
+    (images / "b.PNG").write_bytes(png.encode(portrait()[:70, :80]))
+    (images / "notes.txt").write_text("not an image")
+    (images / "folder.png").mkdir()
+    return images
 
 
-def expected(name: object, image: np.ndarray) -> list[Row]:
-    """The rows of a picture."""
-    return rows(Result(str(name), faces=Detector(backend="reference").detect(image)))
+def expected(name: object, image: np.ndarray) -> list[TableRow]:
+    """Return the rows of an image."""
+    return make_rows(FrameResult(str(name), faces=Detector(backend="reference").detect(image)))
 
 
-def lines(text: str) -> list[Row]:
+def lines(text: str) -> list[TableRow]:
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -59,7 +60,9 @@ def test_sample(backend: str, tmp_path: Path) -> None:
         ["astronaut.png", "0", "179.32", "87.28", "91.71", "91.47", "0.99992"]
     )
     drawn = png.decode((tmp_path / "new" / "out" / "astronaut_faces.png").read_bytes())
-    assert np.array_equal(drawn, draw(sample_image(), Detector(backend="reference").detect(sample_image())))
+    assert np.array_equal(
+        drawn, annotate(sample_image(), Detector(backend="reference").detect(sample_image()))
+    )
 
 
 def test_json(folder: Path) -> None:
@@ -69,21 +72,21 @@ def test_json(folder: Path) -> None:
     assert json.loads(result.stdout) == both(folder)
 
 
-def both(folder: Path) -> list[Row]:
+def both(folder: Path) -> list[TableRow]:
     return [*expected(folder / "a.png", portrait()), *expected(folder / "b.PNG", portrait()[:70, :80])]
 
 
-def test_json_of_one_picture_is_a_list(folder: Path) -> None:
+def test_json_of_one_image_is_a_list(folder: Path) -> None:
     assert len(json.loads(run("detect", folder / "a.png", "--format", "json").stdout)) == 1
 
 
-def test_jsonl_of_a_folder_in_the_order_of_names(folder: Path) -> None:
+def test_jsonl_of_a_folder_is_sorted_by_name(folder: Path) -> None:
     result = run("detect", folder, "--format", "jsonl")
     assert result.exit_code == 0
     assert lines(result.stdout) == both(folder)
 
 
-def test_csv_reads_back_as_the_same_bits(folder: Path) -> None:
+def test_csv_roundtrip_is_exact(folder: Path) -> None:
     result = run("detect", folder, "--format", "csv")
     row, empty = csv.DictReader(io.StringIO(result.stdout))
     face = Detector(backend="reference").detect(portrait())[0]
@@ -96,16 +99,16 @@ def test_csv_reads_back_as_the_same_bits(folder: Path) -> None:
     assert (empty["source"], empty["success"], empty["error"]) == (str(folder / "b.PNG"), "0", "")
 
 
-def test_table_of_several(folder: Path) -> None:
+def test_table_of_several_images(folder: Path) -> None:
     result = run("detect", folder)
     assert result.exit_code == 0
-    assert [line.split("│")[2].strip() for line in result.stdout.splitlines() if "pictures" in line] == (
+    assert [line.split("│")[2].strip() for line in result.stdout.splitlines() if "images" in line] == (
         ["0", "none"]
     )
 
 
 @pytest.mark.parametrize("format", ["table", "json", "jsonl", "csv"])
-def test_unreadable_files_are_reported_and_the_rest_is_done(folder: Path, format: str) -> None:
+def test_unreadable_files_are_reported_and_others_processed(folder: Path, format: str) -> None:
     bad = [folder / "missing.png", folder / "notes.txt", folder / "folder.png", folder / "cut.png"]
     bad[3].write_bytes((folder / "a.png").read_bytes()[:999])
     (folder / "folder.png" / "inside.txt").touch()
@@ -129,7 +132,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(folder: Path, format
 def test_empty_folder(tmp_path: Path) -> None:
     result = run("detect", tmp_path)
     assert result.exit_code == 2
-    assert f"error: {tmp_path} is a folder without pictures and videos" in result.stderr
+    assert f"error: {tmp_path} is a folder without images and videos" in result.stderr
 
 
 def test_options_reach_the_detector(folder: Path) -> None:
@@ -148,12 +151,12 @@ def test_options_reach_the_detector(folder: Path) -> None:
         (("--scale-factor", 0.8), {"scale_factor": 0.8}),
     ):
         assert boxes(*arguments) == boxes_of(**options) != boxes()
-    assert boxes("--threads", 1) == boxes()
+    assert boxes("--threads", 1) == boxes("--threads", 0) == boxes()
 
 
 def test_own_model(folder: Path, tmp_path: Path) -> None:
     arrays = dict(Model.default().arrays())
-    arrays["pnet/fc1/bias"] = np.float32([9, -9, 0, 0, 0, 0])  # never a face
+    arrays["pnet/fc1/bias"] = np.float32([9, -9, 0, 0, 0, 0])  # finds no face
     Model.from_arrays(arrays).save(tmp_path / "model")
     result = run("detect", folder / "a.png", "--format", "json", "--model", tmp_path / "model")
     assert [row["success"] for row in json.loads(result.stdout)] == [0]
@@ -166,17 +169,20 @@ def test_own_model(folder: Path, tmp_path: Path) -> None:
         (["detect", "--sample", "--min-face", 0], "error: min_face must be"),
         (["detect", "--sample", "--thresholds", 0.6, 0.7, 7], "error: thresholds must be three numbers"),
         (["detect", "--sample", "--scale-factor", 1], "error: scale_factor must be"),
-        (["detect", "--sample", "--threads", -1], "error: threads must be"),
+        (["detect", "--sample", "--threads", -1], "Invalid value for"),
         (["detect", "--sample", "--model", "nowhere"], "nowhere"),
         (["detect", "--sample", "--format", "xml"], "xml"),
-        (["detect", "--sample", "--every", 0], "error: every must be 1 (each frame) or more, got 0"),
-        (["detect", "--sample", "--start", 5, "--end", 4], "error: end must not lie before start"),
-        (["detect", "--sample", "--resume"], "error: --resume goes on with a job in a folder"),
-        (["detect", "--sample", "-o", "-"], "error: without --output the table goes to standard output"),
-        (["detect", "--sample", "-o", "x.txt"], "x.txt: the ending of --output must be .csv"),
-        (["detect", "--sample", "-o", "x.csv", "--format", "table"], "error: --format table is for people"),
+        (["detect", "--sample", "--every", 0], "error: 'every' must be 1 (each frame) or more, got 0"),
+        (["detect", "--sample", "--start", 5, "--end", 4], "error: 'end' must not lie before 'start'"),
+        (["detect", "--sample", "--resume"], "error: --resume continues a job in a folder"),
+        (["detect", "--sample", "-o", "-"], "error: --output must be a file or a folder, got -"),
+        (["detect", "--sample", "-o", "x.txt"], "x.txt: the extension of --output must be one of .csv,"),
+        (
+            ["detect", "--sample", "-o", "x.csv", "--format", "table"],
+            "error: --format table is only for standard output",
+        ),
         (["detect", "--sample", "-o", "nowhere/x.csv"], "nowhere does not exist"),
-        (["detect", "--sample", "--save-dir", "memory://x"], "are written to folders on this machine"),
+        (["detect", "--sample", "--save-dir", "memory://x"], "are written to local folders"),
         (["detect", "--sample", "--save-dir", __file__], "error: "),
         (["nonsense"], "nonsense"),
     ],
@@ -195,7 +201,7 @@ def test_unknown_backend() -> None:
 
 
 def test_saving_never_replaces(tmp_path: Path) -> None:
-    """Pictures of one name from two folders, saved beside one of them: no original is touched."""
+    """Images with the same name in two folders, saved to one of these folders: no original changes."""
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "p.png").write_bytes(png.encode(portrait()[:70, :80]))
@@ -207,8 +213,8 @@ def test_saving_never_replaces(tmp_path: Path) -> None:
     assert (tmp_path / "x" / "p.png").read_bytes() == before
 
 
-def test_names_that_are_no_text(folder: Path) -> None:
-    """Brackets are not markup, and bytes that are not UTF-8 do not stop a table or break JSON."""
+def test_names_with_markup_or_invalid_utf8(folder: Path) -> None:
+    """Brackets are not markup, and bytes that are not UTF-8 do not break tables or JSON."""
     names = ["[bold]x[bold].png"]
     if sys.platform == "linux":
         names.append(os.fsdecode(b"\xff\xfe.png"))
@@ -219,7 +225,9 @@ def test_names_that_are_no_text(folder: Path) -> None:
             assert done.returncode == 0, done.stderr
             if format.startswith("json"):
                 found = json.loads(done.stdout)
-                assert unspell((found[0] if format == "json" else found)["source"]) == str(folder / name)
+                assert unescape_text((found[0] if format == "json" else found)["source"]) == str(
+                    folder / name
+                )
     assert "[bold]x[bold].png" in run("detect", folder / "[bold]x[bold].png").stdout
 
 
@@ -230,14 +238,14 @@ def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_as_a_process() -> None:
+def test_command_in_a_process() -> None:
     done = run_process("detect", "--sample", "--format", "jsonl", "--backend", "reference")
     assert (done.returncode, done.stderr) == (0, "")
     assert lines(done.stdout) == expected("astronaut.png", sample_image())
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
-def test_progress_bar_is_for_terminals_and_stays_off_stdout(folder: Path) -> None:
+def test_progress_bar_is_written_to_stderr_of_terminals_only(folder: Path) -> None:
     import pty
 
     command = [
@@ -309,8 +317,8 @@ def test_jpeg_in_png_out(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "p_faces.png").exists()
 
 
-def test_no_picture_of_the_users_is_replaced(tmp_path: Path) -> None:
-    """The drawing of a.png would have the name of another picture: neither it nor anything else is lost."""
+def test_user_images_are_not_replaced(tmp_path: Path) -> None:
+    """The annotated file of a.png would have the name of another image: no file is lost."""
     face, plain = png.encode(portrait()), png.encode(portrait()[:70, :80])
     (tmp_path / "a.png").write_bytes(face)
     (tmp_path / "a_faces.png").write_bytes(plain)
@@ -318,9 +326,9 @@ def test_no_picture_of_the_users_is_replaced(tmp_path: Path) -> None:
         result = run("detect", tmp_path, "--format", "json", "--save-dir", tmp_path, *options)
         assert result.exit_code == 1
         assert "error: " in result.stderr
-        assert f"{tmp_path / 'a_faces.png'} is one of the files to look at; it is kept" in result.stderr
+        assert f"{tmp_path / 'a_faces.png'} is one of the input files and was not replaced" in result.stderr
         first, second = json.loads(result.stdout)
-        assert "is one of the files to look at; it is kept" in first["error"]
+        assert "is one of the input files and was not replaced" in first["error"]
         assert [first | {"error": None}, second] == [
             *expected(tmp_path / "a.png", portrait()),
             *expected(tmp_path / "a_faces.png", portrait()[:70, :80]),
@@ -336,41 +344,43 @@ def test_other_files_are_replaced_only_if_allowed(folder: Path, tmp_path: Path) 
     (out / "a_faces.png").write_text("thesis")
     result = run("detect", folder / "a.png", folder / "b.PNG", "--save-dir", out)
     assert result.exit_code == 1
-    assert "a_faces.png exists and is no drawing of this program; it is kept" in result.stderr
+    assert "a_faces.png exists and was not written by this program, so it was not replaced" in result.stderr
     assert (out / "a_faces.png").read_text() == "thesis"
-    assert (out / "b_faces.png").exists()  # the rest went on
+    assert (out / "b_faces.png").exists()  # the other images are processed
     assert "written to" in result.stderr
     assert run("detect", folder / "a.png", "--save-dir", out, "--overwrite").exit_code == 0
     assert (out / "a_faces.png").read_bytes().startswith(b"\x89PNG")
-    assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0  # its own, again
+    assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0  # replaces its own file
 
 
-def test_own_drawings_are_no_inputs(folder: Path) -> None:
+def test_own_annotated_images_are_not_inputs(folder: Path) -> None:
     first = run("detect", folder, "--format", "jsonl", "--save-dir", folder)
     second = run("detect", folder, "--format", "jsonl", "--save-dir", folder)
     assert first.exit_code == second.exit_code == 0
     assert first.stdout == second.stdout
-    assert f"passed over in {folder}, 2 drawings of this program: a_faces.png, b_faces.png" in second.stderr
+    assert (
+        f"skipped in {folder}: 2 annotated files of this program: a_faces.png, b_faces.png" in second.stderr
+    )
 
 
-def test_what_is_passed_over_is_said(folder: Path) -> None:
+def test_skipped_files_are_reported(folder: Path) -> None:
     (folder / "c.doc").write_bytes(b"")
     (folder / ".hidden.png").write_bytes(b"")
     (folder / ".cache").mkdir()
     result = run("detect", folder, "--format", "jsonl")
     assert result.exit_code == 0
-    told = [
-        f"passed over in {folder}, 2 not named as pictures or videos: c.doc, notes.txt",
-        f"passed over in {folder}, 2 hidden: .cache, .hidden.png",
+    messages = [
+        f"skipped in {folder}: 2 without the extension of an image or video: c.doc, notes.txt",
+        f"skipped in {folder}: 2 hidden: .cache, .hidden.png",
     ]
-    assert result.stderr.splitlines() == told
+    assert result.stderr.splitlines() == messages
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows: links need a privilege")
-def test_a_link_in_the_folder_of_drawings_is_not_followed(folder: Path, tmp_path: Path) -> None:
+def test_link_in_the_output_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
     out, precious = tmp_path / "out", tmp_path / "precious.png"
     out.mkdir()
-    precious.write_bytes(mark(png.encode(portrait())))
+    precious.write_bytes(add_marker(png.encode(portrait())))
     before = precious.read_bytes()
     (out / "a_faces.png").symlink_to(precious)
     assert run("detect", folder / "a.png", "--save-dir", out).exit_code == 0
@@ -379,15 +389,13 @@ def test_a_link_in_the_folder_of_drawings_is_not_followed(folder: Path, tmp_path
 
 
 @pytest.mark.parametrize("format", ["table", "json", "jsonl", "csv"])
-def test_what_was_found_is_printed_when_interrupted(
-    folder: Path, format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupt_prints_results_so_far(folder: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     detect = CoreBackend.detect
 
-    def interrupted(self: CoreBackend, image: np.ndarray, **options: Any) -> Any:
-        if image.shape[:2] == (70, 80):
+    def interrupted(self: CoreBackend, request: Request) -> Any:
+        if request.image.shape[:2] == (70, 80):
             raise KeyboardInterrupt
-        return detect(self, image, **options)
+        return detect(self, request)
 
     with monkeypatch.context() as patched:
         patched.setattr(CoreBackend, "detect", interrupted)

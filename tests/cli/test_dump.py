@@ -1,19 +1,18 @@
-"""dump: parts of a trace, captures that are too large, and what happens to an earlier file."""
+"""dump: parts of a trace, too large captures, and existing files."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import png
 import pytest
-from mtcnn_cpp import png
+from images import BACKENDS, portrait
 from mtcnn_cpp.cli import app
-from mtcnn_cpp.trace import Trace
-from mtcnn_cpp.trace.record import capture
-from pictures import BACKENDS, portrait
+from mtcnn_cpp.trace import Trace, capture
 from typer.testing import CliRunner, Result
 
-FAST = "core" if "core" in BACKENDS else "reference"  # where it does not matter who computes
+FAST = "core" if "core" in BACKENDS else "reference"  # used if the backend does not matter
 
 
 def run(*arguments: object) -> Result:
@@ -21,13 +20,13 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("dump") / "face.png"
     path.write_bytes(png.encode(portrait()))
     return path
 
 
-def test_dump_of_some_names_at_a_level(picture: Path, tmp_path: Path) -> None:
+def test_dump_of_selected_names_at_one_level(image: Path, tmp_path: Path) -> None:
     options = [
         "--only",
         "pnet/level01/*",
@@ -49,7 +48,7 @@ def test_dump_of_some_names_at_a_level(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cause", "code", "message"),
     [
-        (KeyboardInterrupt(), 130, "error: interrupted; files that were not complete were not written\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; incomplete files were not written\n"),
         (
             OSError(28, "No space left on device"),
             2,
@@ -61,7 +60,7 @@ def test_an_interrupt_or_a_full_disk_keeps_the_earlier_file(
     cause: BaseException,
     code: int,
     message: str,
-    picture: Path,
+    image: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -72,23 +71,23 @@ def test_an_interrupt_or_a_full_disk_keeps_the_earlier_file(
         raise cause
 
     monkeypatch.setattr("numpy.lib.format.write_array_header_1_0", fail)
-    result = run("dump", picture, "-o", earlier, "--backend", FAST)
+    result = run("dump", image, "-o", earlier, "--backend", FAST)
     assert result.exit_code == code
     assert message.format(earlier) in result.stderr
     assert earlier.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [earlier]
 
 
-def test_a_large_capture_needs_yes(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_capture_needs_yes(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "LIMIT", 300_000)
-    command = ("dump", picture, "-o", tmp_path / "a.npz", "--backend", FAST)
+    command = ("dump", image, "-o", tmp_path / "a.npz", "--backend", FAST)
     refused = run(*command)
     assert refused.exit_code == 2
-    assert "about 0.4 MB for picture and PNet" in refused.stderr
+    assert "about 0.4 MB for the image and PNet" in refused.stderr
     assert "that is more than 0.000279397 GiB; allow it with --yes, or capture less" in refused.stderr
     monkeypatch.setattr(capture, "LIMIT", 600_000)  # PNet alone fits
     refused = run(*command)
     assert refused.exit_code == 2
-    assert re.search(r"the capture grew beyond .* at [ro]net/crop\d{3}/\w+; allow it", refused.stderr)
+    assert re.search(r"the capture exceeds .* at [ro]net/crop\d{3}/\w+; allow it", refused.stderr)
     assert not list(tmp_path.iterdir())
     assert run(*command, "--yes").exit_code == 0

@@ -1,4 +1,4 @@
-"""Text of a stranger on a terminal: no command lets a control sequence through, whatever carries it."""
+"""Untrusted text on a terminal: no command prints control sequences, whatever their origin."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from images import ROOT
 from mtcnn_cpp import Detector, sample_image
-from mtcnn_cpp.escape import github_message, github_property, markup_text, printable
-from mtcnn_cpp.image import SAMPLE
+from mtcnn_cpp._util.escape import github_message, github_property, markup_text, printable
+from mtcnn_cpp.media.image.read import SAMPLE
 from mtcnn_cpp.trace import Trace, compare, save_html
-from mtcnn_cpp.trace.show.cases import github, junit, report_cases
-from pictures import ROOT
+from mtcnn_cpp.trace.report.checks import github, junit, report_checks
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals, which this system lacks")
 termios = pytest.importorskip("termios", reason="needs pseudo-terminals, which this system lacks")
@@ -57,18 +57,19 @@ CORPUS = [
 ]
 TEXT = "z".join(CORPUS)
 TEXT_NAME = "n" + TEXT.replace("[/red]", "").replace("[/link]", "")
-NAME = TEXT_NAME + "\udcff"  # of a file, with a byte that is no UTF-8
+NAME = TEXT_NAME + "\udcff"  # a file name with a byte that is not UTF-8
 ESCAPED = r"\x1b]52;c;ZXZpbA"
 TENSOR_FIELDS = ("name", "shape", "dtype", "layout", "sha256", "statistics")
 STYLES = re.compile(r"\x1b\[(\d{0,2}(;\d{1,3})*m|\?25[lh]|2K|1A)")  # what Rich writes
 
 
 def check(output: bytes, *, shows: bool, data: bool = False) -> None:
-    """Nothing but text and Rich's styles. shows: the escaped text must be there. data: a line may break."""
+    """Assert that only text and Rich's styles are printed. shows: the escaped text must occur. data: allow
+    line breaks."""
     for sequence in CORPUS[:4]:
         assert sequence.encode() not in output
     text = STYLES.sub("", output.decode("utf-8", "surrogateescape"))
-    wrong = {sign for sign in text if not (sign.isprintable() or sign in "\r\n")}
+    wrong = {char for char in text if not (char.isprintable() or char in "\r\n")}
     assert not wrong, f"{wrong!r} in {text!r}"
     assert "q\rq" not in text
     lines = "".join(text.replace("│", "").split())
@@ -81,17 +82,17 @@ def check(output: bytes, *, shows: bool, data: bool = False) -> None:
 
 
 def on_terminal(
-    *words: object, cwd: Path, until: str = "", program: tuple[str, ...] = ("-m", "mtcnn_cpp")
+    *arguments: object, cwd: Path, until: str = "", program: tuple[str, ...] = ("-m", "mtcnn_cpp")
 ) -> bytes:
-    """What a command writes to a terminal. until: interrupt it when this is there."""
+    """Return the terminal output of a command. until: interrupt the command after this text."""
     master, slave = pty.openpty()
     attributes = termios.tcgetattr(slave)
-    attributes[1] &= ~termios.ONLCR  # a line feed stays one
+    attributes[1] &= ~termios.ONLCR  # line feeds are not converted
     termios.tcsetattr(slave, termios.TCSANOW, attributes)
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     environment.pop("NO_COLOR", None)
     process = subprocess.Popen(
-        [sys.executable, *program, *map(os.fspath, map(_word, words))],
+        [sys.executable, *program, *map(os.fspath, map(_word, arguments))],
         stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=cwd, env=environment,
     )  # fmt: skip
     os.close(slave)
@@ -133,7 +134,7 @@ def with_manifest(path: Path, new: Path, **changes: Any) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files that carry the text, by what is in them."""
+    """Return a folder of files with the text in names or content."""
     path = tmp_path_factory.mktemp("carriers")
     shutil.copy(SAMPLE, path / f"{NAME}.png")
     for ending in ("jpg", "npz", "npy", "onnx", "dat", "pt", "toml", "txt", "json", "mp4"):
@@ -219,7 +220,7 @@ COMMANDS: list[tuple[tuple[str, ...], bool]] = [
     (("diff", "gold.npz", "other.npz", "--tolerance", TEXT), True),
     (("diff", "gold.npz", "other.npz", "--only", TEXT), True),
     (("validate", "fields.npz"), True),
-    (("validate", f"{NAME}.trace.npz", "--picture", f"{NAME}.jpg"), True),
+    (("validate", f"{NAME}.trace.npz", "--image", f"{NAME}.jpg"), True),
     (("inspect", "fields.npz"), True),
     (("inspect", "fields.npz", "--format", "json"), False),
     (("inspect", "gold.npz", TEXT), True),
@@ -262,19 +263,20 @@ COMMANDS: list[tuple[tuple[str, ...], bool]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "shows"), COMMANDS, ids=range(len(COMMANDS)))
-def test_commands(folder: Path, words: tuple[str, ...], shows: bool) -> None:
-    if words[0] == "explore":
+@pytest.mark.parametrize(("arguments", "shows"), COMMANDS, ids=range(len(COMMANDS)))
+def test_commands(folder: Path, arguments: tuple[str, ...], shows: bool) -> None:
+    if arguments[0] == "explore":
         pytest.importorskip("uvicorn", reason="needs mtcnn-cpp[explore]")
-    if words[-1].endswith(".onnx"):
+    if arguments[-1].endswith(".onnx"):
         pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
-    check(on_terminal(*words, cwd=folder), shows=shows, data="csv" in words)
+    check(on_terminal(*arguments, cwd=folder), shows=shows, data="csv" in arguments)
 
 
 PLANTED = """
 import sys, warnings
-from mtcnn_cpp.cli.progress import Progress
-from mtcnn_cpp.cli.safe import SafeTyper
+from mtcnn_cpp.cli.progress import ProgressBar
+from mtcnn_cpp.cli.errors import SafeTyper
+from mtcnn_cpp.jobs.run import JobCounters
 from rich.console import Console
 
 app = SafeTyper()
@@ -283,8 +285,8 @@ app = SafeTyper()
 @app.command()
 def planted(text: str) -> None:
     warnings.warn(text)
-    with Progress(2, shown=True) as progress:
-        progress.fail(text)
+    with ProgressBar(2, shown=True) as progress:
+        progress(JobCounters(errors=[text]))
         print(text)
         print(text, file=sys.stderr)
         warnings.warn(text + "2")
@@ -297,20 +299,20 @@ app()
 """
 
 
-def test_what_is_printed_in_other_ways(tmp_path: Path) -> None:
+def test_other_output_functions_are_escaped(tmp_path: Path) -> None:
     """Tracebacks, warnings, print, bytes, and all of them beside a progress bar."""
     (tmp_path / "planted.py").write_text(PLANTED)
-    text = NAME.replace("\n", "")  # whoever prints text as it is breaks lines
+    text = NAME.replace("\n", "")  # unescaped text would break lines
     output = on_terminal(text, cwd=tmp_path, program=("planted.py",))
     assert output.count(ESCAPED.encode()) >= 7
     assert b"Traceback" in output
     assert b"this is a fault of mtcnn_cpp" in output
     check(output.replace(b"Traceback", b""), shows=True)
     done = subprocess.run([sys.executable, "planted.py", "x"], cwd=tmp_path, capture_output=True, check=False)
-    assert done.returncode == 2  # 1 would say that something differs
+    assert done.returncode == 2  # 1 means a difference
 
 
-def test_the_address_of_the_explorer(folder: Path) -> None:
+def test_explorer_address_is_escaped(folder: Path) -> None:
     pytest.importorskip("uvicorn", reason="needs mtcnn-cpp[explore]")
     output = on_terminal(
         "explore", f"{NAME}.trace.npz", "fields.npz", "--no-browser", cwd=folder, until="http://"
@@ -319,7 +321,7 @@ def test_the_address_of_the_explorer(folder: Path) -> None:
     check(output, shows=False)
 
 
-def test_our_own_styles_stay(folder: Path) -> None:
+def test_own_styles_are_preserved(folder: Path) -> None:
     output = on_terminal("diff", "gold.npz", "gold.npz", cwd=folder)
     assert b"\x1b[1;32mno divergence" in output
     output = on_terminal("detect", f"{NAME}.png", cwd=folder)
@@ -345,15 +347,16 @@ def test_annotations_reports_and_pages(tmp_path: Path) -> None:
         for array in (values, values + 1)
     )
     report = compare(first, second)
-    found = report_cases(report)
+    found = report_checks(report)
     lines = list(github(found, report.headline))
     assert len(lines) == 2
     assert all(line.startswith("::error title=") and len(line.splitlines()) == 1 for line in lines)
     assert "\x1b" not in "".join(lines)
-    ElementTree.fromstring(junit(found, report.b.source).encode())
+    xml = junit(found, report.b.source)
+    ElementTree.fromstring(xml)
     save_html(report, tmp_path / "out.html")
-    for text in (junit(found, report.b.source), (tmp_path / "out.html").read_text("utf-8")):
-        bad = {sign for sign in text if not (sign.isprintable() or sign in "\n\t")}
+    for text in (xml.decode(), (tmp_path / "out.html").read_text("utf-8")):
+        bad = {char for char in text if not (char.isprintable() or char in "\n\t")}
         assert not bad
         assert ESCAPED in text
     for view in (first._repr_html_(), first.show(TEXT)._repr_html_()):
@@ -362,7 +365,7 @@ def test_annotations_reports_and_pages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, NAME, "".join(map(chr, range(0x300)))])
-def test_text_for_each_place(text: str) -> None:
+def test_escaping_functions(text: str) -> None:
     assert printable(text).isprintable()
     assert printable(printable(text)) == printable(text)
     found = ElementTree.fromstring(f'<x y="{markup_text(text)}">{markup_text(text)}</x>')
@@ -374,12 +377,10 @@ def test_text_for_each_place(text: str) -> None:
     assert printable("é 漢字 Ω ümlaut") == "é 漢字 Ω ümlaut"
 
 
-def test_nothing_is_printed_past_these() -> None:
-    """Rich's own console, and Typer's echo of a line, would print what files say as it is."""
+def test_all_output_passes_the_escaping_functions() -> None:
+    """Rich's console and Typer's echo would print text from files without escaping."""
     for path in (ROOT / "python" / "mtcnn_cpp").rglob("*.py"):
         for line in path.read_text("utf-8").splitlines():
             assert not re.search(r"(?<!Safe)(?<!class )\bConsole\(", line), f"{path}: {line}"
             if "echo(" in line:
-                assert path.name in ("lines.py", "safe.py", "__init__.py") or re.search("json|junit", line), (
-                    path
-                )
+                assert path.name in ("errors.py", "__init__.py") or re.search("json|junit", line), path

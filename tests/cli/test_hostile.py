@@ -1,4 +1,4 @@
-"""Files from strangers on the command line: exit code 2 and a line that names the file; 1 is for verdicts."""
+"""Untrusted files on the command line: exit code 2 and one line with the file name; 1 means a verdict."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_doctor_and_export(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not Path("executed").exists()
 
 
-def test_a_graph_that_computes_something_else(tmp_path: Path) -> None:
+def test_graph_with_another_computation(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
     pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
     assert run("export", "onnx", tmp_path).exit_code == 0

@@ -1,17 +1,18 @@
-"""What `detect` says: on one line, in the right number, and of options that have no effect."""
+"""Messages of `detect`: progress line, singular and plural, options without effect."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
 
+import png
 import pytest
 from clips import even, write
-from mtcnn_cpp import png
+from images import portrait
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.cli.progress import _make_bar
-from mtcnn_cpp.jobs import Plan, Source
-from pictures import portrait
+from mtcnn_cpp.jobs.plan import Plan
+from mtcnn_cpp.jobs.sources import Source
 from rich.console import Console
 from study import rows_of, run
 from typer.testing import CliRunner
@@ -30,7 +31,7 @@ from typer.testing import CliRunner
 def test_the_progress_is_one_line(width: int, total: int | None, done: int, faces: int, failed: int) -> None:
     bar = _make_bar()
     task = bar.add_task("", total=total, faces=0, failed=0)
-    for _ in range(3):  # so that there is a speed
+    for _ in range(3):  # so that a speed is shown
         bar.update(task, advance=done / 3, faces=faces, failed=failed)
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     console.print(bar.get_renderable())
@@ -47,12 +48,12 @@ def test_the_progress_is_one_line(width: int, total: int | None, done: int, face
     [
         (["live"], "1 live source"),
         (["live", "live"], "2 live sources"),
-        (["picture", "video", "live"], "1 picture, 1 video, 1 live source"),
-        (["picture"] * 1000, "1,000 pictures"),
+        (["image", "video", "live"], "1 image, 1 video, 1 live source"),
+        (["image"] * 1000, "1,000 images"),
         ([], "nothing"),
     ],
 )
-def test_how_many(kinds: list, shown: str) -> None:
+def test_singular_and_plural(kinds: list, shown: str) -> None:
     assert str(Plan([Source(str(index), kind, "") for index, kind in enumerate(kinds)])) == shown
 
 
@@ -66,11 +67,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("output", [[], ["-o", "t.csv"], ["-o", "parts/"], ["-o", "t.csv", "--quiet"]])
 def test_track_without_a_video(here: Path, output: list[str]) -> None:
-    """It is said, the table is there, and the exit code is 1: not all was done as asked."""
+    """A warning, a complete table, and exit code 1, because the request was only partly fulfilled."""
     pytest.importorskip("trackers")
     result = run("a.png", "--track", *output)
     assert result.exit_code == 1
-    warning = "warning: --track follows faces from frame to frame of a video, but there is no video or live"
+    warning = "warning: --track follows faces through a video, but no source is a video or live source"
     assert result.stderr.count(warning) == 1
     if "t.csv" in output:
         assert len(rows_of(here / "t.csv")) == 1
@@ -84,17 +85,19 @@ def test_track_with_a_video(here: Path, names: list[str]) -> None:
     assert "warning" not in result.stderr
 
 
-def test_help_is_true() -> None:
+def test_help_states_the_defaults() -> None:
     def shown(*arguments: str) -> str:
         result = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "300"})
         return " ".join(result.output.replace("│", " ").split())
 
-    assert "The last digits of onnx and torch differ, and so may those of openface" in shown("detect")
+    assert "The results of onnx and torch differ in the last digits. The last digits of openface" in shown(
+        "detect"
+    )
     assert "All but onnx and torch give the same bits" not in shown("detect")
     assert "hash: also SHA-256 of the values; stats: also SHA-256 and statistics" in shown("dump")
 
 
-def test_the_levels_of_a_dump_are_what_its_help_says(here: Path) -> None:
+def test_dump_levels_match_the_help(here: Path) -> None:
     from mtcnn_cpp import Trace
 
     for level, has_hash, has_statistics in (
@@ -102,5 +105,5 @@ def test_the_levels_of_a_dump_are_what_its_help_says(here: Path) -> None:
     ):  # fmt: skip
         arguments = ["dump", "a.png", "-o", f"{level}.npz", "--capture", level, "--only", "final/*"]
         assert CliRunner().invoke(app, arguments).exit_code == 0
-        entry = Trace.load(f"{level}.npz").entry("final/boxes")
+        entry = Trace.load(f"{level}.npz").info("final/boxes")
         assert (entry.sha256 is not None, entry.statistics is not None) == (has_hash, has_statistics)

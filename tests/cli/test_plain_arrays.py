@@ -1,5 +1,5 @@
-"""Traces and plain arrays on the command line: `doctor` without `--against` says what to do, and `diff` takes
-what `doctor` takes."""
+"""Traces and plain arrays on the command line: `doctor` without `--against` gives advice, and `diff` accepts
+the same files as `doctor`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from images import portrait
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.trace import Trace
-from pictures import portrait
 from typer.testing import CliRunner, Result
 
 
@@ -28,7 +28,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 
 @pytest.fixture
 def files(gold: Trace, tmp_path: Path) -> dict[str, Path]:
-    """The tensors of RNet: a trace, arrays under our names and others, a folder."""
+    """Return the tensors of RNet as a trace, as arrays with standard and other names, and as a folder."""
     part = {name: gold[name] for name in gold if name.startswith("rnet/")}
     paths = {"trace": Path(gold.source), "plain": tmp_path / "plain.npz", "own": tmp_path / "own.npz"}
     np.savez(paths["plain"], **part)
@@ -44,17 +44,17 @@ def files(gold: Trace, tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["trace", "plain", "own", "folder"])
-def test_doctor_asks_for_the_right_detection(files: dict[str, Path], kind: str) -> None:
+def test_doctor_requests_the_correct_detection(files: dict[str, Path], kind: str) -> None:
     result = run("doctor", files[kind])
     assert result.exit_code == 2
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"error: {files[kind]}: expected a network, found what a detection computed")
+    assert line.startswith(f"error: {files[kind]}: expected a network, found tensors of a detection")
     assert f"mtcnn-cpp doctor {files[kind]} --against gold.npz" in line
     assert "kernel" not in line
 
 
-def test_doctor_still_says_what_is_wrong_with_a_network(tmp_path: Path) -> None:
+def test_doctor_reports_a_faulty_network(tmp_path: Path) -> None:
     arrays = dict(Model.default().arrays())
     np.savez(tmp_path / "network.npz", **arrays, **{"pnet/conv1/more": np.ones(3, np.float32)})
     result = run("doctor", tmp_path / "network.npz")

@@ -1,4 +1,4 @@
-"""export, verify and doctor on the command line: what they print, write and exit with."""
+"""export, verify and doctor on the command line: output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import cv2
 import mtcnn_cpp
 import numpy as np
 import pytest
+from images import portrait
 from mtcnn_cpp import Model
 from mtcnn_cpp.cli import app
-from pictures import portrait
 from typer.testing import CliRunner, Result
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
@@ -35,7 +35,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_export_and_check(tmp_path: Path) -> None:
     result = run("export", "onnx", tmp_path / "out", "--check")
     assert result.exit_code == 0, result.stderr
-    assert "right: every layer within 1e-05 of its greatest magnitude" in result.stdout
+    assert "correct: every layer within 1e-05 of its greatest magnitude" in result.stdout
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "onet.onnx",
         "pnet.onnx",
@@ -44,8 +44,8 @@ def test_export_and_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torch", "npz"])
-def test_there_and_back(tmp_path: Path, kind: str) -> None:
-    """Out in one format and back into the very bytes of OpenFace's files."""
+def test_export_roundtrip(tmp_path: Path, kind: str) -> None:
+    """An export and an import restore the exact bytes of OpenFace's files."""
     pytest.importorskip({"torch": "torch"}.get(kind, "onnx"), reason="needs an extra")
     assert run("export", kind, tmp_path / kind).exit_code == 0
     result = run("export", "dat", tmp_path / "dat", "--model", tmp_path / kind)
@@ -82,15 +82,15 @@ def test_verify(exported: Path, tmp_path: Path) -> None:
     assert found["faces"] == [1, 1]
 
 
-def test_verify_of_a_picture_without_faces_proves_nothing(exported: Path, tmp_path: Path) -> None:
-    """Black pixels reach PNet alone; a layer that nothing reached is not right."""
-    picture = tmp_path / "black.png"
-    cv2.imwrite(str(picture), np.zeros((90, 100, 3), np.uint8))
-    result = run("verify", exported, picture)
+def test_verify_of_an_image_without_faces_is_inconclusive(exported: Path, tmp_path: Path) -> None:
+    """Black pixels reach only PNet. A layer without input is not verified."""
+    image = tmp_path / "black.png"
+    cv2.imwrite(str(image), np.zeros((90, 100, 3), np.uint8))
+    result = run("verify", exported, image)
     assert result.exit_code == 1
-    assert "not verified: no input reached rnet, onet; give a picture with a face in it" in result.stdout
+    assert "not verified: no input reached rnet, onet; use an image with a face" in result.stdout
     assert "right" not in result.stdout
-    result = run("verify", exported, picture, "--format", "json")
+    result = run("verify", exported, image, "--format", "json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert found["ok"] is False
@@ -108,7 +108,7 @@ def test_verify_finds_a_fault(exported: Path, tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "rnet.onnx")
     result = run("verify", tmp_path)
     assert result.exit_code == 1
-    assert "the first layer that is wrong by itself: rnet conv2" in result.stdout
+    assert "the first layer that is wrong when it runs alone: rnet conv2" in result.stdout
     result = run("doctor", tmp_path / "rnet.onnx", "--fix", tmp_path / "fixed.onnx")
     assert result.exit_code == 1
     assert "kernels transposed (x and y swapped)" in result.stdout
@@ -133,13 +133,13 @@ def test_doctor_of_outputs(tmp_path: Path) -> None:
     assert isinstance(layer, Conv2d)
     swapped = np.ascontiguousarray(((portrait().astype(np.float32) - 127.5) / 128).transpose(2, 0, 1))
     np.savez(tmp_path / "theirs.npz", **{"pnet/conv1": conv2d(swapped, layer.kernel, layer.bias)})
-    result = run("doctor", "--outputs", tmp_path / "theirs.npz", "--picture", tmp_path / "portrait.png")
+    result = run("doctor", "--outputs", tmp_path / "theirs.npz", "--image", tmp_path / "portrait.png")
     assert result.exit_code == 1
-    assert "the picture was given as BGR, expected RGB" in result.stdout
+    assert "the image was given as BGR, expected RGB" in result.stdout
 
 
-def test_story() -> None:
-    result = run("doctor", "--story")
+def test_doctor_explanation() -> None:
+    result = run("doctor", "--demo")
     assert result.exit_code == 0
     for figure in ("8.81", "0.390", "-0.88", "4.0058", "64·3·3 = 576; floored 64·2·2 = 256", "1152"):
         assert figure in result.stdout
@@ -148,12 +148,12 @@ def test_story() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["doctor"], "expected a network's file, or --outputs with --picture, or --story"),
+        (["doctor"], "expected a network file, or --outputs with --image, or --demo"),
         (["doctor", "nowhere.onnx"], "nowhere.onnx: expected a file, found nothing there"),
-        (["doctor", "--outputs", "x.npz"], "--outputs needs the one --picture"),
+        (["doctor", "--outputs", "x.npz"], "--outputs needs one --image"),
         (["verify", "nowhere"], "nowhere: expected a folder with exported networks, found none"),
-        (["export", "dat", "out", "--all-layers"], "--all-layers is for onnx, found dat"),
-        (["export", "npz", "out", "--check"], "--check is for onnx and torch, found npz"),
+        (["export", "dat", "out", "--all-layers"], "--all-layers is only possible for onnx, found dat"),
+        (["export", "npz", "out", "--check"], "--check is only possible for onnx and torch, found npz"),
         (
             ["export", "dat", "out", "--model", "nowhere.pt"],
             "nowhere.pt: expected a file, found nothing there",
@@ -170,8 +170,8 @@ def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("ending", ["onnx", "dat", "npz", "pt", "DAT"])
-def test_fixed_in_the_format_of_its_name(tmp_path: Path, ending: str) -> None:
-    """What the doctor says is in the file is what any reader finds there."""
+def test_fix_format_follows_the_suffix(tmp_path: Path, ending: str) -> None:
+    """Any reader finds in the file what the report claims."""
     from planted import MISTAKES, correct, to_onnx
 
     pytest.importorskip({"pt": "torch"}.get(ending, "onnx"), reason="needs mtcnn-cpp[torch]")
@@ -180,7 +180,7 @@ def test_fixed_in_the_format_of_its_name(tmp_path: Path, ending: str) -> None:
     fixed = tmp_path / f"fixed.{ending}"
     result = run("doctor", tmp_path / "theirs.onnx", "--fix", fixed)
     assert result.exit_code == 1, result.stderr
-    assert f"the corrected network is in {fixed}" in result.stderr
+    assert f"the repaired network is in {fixed}" in result.stderr
     assert run("doctor", fixed).exit_code == 0
     assert [path.name for path in tmp_path.glob("*fixed*")] == [fixed.name]
     if ending == "dat":
@@ -189,33 +189,33 @@ def test_fixed_in_the_format_of_its_name(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fixed", "fixed.npy", "fixed.tflite"])
-def test_fixed_in_no_format(exported: Path, tmp_path: Path, name: str) -> None:
+def test_fix_with_unknown_suffix(exported: Path, tmp_path: Path, name: str) -> None:
     result = run("doctor", exported / "rnet.onnx", "--fix", tmp_path / name)
     assert result.exit_code == 2
     assert "expected a name ending in .onnx, .dat, .npz, .pt, found" in result.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_fixed_and_read_back(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is said to be in a file that does not come back from it."""
-    from mtcnn_cpp.doctor import fix
+def test_fix_is_read_back(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report does not claim a fix that the written file does not contain."""
+    from mtcnn_cpp.ports.doctor import repair
 
     def wrong(network: object, stage: str, path: Path) -> None:
         path.write_bytes((exported / "pnet.onnx").read_bytes())
 
-    monkeypatch.setitem(fix.WRITERS, ".onnx", wrong)
+    monkeypatch.setitem(repair.WRITERS, ".onnx", wrong)
     result = run("doctor", exported / "rnet.onnx", "--fix", tmp_path / "fixed.onnx")
     assert result.exit_code == 2
-    assert "another network is read from it" in result.stderr
-    assert "the corrected network is in" not in result.stderr
+    assert "the network that was read back differs" in result.stderr
+    assert "the repaired network is in" not in result.stderr
 
 
-def test_what_cannot_be_fixed_is_not_written(tmp_path: Path) -> None:
+def test_unrepairable_network_is_not_written(tmp_path: Path) -> None:
     from planted import MISTAKES, correct, to_onnx
 
     mistake = next(mistake for mistake in MISTAKES if mistake.name == "LeakyReLU")
     onnx.save(to_onnx(mistake.plant(correct("pnet"), "pnet"), "pnet"), tmp_path / "theirs.onnx")
     result = run("doctor", tmp_path / "theirs.onnx", "--fix", tmp_path / "fixed.onnx")
     assert result.exit_code == 2
-    assert "cannot be put right by rearranging: prelu1: LeakyReLU" in result.stderr
+    assert "cannot be repaired by rearranging its numbers: prelu1: LeakyReLU" in result.stderr
     assert not (tmp_path / "fixed.onnx").exists()

@@ -1,4 +1,4 @@
-"""`mtcnn-cpp sample`: a picture and a video with a face in every frame."""
+"""`mtcnn-cpp sample`: an image and a video with a face in every frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["sample", *map(str, arguments)])
 
 
-def test_the_clip(tmp_path: Path) -> None:
+def test_sample_video(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     assert run(path).exit_code == 0
     frames = list(Detector().detect_video(path))
@@ -27,17 +27,17 @@ def test_the_clip(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_the_picture(tmp_path: Path) -> None:
+def test_sample_image_file(tmp_path: Path) -> None:
     assert run(tmp_path / "a.PNG").exit_code == 0
     assert np.array_equal(read_image(tmp_path / "a.PNG"), sample_image())
 
 
-def test_nothing_is_replaced_and_bad_names_are_said(tmp_path: Path) -> None:
+def test_existing_files_and_bad_names_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_text("precious")
     for name, message in (
-        (path, "is there already; it is kept"),
-        (tmp_path / "a.gif", "the ending must be .mp4 (a video) or .png (a picture)"),
+        (path, "already exists and was not changed"),
+        (tmp_path / "a.gif", "the file name must end in .mp4 (a video) or .png (an image)"),
         (tmp_path / "none" / "a.mp4", "does not exist"),
     ):
         result = run(name)

@@ -1,4 +1,4 @@
-"""dump, diff, inspect, validate, compare, explain: what they print and write, and their exit codes."""
+"""dump, diff, inspect, validate, compare, explain: output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 
 import mtcnn_cpp
 import numpy as np
+import png
 import pytest
-from mtcnn_cpp import Model, png
+from images import BACKENDS, portrait
+from mtcnn_cpp import Model
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.model import Conv2d, Network
 from mtcnn_cpp.trace import Trace
-from pictures import BACKENDS, portrait
 from typer.testing import CliRunner, Result
 
-FAST = "core" if "core" in BACKENDS else "reference"  # where it does not matter who computes
+FAST = "core" if "core" in BACKENDS else "reference"  # used if the backend does not matter
 
 
 def run(*arguments: object) -> Result:
@@ -27,7 +28,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture and its trace; a port whose RNet has a transposed kernel, and the port's trace."""
+    """Return an image and its trace, a port whose RNet has a transposed kernel, and the port's trace."""
     folder = tmp_path_factory.mktemp("cli")
     (folder / "face.png").write_bytes(png.encode(portrait()))
     model = Model.default()
@@ -49,7 +50,10 @@ def test_dump_then_diff_between_backends(backend: str, folder: Path, tmp_path: P
     assert made.exit_code == 0
     count = len(Trace.load(folder / "gold.npz"))
     assert re.search(rf"a.npz: {count} tensors, \d+\.\d\d MB, capture level full\n$", made.stdout)
-    assert "about 0.4 MB for picture and PNet, then 0.17 MB a crop in RNet and 0.94 MB a crop" in made.stderr
+    assert (
+        "about 0.4 MB for the image and PNet, then 0.17 MB per crop in RNet and 0.94 MB per crop"
+        in made.stderr
+    )
     compared = run("diff", folder / "gold.npz", tmp_path / "a.npz")
     assert (compared.exit_code, compared.stdout) == (
         0,
@@ -65,11 +69,11 @@ def test_diff_names_the_planted_fault(folder: Path) -> None:
         r"first divergence: rnet/crop000/conv2 \(tensor \d+ of \d+; \d+ failed\): different: ", lines[0]
     )
     assert re.match(r"worst element at \(\d+, \d, \d\): a = .* \(-?0x1\.", lines[1])
-    assert lines[2].startswith("would have passed: ulp ")
+    assert lines[2].startswith("it passes with ulp ")
     assert lines[3].startswith("note: different model: rnet is 95e9c4203ca0… in a,")
     rows = [line.split()[0] for line in lines if line.startswith("  rnet/")]
     assert rows == ["rnet/crop000/conv2", "rnet/crop000/prelu2", "rnet/crop000/pool2"]
-    assert re.fullmatch(r"… and \d+ more that failed \(--rows 0 prints all\)", lines[-3])
+    assert re.fullmatch(r"… and \d+ more failed tensors \(--rows 0 prints all tensors\)", lines[-3])
     assert lines[-2] == f"next: mtcnn-cpp doctor {folder / 'port.npz'} --against {folder / 'gold.npz'}"
     assert lines[-1].startswith(f"next: mtcnn-cpp explain {folder / 'gold.npz'} {folder / 'port.npz'} rnet/")
 
@@ -86,9 +90,9 @@ def test_diff_of_two_captured_layers(folder: Path, tmp_path: Path) -> None:
     count = len(Trace.load(folder / "gold.npz")) - 2
     assert len(re.findall(rf"^note: {count} tensors of a are missing in b: ", result.stdout, re.M)) == 1
     assert len([line for line in result.stdout.splitlines() if line.startswith("  rnet/")]) == 1
-    whole = run("diff", folder / "gold.npz", tmp_path / "two.npz", "--strict")
-    assert "first divergence: pnet/level00/input" in whole.stdout
-    assert "missing: " in whole.stdout
+    result = run("diff", folder / "gold.npz", tmp_path / "two.npz", "--strict")
+    assert "first divergence: pnet/level00/input" in result.stdout
+    assert "missing: " in result.stdout
 
 
 def test_diff_as_json(folder: Path) -> None:
@@ -146,8 +150,8 @@ def test_inspect_lists_and_shows(folder: Path) -> None:
     one = run("inspect", gold, "pnet/level00/heat_map")
     assert "'maximum': " in one.stdout
     assert "[[" in one.stdout
-    whole = json.loads(run("inspect", gold, "pnet/level00/heat_map", "--format", "json").stdout)
-    assert np.array_equal(np.float32(whole["values"]), trace["pnet/level00/heat_map"])
+    result = json.loads(run("inspect", gold, "pnet/level00/heat_map", "--format", "json").stdout)
+    assert np.array_equal(np.float32(result["values"]), trace["pnet/level00/heat_map"])
     element = run("inspect", gold, "pnet/level00/heat_map", "--at", "1,2")
     value = np.float32(trace["pnet/level00/heat_map"][1, 2])
     assert f"'value': '{value!s}', 'hex': '{float(value).hex()}'" in element.stdout
@@ -169,19 +173,19 @@ def test_validate(backend: str, folder: Path) -> None:
     assert all(name.startswith("rnet/") for name in guilty)
 
 
-def test_validate_a_hash_trace_needs_the_picture(folder: Path, tmp_path: Path) -> None:
+def test_validate_a_hash_trace_needs_the_image(folder: Path, tmp_path: Path) -> None:
     run("dump", folder / "face.png", "-o", tmp_path / "h.npz", "--capture", "hash", "--backend", FAST)
     without = run("validate", tmp_path / "h.npz", "--backend", FAST)
     assert (without.exit_code, without.stdout) == (2, "")
-    assert "holds no pixels (level hash); give the picture" in without.stderr
-    picture = ("--picture", folder / "face.png")
-    assert run("validate", tmp_path / "h.npz", "--backend", FAST, *picture).exit_code == 0
+    assert "contains no pixels (level hash); pass the image as well" in without.stderr
+    image = ("--image", folder / "face.png")
+    assert run("validate", tmp_path / "h.npz", "--backend", FAST, *image).exit_code == 0
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_compare_runs_both_and_draws(backend: str, folder: Path, tmp_path: Path) -> None:
+def test_compare_runs_both_and_annotates(backend: str, folder: Path, tmp_path: Path) -> None:
     drawing = tmp_path / "both.png"
-    sides = ("--a", backend, "--b", "reference", "--picture", drawing)
+    sides = ("--a", backend, "--b", "reference", "--annotated", drawing)
     result = run("compare", folder / "face.png", *sides, "--format", "json")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
@@ -190,7 +194,7 @@ def test_compare_runs_both_and_draws(backend: str, folder: Path, tmp_path: Path)
         (0, 0, 1.0, [0.0] * 4)
     ]
     assert png.decode(drawing.read_bytes()).shape == portrait().shape
-    assert result.stderr == f"both detections drawn into {drawing}\n"
+    assert result.stderr == f"annotated image written to {drawing}\n"
 
 
 def test_compare_two_models(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +205,7 @@ def test_compare_two_models(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert "first divergence: rnet/crop000/conv2" in result.stdout
     assert "IoU" in result.stdout
     assert (tmp_path / f"face_{FAST}_{FAST}.png").exists()
-    isolated = run("compare", folder / "face.png", *sides, "--isolated", "--no-picture", "--format", "json")
+    isolated = run("compare", folder / "face.png", *sides, "--isolated", "--no-annotated", "--format", "json")
     found = json.loads(isolated.stdout)
     assert found["mode"] == "isolated"
     assert {row["name"].split("/")[2] for row in found["tensors"] if not row["ok"]} == {"conv2"}
@@ -232,14 +236,14 @@ def test_explain_two_traces(folder: Path) -> None:
     sides = (folder / "gold.npz", folder / "port.npz", "rnet/crop000/conv2", "--at", "0,0,1")
     result = run("explain", *sides, "--model-b", folder / "port")
     assert result.exit_code == 1
-    assert "they part at step 2 of 252: the weight is " in result.stdout
+    assert "the first step that differs is step 2 of 252: the weight is " in result.stdout
     assert len(re.findall(r"^ +→ 2 ", result.stdout, re.M)) == 1
     assert result.stdout.count("recorded in ") == 2
     found = json.loads(run("explain", *sides, "--model-b", folder / "port", "--format", "json").stdout)
     assert (found["ok"], found["parting"], len(found["b"]["steps"])) == (False, 1, 252)
     same = run("explain", folder / "gold.npz", folder / "gold.npz", "pnet/level01/conv1", "--at", "0,0,1")
     assert same.exit_code == 0
-    assert "all steps and both values are alike" in same.stdout
+    assert "all steps and both values are equal" in same.stdout
     many = run("explain", folder / "gold.npz", "a", "b", "c", "--at", "0,0,1")
     assert (many.exit_code, "expected one or two traces and one name" in many.stderr) == (2, True)
 
@@ -249,7 +253,10 @@ def test_explain_two_traces(folder: Path) -> None:
     [
         (["diff", "{}/gold.npz", "{}/none.npz"], "none.npz: no such file"),
         (["diff", "{}/face.png", "{}/gold.npz"], "face.png is not a trace"),
-        (["diff", "{}/gold.npz", "{}/port.npz", "--tolerance", "x"], "--tolerance must be 1e-5, 4ulp"),
+        (
+            ["diff", "{}/gold.npz", "{}/port.npz", "--tolerance", "x"],
+            "--tolerance must be a value such as 1e-5, 4ulp",
+        ),
         (
             ["diff", "{}/gold.npz", "{}/port.npz", "--tolerance", "fnord/*=1"],
             "pattern 'fnord/*' matches no tensor",
@@ -260,10 +267,16 @@ def test_explain_two_traces(folder: Path) -> None:
         ),
         (["inspect", "{}/gold.npz", "pnet/conv1"], "has no tensor 'pnet/conv1'; the nearest: "),
         (["inspect", "{}/gold.npz", "pnet/*/conv9"], "matches no tensor name; the nearest: pnet/level*/conv"),
-        (["inspect", "{}/gold.npz", "pnet/boxes", "--at", "1,x"], "--at must be whole numbers with commas"),
-        (["inspect", "{}/gold.npz", "pnet/boxes", "--at", "1,9"], "--at 1,9 is not in it"),
+        (
+            ["inspect", "{}/gold.npz", "pnet/boxes", "--at", "1,x"],
+            "--at must be whole numbers separated by commas",
+        ),
+        (["inspect", "{}/gold.npz", "pnet/boxes", "--at", "1,9"], "--at 1,9 is outside"),
         (["validate", "{}/face.png"], "face.png is not a trace"),
-        (["explain", "{}/gold.npz", "pnet/level00/conv1", "--at", "99,0,0"], "the index 99,0,0 is not in it"),
+        (
+            ["explain", "{}/gold.npz", "pnet/level00/conv1", "--at", "99,0,0"],
+            "the index 99,0,0 is outside this shape",
+        ),
         (["explain", "{}/gold.npz", "final/boxes", "--at", "0,0"], "does not belong to a network"),
         (["dump", "{}/none.png", "-o", "{}/x.npz"], "none.png: there is no such image file"),
         (["dump", "--sample", "-o", "{}/no/x.npz"], "the folder {}/no does not exist"),
@@ -271,7 +284,7 @@ def test_explain_two_traces(folder: Path) -> None:
             ["dump", "--sample", "-o", "{}/x.npz", "--only", "rnet/conv1"],
             "matches no tensor name; the nearest: ",
         ),
-        (["dump", "-o", "{}/x.npz"], "give one picture: an image file, or --sample"),
+        (["dump", "-o", "{}/x.npz"], "give one image: an image file, or --sample"),
         (["compare", "--sample", "--a", "fnord"], "backend must be one of "),
     ],
 )
@@ -285,8 +298,8 @@ def test_errors_have_exit_code_2(arguments: list[str], message: str, folder: Pat
     assert not (folder / "x.npz").exists()
 
 
-def test_two_pictures_cannot_be_compared(folder: Path, tmp_path: Path) -> None:
+def test_two_images_cannot_be_compared(folder: Path, tmp_path: Path) -> None:
     run("dump", "--sample", "-o", tmp_path / "other.npz", "--capture", "hash", "--backend", FAST)
     result = run("diff", folder / "gold.npz", tmp_path / "other.npz")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: the traces are of different pictures: ")
+    assert result.stderr.startswith("error: the traces are of different images: ")

@@ -1,16 +1,16 @@
-"""How the core is built: what the source tree promises of it."""
+"""Build settings of the core."""
 
 from __future__ import annotations
 
 import re
 
-from pictures import ROOT
+from images import ROOT
 
 VARIABLE = "MTCNN_CPP_WERROR"
 
 
-def test_warnings_are_errors_for_us_alone() -> None:
-    """A user's CI sets `CI=true` too, and may have a compiler with warnings that we have never seen."""
+def test_warnings_are_errors_for_developers_only() -> None:
+    """The CI of a user also sets `CI=true`, and its compiler may print warnings unknown to this project."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     overrides = project.split("[[tool.scikit-build.overrides]]")[1:]
     conditions = {name for part in overrides for name in re.findall(r"^if\.env\.(\w+)", part, re.MULTILINE)}

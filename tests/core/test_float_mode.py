@@ -1,6 +1,6 @@
-"""The core where another library has changed the floating-point mode: the same bits, and the mode as it was.
+"""The core in a floating-point mode that another library has set: equal bits, and the mode is restored.
 
-Rounding directions only, set by the C library; cpp/tests/test_float_mode.cpp has flush-to-zero too.
+These tests set rounding directions by the C library. cpp/tests/test_float_mode.cpp also tests flush-to-zero.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from core_strategies import F, detector_arguments
+from images import portrait
 from mtcnn_cpp import Model
 from mtcnn_cpp.model import write_network
 from mtcnn_cpp.reference.options import Options
-from pictures import portrait
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
 MODEL = Model.default()
-# Up, down, toward zero, as <fenv.h> has them.
+# Values of FE_UPWARD, FE_DOWNWARD and FE_TOWARDZERO in <fenv.h>.
 DIRECTIONS = {
     "x86_64": {"up": 0x800, "down": 0x400, "zero": 0xC00},
     "aarch64": {"up": 0x400000, "down": 0x800000, "zero": 0xC00000},
@@ -30,14 +30,16 @@ DIRECTIONS = {
 SUPPORTED = [variant["name"] for variant in _core.isa_variants() if variant["supported"]]
 
 if platform.system() == "Windows" or not DIRECTIONS:
-    pytest.skip("how this C library names the rounding directions is not known here", allow_module_level=True)
+    pytest.skip(
+        "the values of the rounding directions are unknown for this C library", allow_module_level=True
+    )
 LIBM = ctypes.CDLL(None)
 NEAREST = 0
 
 
 @pytest.fixture(params=DIRECTIONS)
 def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Callable[[], Any]], Any]]:
-    """Runs a function in a mode and looks whether that mode holds afterwards."""
+    """Run a function in a mode and check that the mode is the same afterwards."""
     direction = DIRECTIONS[request.param]
 
     def run(function: Callable[[], Any]) -> Any:
@@ -68,47 +70,47 @@ def same(found: Any, expected: Any) -> bool:
     return found.tobytes() == expected.tobytes() if isinstance(found, np.ndarray) else found == expected
 
 
-@functools.cache  # made once, in the default mode
+@functools.cache  # computed once, in the default mode
 def numbers(*shape: int) -> np.ndarray:
     return np.random.default_rng(3).uniform(-1, 1, shape).astype(F)
 
 
 BOXES = (numbers(50, 4) * F(40) + F([50, 50, 60, 60])).astype(F)
 SQUARE = F([30, 40, 50, 50])
-OVERLAPPING = F([[0, 0, 2, 1], [1, 0, 2, 1]])  # one third of their union
-ROOMS: dict[str, Callable[[Any, str], Any]] = {
-    "resize": lambda rooms, isa: rooms.resize(portrait(), 71, 83, isa=isa),
-    "half": lambda rooms, isa: rooms.resize(numbers(20, 40, 3), 10, 20, isa=isa),
-    "cut_resize": lambda rooms, isa: rooms.cut_resize(portrait(), SQUARE, 24, isa=isa),
-    "conv2d": lambda rooms, isa: rooms.conv2d(
+OVERLAPPING = F([[0, 0, 2, 1], [1, 0, 2, 1]])  # their intersection is one third of their union
+COMPONENTS: dict[str, Callable[[Any, str], Any]] = {
+    "resize": lambda components, isa: components.resize(portrait(), 71, 83, isa=isa),
+    "half": lambda components, isa: components.resize(numbers(20, 40, 3), 10, 20, isa=isa),
+    "cut_resize": lambda components, isa: components.cut_resize(portrait(), SQUARE, 24, isa=isa),
+    "conv2d": lambda components, isa: components.conv2d(
         numbers(3, 9, 9), numbers(10, 3, 3, 3), numbers(10), isa=isa, lanes="pixels"
     ),
-    "conv2d, channels": lambda rooms, isa: rooms.conv2d(
+    "conv2d, channels": lambda components, isa: components.conv2d(
         numbers(3, 9, 9), numbers(10, 3, 3, 3), numbers(10), isa=isa, lanes="channels"
     ),
-    "prelu": lambda rooms, isa: rooms.prelu(numbers(3, 9, 9), numbers(3), isa=isa),
-    "fully_connected": lambda rooms, isa: rooms.fully_connected(
+    "prelu": lambda components, isa: components.prelu(numbers(3, 9, 9), numbers(3), isa=isa),
+    "fully_connected": lambda components, isa: components.fully_connected(
         numbers(30), numbers(30, 20), numbers(20), isa=isa
     ),
-    "fully_connected, maps": lambda rooms, isa: rooms.fully_connected(
+    "fully_connected, maps": lambda components, isa: components.fully_connected(
         numbers(30, 4, 4), numbers(30, 20), numbers(20), isa=isa
     ),
-    "sigmoid": lambda rooms, isa: rooms.sigmoid(numbers(9)),
-    "exp_opencv": lambda rooms, isa: rooms.exp_opencv(numbers(1000)),
-    "exp_glibc": lambda rooms, isa: rooms.exp_glibc(numbers(1000)),
-    "non_maximum_suppression": lambda rooms, isa: rooms.non_maximum_suppression(
+    "sigmoid": lambda components, isa: components.sigmoid(numbers(9)),
+    "exp_opencv": lambda components, isa: components.exp_opencv(numbers(1000)),
+    "exp_glibc": lambda components, isa: components.exp_glibc(numbers(1000)),
+    "non_maximum_suppression": lambda components, isa: components.non_maximum_suppression(
         OVERLAPPING, OVERLAPPING[:, 1].copy(), 1 / 3, "union"
     ),
-    "apply_offsets": lambda rooms, isa: rooms.apply_offsets(BOXES, numbers(50, 4), False),
-    "make_square": lambda rooms, isa: rooms.make_square(F([[10, 10, 1e-8, 60], [9, 9, 60, 1e-8]])),
+    "apply_offsets": lambda components, isa: components.apply_offsets(BOXES, numbers(50, 4), False),
+    "make_square": lambda components, isa: components.make_square(F([[10, 10, 1e-8, 60], [9, 9, 60, 1e-8]])),
 }
 
 
 @pytest.mark.parametrize("isa", SUPPORTED)
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms(run: Any, room: str, isa: str) -> None:
-    expected = ROOMS[room](_core.rooms, isa)
-    assert same(run(lambda: ROOMS[room](_core.rooms, isa)), expected)
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_components(run: Any, component: str, isa: str) -> None:
+    expected = COMPONENTS[component](_core._testing, isa)
+    assert same(run(lambda: COMPONENTS[component](_core._testing, isa)), expected)
 
 
 @pytest.mark.parametrize("isa", SUPPORTED)
@@ -135,15 +137,15 @@ def test_detections(run: Any, isa: str, threads: int) -> None:
     assert same(run(detect), expected)
 
 
-def test_a_tap_runs_in_the_callers_mode(run: Any) -> None:
+def test_a_hook_runs_in_the_callers_mode(run: Any) -> None:
     detector = _core.Detector(MODEL.pnet, MODEL.rnet, MODEL.onet)
     seen = []
 
     def detect() -> Any:
-        def tap(name: str, array: np.ndarray) -> None:
+        def hook(name: str, array: np.ndarray) -> None:
             seen.append((rounded_up(), rounded_down()))
 
-        return detector.detect(**detector_arguments(portrait(), Options(min_face=60), tap=tap))
+        return detector.detect(**detector_arguments(portrait(), Options(min_face=60), hook=hook))
 
     expected = detect()
     assert set(seen) == {(False, False)}
@@ -155,8 +157,8 @@ def test_a_tap_runs_in_the_callers_mode(run: Any) -> None:
 
 
 def test_a_file_of_doubles(run: Any) -> None:
-    """One PReLU layer of a float64 slope, which is rounded to float32."""
+    """A file with one PReLU layer, whose float64 slope is rounded to float32."""
     data = np.array([1, 3, 1, 1, 6], "<i4").tobytes() + np.array([0.1], "<f8").tobytes()
-    expected = _core.rooms.read_network(data, "file")
-    found = run(lambda: _core.rooms.read_network(data, "file"))
+    expected = _core._testing.read_network(data, "file")
+    found = run(lambda: _core._testing.read_network(data, "file"))
     assert write_network(found) == write_network(expected)

@@ -1,4 +1,4 @@
-"""The core in several interpreters of one process, each with a lock of its own."""
+"""The core in several interpreters of one process, each with a separate GIL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _core = pytest.importorskip("mtcnn_cpp._core")
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 12),
-    reason="pybind11 knows other interpreters since Python 3.12; before, an import hangs",
+    reason="pybind11 supports other interpreters since Python 3.12; in older versions an import hangs",
 )
 
 START = f"""
@@ -22,12 +22,12 @@ try:
         problem = interpreters.run_string(number, code)
         if problem is not None:
             raise RuntimeError(problem.formatted)
-    def create_with_our_lock():
+    def create_with_shared_gil():
         return interpreters.create("legacy")
 except ImportError:
     import _xxsubinterpreters as interpreters
     run = interpreters.run_string
-    def create_with_our_lock():
+    def create_with_shared_gil():
         return interpreters.create(isolated=False)
 
 LOAD = '''
@@ -39,30 +39,31 @@ spec.loader.exec_module(core)
 '''
 """
 
-# The extension alone, since NumPy refuses to be in an interpreter with its own lock.
+# The extension alone, because NumPy cannot be imported in an interpreter with a separate GIL.
 MANY = """
 WORK = LOAD + '''
 names = [variant["name"] for variant in core.isa_variants() if variant["supported"]]
 assert names[-1] == core.active_isa(), names
 for _ in range(20):
     for name in names:
-        assert core.burn(10_000, name) == expected[name]
+        assert core.run_multiply_adds(10_000, name) == expected[name]
     try:
-        core.burn(1, "nonsense")
+        core.run_multiply_adds(1, "nonsense")
     except ValueError as error:
         assert "nonsense" in str(error)
     else:
         raise AssertionError("no error")
-    stop = core.Stop()
-    stop.set()
-    assert stop.is_set()
-assert core.Stopped.__module__ == "mtcnn_cpp._core"
+    cancellation = core.CancellationSource()
+    cancellation.set()
+    assert cancellation.is_set()
+assert core.Cancelled.__module__ == "mtcnn_cpp._core"
 '''
 exec(LOAD)
-expected = {v["name"]: core.burn(10_000, v["name"]) for v in core.isa_variants() if v["supported"]}
+supported = [v["name"] for v in core.isa_variants() if v["supported"]]
+expected = {name: core.run_multiply_adds(10_000, name) for name in supported}
 WORK = f"expected = {expected}" + WORK
 problems = []
-def live():
+def run_in_new_interpreter():
     try:
         number = interpreters.create()
         run(number, WORK)
@@ -70,18 +71,18 @@ def live():
     except BaseException as error:
         problems.append(error)
 for _ in range(3):
-    threads = [threading.Thread(target=live) for _ in range(6)]
+    threads = [threading.Thread(target=run_in_new_interpreter) for _ in range(6)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
 if problems: raise problems[0]
-exec(WORK.replace("assert names[-1]", "assert 'kept' and names[-1]"))  # the first one is as it was
+exec(WORK.replace("assert names[-1]", "assert 'kept' and names[-1]"))  # the first interpreter is unchanged
 print("done")
 """
 
-# NumPy is in one interpreter of a process only; here that is not the main one, and shares its lock.
+# NumPy supports one interpreter per process. Here it is not the main one, and shares its GIL.
 ONE = """
 try:
-    number = create_with_our_lock()
+    number = create_with_shared_gil()
     run(number, LOAD + '''
 import warnings
 warnings.simplefilter("ignore")
@@ -108,14 +109,14 @@ else:
     from mtcnn_cpp import _core
     model = detector.model
     inner = _core.Detector(model.pnet, model.rnet, model.onet)
-    stop = _core.Stop()
-    stop.set()
+    cancellation = _core.CancellationSource()
+    cancellation.set()
     try:
-        inner.detect(image, False, 20.0, [0.6, 0.7, 0.7], 0.709, 2, None, stop)
-    except _core.Stopped as error:
-        assert type(error) is _core.Stopped
+        inner.detect(image, False, 20.0, [0.6, 0.7, 0.7], 0.709, 2, None, cancellation)
+    except _core.Cancelled as error:
+        assert type(error) is _core.Cancelled
     else:
-        raise AssertionError("it did not stop")
+        raise AssertionError("the detection was not cancelled")
     print("detected", flush=True)
 ''')
     interpreters.destroy(number)
@@ -138,7 +139,7 @@ def test_many_interpreters_at_a_time() -> None:
 
 
 def test_a_detection_outside_the_main_interpreter() -> None:
-    """Hooks run in the interpreter that detects, and an error is of its class."""
+    """Hooks run in the interpreter of the detection, and exceptions are of its classes."""
     output = output_of(ONE)
     if output.startswith("no NumPy"):
         pytest.skip(output.splitlines()[0])

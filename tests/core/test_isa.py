@@ -1,4 +1,4 @@
-"""The variant that is asked for is the one that runs."""
+"""Selection of the variant of the kernels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ except ValueError as error:
 
 
 def run(isa: str | None) -> str:
-    """What the program prints with MTCNN_CPP_ISA set so, or not set."""
+    """Return the output of the program with this value of MTCNN_CPP_ISA, or without the variable."""
     environment = {key: value for key, value in os.environ.items() if key != "MTCNN_CPP_ISA"}
     if isa is not None:
         environment["MTCNN_CPP_ISA"] = isa
@@ -34,7 +34,7 @@ def run(isa: str | None) -> str:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_variants_are_listed_slowest_first() -> None:
+def test_variants_are_listed_from_slowest_to_fastest() -> None:
     assert next(iter(VARIANTS)) == "generic"
     assert VARIANTS["generic"]["supported"] is True
     assert list(VARIANTS) == [name for name in get_args(VariantName) if name in VARIANTS]
@@ -58,7 +58,7 @@ def test_an_argument_forces_a_variant(isa: str, monkeypatch: pytest.MonkeyPatch)
     assert _core.Detector(model.pnet, model.rnet, model.onet, isa).isa == isa
 
 
-def test_the_fastest_runs_where_none_is_asked_for() -> None:
+def test_the_default_is_the_fastest_variant() -> None:
     fastest = [name for name, variant in VARIANTS.items() if variant["supported"]][-1]
     assert run(None) == run("") == f"{fastest} {fastest}"
 

@@ -1,4 +1,4 @@
-"""Random models on random pictures: the core gives the reference's bits, tensor by tensor, on every variant
+"""Random models on random images: every tensor of the core has the bits of the reference, on every variant
 and with any number of threads."""
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from core_strategies import (
 from hypothesis import given
 from hypothesis import strategies as st
 from mtcnn_cpp.model import Conv2d, FullyConnected, Model, Network
-from mtcnn_cpp.reference import Networks, cascade
-from mtcnn_cpp.reference.network import forward, run
+from mtcnn_cpp.reference import cascade
+from mtcnn_cpp.reference.network import Networks, forward, run
 from mtcnn_cpp.reference.options import Options
 from mtcnn_cpp.reference.plan import map_size
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
-# Of a failing example with a large network, which would hide the failure.
+# A failing example with a large network causes this warning, which would hide the failure.
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 
 Tensors = list[tuple[str, np.ndarray]]
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 DEFAULT = Model.default()
-# What this CPU cannot run is skipped in the tests below that have it in their name.
+# The tests below that have a variant in their name skip unsupported ones.
 SUPPORTED = [variant["name"] for variant in _core.isa_variants() if variant["supported"]]
 
 
@@ -54,7 +54,7 @@ def isa(request: pytest.FixtureRequest) -> str:
 
 
 def first_difference(found: Tensors, expected: Tensors) -> str | None:
-    """What is wrong first, in order of execution; None where nothing is."""
+    """Describe the first difference in execution order, or return None if there is none."""
     for (name, array), (expected_name, expected_array) in zip(found, expected, strict=False):
         if name != expected_name:
             return f"{name} where {expected_name} was expected"
@@ -64,15 +64,15 @@ def first_difference(found: Tensors, expected: Tensors) -> str | None:
 
 
 def by_reference(
-    model: Model, image: np.ndarray, options: Options, red_first: bool = False
+    model: Model, image: np.ndarray, options: Options, is_rgb: bool = False
 ) -> tuple[Faces, Tensors]:
     tensors: Tensors = []
     faces = cascade.detect(
         Networks(model.pnet, model.rnet, model.onet),
         image,
-        red_first=red_first,
+        is_rgb=is_rgb,
         options=options,
-        tap=lambda name, array: tensors.append((name, array)),
+        hook=lambda name, array: tensors.append((name, array)),
     )
     return faces, tensors
 
@@ -81,31 +81,31 @@ def by_core(model: Model, isa: str, image: np.ndarray, options: Options, **chang
     tensors: Tensors = []
     detector = _core.Detector(model.pnet, model.rnet, model.onet, isa)
     arguments = detector_arguments(image, options, **changes)
-    detector.detect(**arguments, tap=lambda name, array: tensors.append((name, array)))
+    detector.detect(**arguments, hook=lambda name, array: tensors.append((name, array)))
     return tensors
 
 
 def test_detections_of_random_models() -> None:
-    boxes = []  # into RNet, into ONet, faces: of every example
+    boxes = []  # of every example: boxes into RNet, boxes into ONet, faces
 
-    @given(scene=scenes(), red_first=st.booleans())
+    @given(scene=scenes(), is_rgb=st.booleans())
     @thorough(20)
-    def check(scene: tuple[Model, np.ndarray, Options], red_first: bool) -> None:
+    def check(scene: tuple[Model, np.ndarray, Options], is_rgb: bool) -> None:
         model, image, options = scene
-        expected, tensors = by_reference(model, image, options, red_first)
+        expected, tensors = by_reference(model, image, options, is_rgb)
         sizes = {name: len(array) for name, array in tensors}
         boxes.append((sizes["rnet/boxes_in"], sizes["onet/boxes_in"], len(expected[0])))
         for isa in SUPPORTED:
-            found = by_core(model, isa, image, options, red_first=red_first)
+            found = by_core(model, isa, image, options, is_rgb=is_rgb)
             assert first_difference(found, tensors) is None, isa
             detector = _core.Detector(model.pnet, model.rnet, model.onet, isa)
             for threads in (1, 2, 7):
-                arguments = detector_arguments(image, options, red_first=red_first, threads=threads)
+                arguments = detector_arguments(image, options, is_rgb=is_rgb, threads=threads)
                 for array, wanted in zip(detector.detect(**arguments), expected, strict=True):
                     assert same(array, wanted), (isa, threads)
 
     check()
-    # The examples are worth something: many boxes went into each network, and faces came out.
+    # The examples are meaningful: many boxes enter each network, and there are faces.
     into_rnet, into_onet, faces = (sum(1 for counts in boxes if counts[i] > 1) for i in range(3))
     assert into_rnet >= 10, boxes
     assert into_onet >= 6, boxes
@@ -148,7 +148,7 @@ def test_single_layers(isa: str, network: Network, seed: int) -> None:
 
 
 def test_one_weight_off_by_one_ulp_is_found(isa: str) -> None:
-    """What the tests above see: a fault in one number, at the layer that has it."""
+    """The tests above detect a fault in one number, at the layer of this number."""
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (30, 32, 3), dtype=np.uint8)
     options = Options(min_face=14)
@@ -169,15 +169,15 @@ def test_one_weight_off_by_one_ulp_is_found(isa: str) -> None:
     assert str(first_difference(found, expected)).startswith("pnet/level00/conv2 where pnet/level00/pool1")
 
 
-def test_transposed_dense_input_is_found(isa: str) -> None:
-    """RNet's first dense layer fed in the order channel, y, x."""
-    dense = DEFAULT.rnet.layers[8]
-    assert isinstance(dense, FullyConnected)
-    weights = dense.weights.reshape(64, 3, 3, 128).swapaxes(1, 2).reshape(576, 128)
+def test_transposed_fully_connected_input_is_found(isa: str) -> None:
+    """The first fully connected layer of RNet with its input in the order channel, y, x."""
+    fc = DEFAULT.rnet.layers[8]
+    assert isinstance(fc, FullyConnected)
+    weights = fc.weights.reshape(64, 3, 3, 128).swapaxes(1, 2).reshape(576, 128)
     layers = [*DEFAULT.rnet.layers]
-    layers[8] = FullyConnected(weights, dense.bias)
+    layers[8] = FullyConnected(weights, fc.bias)
     detector = _core.Detector(DEFAULT.pnet, Network(tuple(layers)), DEFAULT.onet, isa)
     maps = fill(np.random.default_rng(4), "uniform", 64, 3, 3)
-    expected = run(dense, maps)
+    expected = run(fc, maps)
     assert not same(detector.layer("rnet", "fc1", maps), expected)
     assert same(detector.layer("rnet", "fc1", maps.swapaxes(1, 2).copy()), expected)

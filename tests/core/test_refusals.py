@@ -1,4 +1,4 @@
-"""What the core itself refuses: it can be imported without the facade, and must never crash."""
+"""Invalid arguments of the core: it can be used without the Python package and must never crash."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def detector() -> Any:
 def test_images(detector: Any, image: np.ndarray, found: str) -> None:
     for call in (
         lambda: detector.detect(**detector_arguments(image)),
-        lambda: _core.rooms.resize(image, 5, 5),
-        lambda: _core.rooms.cut(image, np.zeros(4, F)),
-        lambda: _core.rooms.cut_resize(image, np.zeros(4, F), 24),
+        lambda: _core._testing.resize(image, 5, 5),
+        lambda: _core._testing.cut(image, np.zeros(4, F)),
+        lambda: _core._testing.cut_resize(image, np.zeros(4, F), 24),
     ):
         with pytest.raises(ValueError, match=IMAGE) as raised:
             call()
@@ -63,7 +63,7 @@ def test_images(detector: Any, image: np.ndarray, found: str) -> None:
 
 
 @pytest.mark.parametrize("image", [None, [[1, 2, 3]], "photo.jpg", b"123", 7])
-def test_no_images(detector: Any, image: Any) -> None:
+def test_images_of_another_type(detector: Any, image: Any) -> None:
     with pytest.raises(TypeError, match="incompatible function arguments"):
         detector.detect(**detector_arguments(image))
 
@@ -101,8 +101,8 @@ def test_options_of_another_type(detector: Any, option: str, value: Any) -> None
         detector.detect(**detector_arguments(PIXELS, **{option: value}))
 
 
-def test_a_pyramid_without_end(detector: Any) -> None:
-    """As the reference: an error, not minutes."""
+def test_too_many_levels(detector: Any) -> None:
+    """An error as in the reference, not a detection of minutes."""
     message = "^scale_factor is too close to 1: the pyramid would have more than 10000 levels$"
     with pytest.raises(ValueError, match=message):
         detector.detect(**detector_arguments(PIXELS, scale_factor=1 - 1e-9))
@@ -115,9 +115,9 @@ def test_a_level_too_large(detector: Any) -> None:
         detector.detect(**detector_arguments(image, min_face=1))
 
 
-def test_a_tap_that_cannot_be_called(detector: Any) -> None:
+def test_a_hook_that_cannot_be_called(detector: Any) -> None:
     with pytest.raises(TypeError, match="not callable"):
-        detector.detect(**detector_arguments(PIXELS, tap=3))
+        detector.detect(**detector_arguments(PIXELS, hook=3))
 
 
 def test_networks_in_the_wrong_place() -> None:
@@ -130,12 +130,12 @@ def test_networks_in_the_wrong_place() -> None:
             _core.Detector(*networks)
 
 
-@pytest.mark.parametrize("thing", [None, 3, MODEL, "PNet.dat"])
-def test_no_networks(thing: Any) -> None:
+@pytest.mark.parametrize("value", [None, 3, MODEL, "PNet.dat"])
+def test_networks_of_another_type(value: Any) -> None:
     with pytest.raises((TypeError, AttributeError)):
-        _core.Detector(thing, MODEL.rnet, MODEL.onet)
+        _core.Detector(value, MODEL.rnet, MODEL.onet)
     with pytest.raises((TypeError, AttributeError)):
-        _core.rooms.write_network(thing)
+        _core._testing.write_network(value)
 
 
 def test_maps(detector: Any) -> None:
@@ -186,18 +186,18 @@ def test_maps(detector: Any) -> None:
         ("exp_glibc", (np.ones((2, 2), F),), "values must be "),
     ],
 )
-def test_rooms(name: str, arguments: tuple[Any, ...], message: str) -> None:
+def test_components(name: str, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        getattr(_core.rooms, name)(*arguments)
+        getattr(_core._testing, name)(*arguments)
 
 
-def test_layers_that_hold_what_no_network_may(detector: Any) -> None:
-    """Dataclasses check themselves; one that was changed behind their back is refused by the core."""
+def test_layers_that_were_changed_after_their_check(detector: Any) -> None:
+    """The dataclasses check their fields when they are created. The core checks them again."""
     conv = Conv2d(np.ones((1, 3, 1, 1), F), np.ones(1, F))
     object.__setattr__(conv, "bias", np.ones(5, F))
-    dense = FullyConnected(np.ones((1, 6), F), np.ones(6, F))
+    fc = FullyConnected(np.ones((1, 6), F), np.ones(6, F))
     with pytest.raises(ValueError, match=r"^bias must be C-contiguous float32 \(1,\), got float32 \(5,\)$"):
-        _core.Detector(Network((conv, dense)), MODEL.rnet, MODEL.onet)
+        _core.Detector(Network((conv, fc)), MODEL.rnet, MODEL.onet)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_layers_that_hold_what_no_network_may(detector: Any) -> None:
         {"scale_factor": -0.7090000000000001},
     ],
 )
-def test_numbers_in_messages_are_the_references(detector: Any, changes: dict[str, Any]) -> None:
+def test_messages_equal_those_of_the_reference(detector: Any, changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be") as reference:
         Options(**changes)
     with pytest.raises(ValueError, match="must be") as core:
@@ -226,20 +226,20 @@ def test_numbers_in_messages_are_the_references(detector: Any, changes: dict[str
 
 @pytest.fixture
 def german(tmp_path: Path) -> dict[str, str]:
-    """An environment with a locale that writes 0,5; skipped where none can be had."""
+    """An environment with a locale that writes 0,5. Skips the test if the locale is unavailable."""
     if not shutil.which("localedef"):
-        pytest.skip("no localedef here")
+        pytest.skip("needs localedef")
     made = subprocess.run(
         ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")],
         capture_output=True,
         check=False,
     )
     if made.returncode:
-        pytest.skip("localedef has no de_DE here (Debian: apt install locales)")
+        pytest.skip("localedef has no de_DE (Debian: apt install locales)")
     return {**os.environ, "LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"}
 
 
-def test_numbers_in_messages_follow_no_locale(german: dict[str, str]) -> None:
+def test_messages_are_independent_of_the_locale(german: dict[str, str]) -> None:
     code = """
 import locale
 locale.setlocale(locale.LC_ALL, "")

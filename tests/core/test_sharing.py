@@ -1,4 +1,4 @@
-"""One detector of the core for many threads, and after a fork."""
+"""One detector of the core shared by many threads, and used after fork()."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from core_strategies import detector_arguments
-from gold_figures import same_bits
+from gold_results import same_bits
+from images import portrait
 from mtcnn_cpp import Model
 from mtcnn_cpp.reference.options import Options
-from pictures import portrait
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
 OPTIONS = Options(min_face=30)
-PICTURES = [np.ascontiguousarray(part) for part in (portrait(), portrait()[::-1], portrait()[:, ::-1])]
+IMAGES = [np.ascontiguousarray(part) for part in (portrait(), portrait()[::-1], portrait()[:, ::-1])]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def equal(found: tuple[np.ndarray, ...], expected: tuple[np.ndarray, ...]) -> bo
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_eight_threads_share_a_detector(detector: Any, threads: int) -> None:
-    expected = [detector.detect(**detector_arguments(image, OPTIONS)) for image in PICTURES]
+    expected = [detector.detect(**detector_arguments(image, OPTIONS)) for image in IMAGES]
     assert any(len(faces[0]) for faces in expected)
     start = threading.Barrier(8)
     results: list[bool] = []
@@ -43,9 +43,9 @@ def test_eight_threads_share_a_detector(detector: Any, threads: int) -> None:
     def work(number: int) -> None:
         start.wait()
         for turn in range(6):
-            which = (number + turn) % len(PICTURES)
-            tap = (lambda name, array: None) if number % 4 == 3 else None
-            arguments = detector_arguments(PICTURES[which], OPTIONS, threads=threads, tap=tap)
+            which = (number + turn) % len(IMAGES)
+            hook = (lambda name, array: None) if number % 4 == 3 else None
+            arguments = detector_arguments(IMAGES[which], OPTIONS, threads=threads, hook=hook)
             results.append(equal(detector.detect(**arguments), expected[which]))
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -57,7 +57,7 @@ def test_eight_threads_share_a_detector(detector: Any, threads: int) -> None:
 
 
 def test_others_run_during_a_detection(detector: Any) -> None:
-    """The lock of Python is released: this thread gets its turn while another one only detects."""
+    """The GIL is released: this thread runs while another one detects all the time."""
     large = np.tile(portrait(), (4, 4, 1))
     most, detections = 200, 0
     stop = threading.Event()
@@ -69,7 +69,7 @@ def test_others_run_during_a_detection(detector: Any) -> None:
             detections += 1
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # whoever has the lock keeps it until he gives it
+    sys.setswitchinterval(1000)  # a thread keeps the GIL until it releases it
     try:
         worker = threading.Thread(target=work)
         worker.start()
@@ -80,16 +80,18 @@ def test_others_run_during_a_detection(detector: Any) -> None:
     assert detections < most
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_detection_after_a_fork(detector: Any, threads: int) -> None:
-    arguments = detector_arguments(PICTURES[0], OPTIONS, threads=threads)
+    arguments = detector_arguments(IMAGES[0], OPTIONS, threads=threads)
     expected = detector.detect(**arguments)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer Pythons warn of other threads, such as a test runner's
+        warnings.simplefilter(
+            "ignore"
+        )  # newer versions of Python warn about other threads, such as those of a test runner
         child = os.fork()
     if child == 0:
-        signal.alarm(60)  # a child that hangs ends all the same
+        signal.alarm(60)  # ends a child that hangs
         code = 3
         try:
             code = 0 if equal(detector.detect(**arguments), expected) else 1

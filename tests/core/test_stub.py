@@ -1,6 +1,6 @@
-"""The stubs `_core/__init__.pyi` and `_core/rooms.pyi` have the names and arguments of the compiled modules.
+"""The stubs in `mtcnn_cpp/_core` have the names and arguments of the compiled modules.
 
-mypy.stubtest sees the names only: compiled functions keep their arguments in their docstrings.
+mypy.stubtest checks the names only, because compiled functions have their arguments in their docstrings.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-from pictures import ROOT
+from images import ROOT
 
 _core = pytest.importorskip("mtcnn_cpp._core")
 
-MODULES = {"__init__": _core, "rooms": _core.rooms}
-CLASSES = {"__init__": {"Detector", "Detector.isa", "Stop", "Stopped"}, "rooms": set()}
+MODULES = {"__init__": _core, "_testing": _core._testing}
+CLASSES = {"__init__": {"Detector", "Detector.isa", "CancellationSource", "Cancelled"}, "_testing": set()}
 
 
 def functions_of_stub(module: str) -> dict[str, ast.FunctionDef]:
@@ -33,7 +33,7 @@ def functions_of_stub(module: str) -> dict[str, ast.FunctionDef]:
 
 
 def signature_of(function: ast.FunctionDef) -> list[tuple[str, bool]]:
-    """Names of arguments, and which have a default."""
+    """Return the name of each argument, and whether it has a default."""
     plain = [argument.arg for argument in function.args.args]
     without = len(plain) - len(function.args.defaults)
     found = [(name, i >= without) for i, name in enumerate(plain)]
@@ -42,7 +42,7 @@ def signature_of(function: ast.FunctionDef) -> list[tuple[str, bool]]:
 
 
 def signature_at_run_time(function: Any) -> list[tuple[str, bool]]:
-    """From the docstring's first line, `name(a: type, b: type = default, *, c: type = None) -> type`."""
+    """Parse the docstring's first line, `name(a: type, b: type = default, *, c: type = None) -> type`."""
     first = re.sub(r"\[[^][]*\]", "", re.sub(r"\[[^][]*\]", "", function.__doc__.splitlines()[0]))
     inside = first[first.index("(") + 1 : first.rindex(") ->")]
     parts = [part.strip() for part in inside.split(", ") if part.strip() not in ("", "*")]
@@ -57,15 +57,23 @@ def test_arguments(module: str, name: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_is_missing(module: str) -> None:
-    runtime = {name for name in dir(MODULES[module]) if not name.startswith("_")} - {"rooms"}
+    runtime = {name for name in dir(MODULES[module]) if not name.startswith("_")}
     for kind in runtime & CLASSES[module]:
         methods = vars(getattr(MODULES[module], kind))
         runtime |= {f"{kind}.{name}" for name in methods if not name.startswith("_")}
     assert runtime == {*functions_of_stub(module), *CLASSES[module]}
 
 
-def test_the_product_and_what_tests_need_are_apart() -> None:
-    """Functions that exist for tests are in `_core.rooms`, and nothing of the product is."""
-    product = {"Detector", "Stop", "Stopped", "active_isa", "build_info", "burn", "isa_variants", "rooms"}
-    product |= {"ffmpeg_log_callback", "take_conversion_error", "usable_cpus"}
+def test_functions_for_tests_are_separate() -> None:
+    """Functions that only tests use are in `_core._testing`."""
+    product = {
+        "Detector",
+        "CancellationSource",
+        "Cancelled",
+        "active_isa",
+        "build_info",
+        "run_multiply_adds",
+        "isa_variants",
+    }
+    product |= {"isa_variants", "ffmpeg_log_callback", "take_conversion_error", "usable_cpus"}
     assert {name for name in dir(_core) if not name.startswith("_")} == product

@@ -1,4 +1,4 @@
-"""Thresholds at a probability, to the bit, and at the floats beside it: the places that reach them pass.
+"""Thresholds equal to a probability and to its neighbouring floats: exactly the positions that reach it pass.
 
 The core compares the difference of the logits first. PNet's probability is not monotone in it, so an error
 would show here.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from core_strategies import F, detector_arguments
-from gold_figures import picture
+from gold_results import load_image
 from mtcnn_cpp import Model
 from mtcnn_cpp.model import FullyConnected, Network
-from mtcnn_cpp.reference import Networks, cascade
+from mtcnn_cpp.reference import cascade
 from mtcnn_cpp.reference.exp import exp_opencv
+from mtcnn_cpp.reference.network import Networks
 from mtcnn_cpp.reference.options import Options
 
 _core = pytest.importorskip("mtcnn_cpp._core")
@@ -25,10 +26,10 @@ VARIANTS = [
     )
     for variant in _core.isa_variants()
 ]
-# Differences of logits where the probability rises, of all there are: one in each group of neighbours.
+# Differences of logits at which the probability increases: one of each group of neighbours.
 OUT_OF_ORDER = ["-0x1.1acdd4p-2", "-0x1.a56ef0p-4", "-0x1.28b64ep-8", "-0x1.19a468p-8"]
 OUT_OF_ORDER += ["0x1.bb9d7ap-6", "0x1.e7f9cap-5", "0x1.aafa8cp-2"]
-STEP = 8  # places from one that is tested to the next: their boxes do not touch
+STEP = 8  # distance between two tested positions, so that their boxes do not overlap
 
 
 def probability(difference: np.ndarray) -> np.ndarray:
@@ -37,7 +38,7 @@ def probability(difference: np.ndarray) -> np.ndarray:
 
 
 def around(value: float, floats: int) -> np.ndarray:
-    """The neighbours of a float, in order of value."""
+    """Return a float and its neighbours in ascending order."""
     bits = np.arange(-floats, floats + 1) + int(F(abs(value)).view(np.int32))
     values = bits.astype(np.int32).view(F)
     return values if value > 0 else -values[::-1]
@@ -47,35 +48,40 @@ def with_neighbours(values: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([values, np.nextafter(values, F(0)), np.nextafter(values, F(2))]))
 
 
-def dense(inputs: int, outputs: int, weight: float = 0) -> Network:
+def fully_connected(inputs: int, outputs: int, weight: float = 0) -> Network:
     weights = np.zeros((inputs, outputs), F)
     weights[0, 0] = weight
     return Network((FullyConnected(weights, np.zeros(outputs, F)),))
 
 
 def scene(differences: np.ndarray) -> tuple[Model, np.ndarray]:
-    """A model, and an image (12, W, 3) float32 with these differences of logits in a row.
+    """Return a model, and an image (12, W, 3) float32 that has these differences of logits in one row.
 
-    They have one sign and exponent, so a pixel from 0 to 64 gives each of them without rounding.
+    They have the same sign and exponent, so each of them follows without rounding from a pixel value.
     """
     sign = np.sign(differences[0])
     weight = -sign * F(2.0) ** np.frexp(differences[0])[1]
     image = np.full((12, 2 * STEP * len(differences) + 12, 3), 0 if sign > 0 else 255, F)
     image[0, STEP * np.arange(len(differences)), 2] = F(127.5) + F(128) * (differences / weight)
-    return Model(dense(3, 6, weight), dense(3 * 24 * 24, 6), dense(3 * 48 * 48, 16)), image
+    networks = (
+        fully_connected(3, 6, weight),
+        fully_connected(3 * 24 * 24, 6),
+        fully_connected(3 * 48 * 48, 16),
+    )
+    return Model(*networks), image
 
 
 def proposals(model: Model, image: np.ndarray, options: Options, isa: str) -> tuple[np.ndarray, int]:
-    """Scores at the first level, and how many faces are found without a hook, where each place is a face."""
+    """Return the scores of the first level, and the number of faces without a hook (one per position)."""
     detector = _core.Detector(model.pnet, model.rnet, model.onet, isa)
     arguments = detector_arguments(image, options)
     scores: list[np.ndarray] = []
 
-    def tap(name: str, array: np.ndarray) -> None:
+    def hook(name: str, array: np.ndarray) -> None:
         if name == "pnet/level00/scores":
             scores.append(array.copy())
 
-    detector.detect(**arguments, tap=tap)
+    detector.detect(**arguments, hook=hook)
     return scores[0], len(detector.detect(**arguments)[0])
 
 
@@ -85,7 +91,7 @@ def test_beside_probabilities_out_of_order(value: str, isa: str) -> None:
     differences = around(float.fromhex(value), 70)
     model, image = scene(differences)
     expected = probability(differences)
-    assert (np.diff(expected) > 0).any()  # so the case is met
+    assert (np.diff(expected) > 0).any()  # otherwise this would test nothing
     for threshold in with_neighbours(expected):
         scores, faces = proposals(model, image, Options(12, (float(threshold), 0.1, 0.1)), isa)
         assert np.array_equal(scores, expected[expected >= threshold])
@@ -101,15 +107,15 @@ def test_the_faces_of_the_reference(isa: str) -> None:
     for threshold in np.unique(probability(differences)):
         options = Options(12, (float(threshold), 0.1, 0.1))
         found = detector.detect(**detector_arguments(image, options))
-        expected = cascade.detect(networks, image, red_first=False, options=options)
+        expected = cascade.detect(networks, image, is_rgb=False, options=options)
         assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("isa", VARIANTS)
 def test_on_an_image(isa: str) -> None:
-    """OpenFace's networks; thresholds at the probabilities of many places, and where all or none pass."""
+    """OpenFace's networks. The thresholds are probabilities of many positions, or accept all or none."""
     model = Model.default()
-    image = np.ascontiguousarray(picture("collage.png")[300:460, 500:720])
+    image = np.ascontiguousarray(load_image("collage.png")[300:460, 500:720])
     detector = _core.Detector(model.pnet, model.rnet, model.onet, isa)
     seen: dict[str, np.ndarray] = {}
 
@@ -117,13 +123,13 @@ def test_on_an_image(isa: str) -> None:
         seen.clear()
         options = Options(40, (threshold, 0.7, 0.7))
         arguments = detector_arguments(image, options)
-        detector.detect(**arguments, tap=lambda name, array: seen.update({name: array.copy()}))
+        detector.detect(**arguments, hook=lambda name, array: seen.update({name: array.copy()}))
 
     detect(0.5)
     maps = {name: seen[name] for name in seen if name.endswith("/heat_map")}
-    places = np.unique(np.concatenate([values.ravel() for values in maps.values()]))
-    chosen = np.random.default_rng(8).choice(places, 12, replace=False)
-    for threshold in [*with_neighbours(chosen), 0.0, 1e-45, float(places.max()), 1.0]:
+    positions = np.unique(np.concatenate([values.ravel() for values in maps.values()]))
+    chosen = np.random.default_rng(8).choice(positions, 12, replace=False)
+    for threshold in [*with_neighbours(chosen), 0.0, 1e-45, float(positions.max()), 1.0]:
         detect(float(threshold))
         for name, values in maps.items():
             columns = values.T

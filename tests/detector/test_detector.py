@@ -1,4 +1,4 @@
-"""The detector as a whole: its options, pickling and sharing between threads."""
+"""The detector: options, pickling, use by several threads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from bad_options import BAD_OPTIONS
+from images import BACKENDS, OTHER_BACKEND, portrait
 from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.types import BackendName, StageName, VariantName
-from pictures import BACKENDS, OTHER_BACKEND, portrait
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -31,8 +31,8 @@ def test_bad_backend() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_sample_gives_the_box_of_the_original(backend: str) -> None:
-    """The figures of `astronaut.png`, min_face 60; needs no file but the package's own."""
+def test_sample_image_gives_the_box_of_the_original(backend: str) -> None:
+    """Values of `astronaut.png` with min_face 60. Uses only files of the package."""
     faces = Detector(backend=backend).detect(sample_image())
     if OTHER_BACKEND:
         assert faces == Detector().detect(sample_image())
@@ -48,13 +48,13 @@ def test_sample_gives_the_box_of_the_original(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_backend_asked_for_is_the_one_that_runs(backend: str) -> None:
+def test_backend_name(backend: str) -> None:
     name = Detector(backend=backend).backend
     assert name == backend or (backend == "core" and name in get_args(VariantName))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_results_are_what_they_should_be(backend: str) -> None:
+def test_shapes_and_dtypes_of_results(backend: str) -> None:
     faces = Detector(backend=backend).detect(portrait())
     for name, shape in (("boxes", (1, 4)), ("scores", (1,)), ("landmarks", (1, 5, 2))):
         array = getattr(faces, name)
@@ -66,7 +66,7 @@ def test_results_are_what_they_should_be(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_options_reach_the_cascade(backend: str) -> None:
-    """Each option changes what is found."""
+    """Each option changes the result."""
     standard = Detector(backend=backend).detect(portrait())
     assert len(Detector(backend=backend, min_face=161).detect(portrait())) == 0
     assert len(Detector(backend=backend, thresholds=(1, 0.7, 0.7)).detect(portrait())) == 0
@@ -76,8 +76,8 @@ def test_options_reach_the_cascade(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("threads", [0, 1, 2, 7, np.int64(3)])
-def test_threads_do_not_change_results(threads: int, backend: str) -> None:
+@pytest.mark.parametrize("threads", [None, 1, 2, 7, np.int64(3)])
+def test_threads_do_not_change_results(threads: int | None, backend: str) -> None:
     faces = Detector(threads=threads, backend=backend).detect(portrait())
     assert faces == Detector(threads=1, backend=backend).detect(portrait())
 
@@ -85,10 +85,10 @@ def test_threads_do_not_change_results(threads: int, backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_detector_in_many_threads(backend: str) -> None:
     detector = Detector(backend=backend, threads=1)
-    pictures = [portrait(), portrait()[:, ::-1], portrait()[::-1], portrait()[:90]]
-    expected = [detector.detect(picture) for picture in pictures]
+    images = [portrait(), portrait()[:, ::-1], portrait()[::-1], portrait()[:90]]
+    expected = [detector.detect(image) for image in images]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(detector.detect, pictures * 2)) == expected * 2
+        assert list(pool.map(detector.detect, images * 2)) == expected * 2
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -96,14 +96,25 @@ def test_pickle_and_copy(backend: str, tmp_path: Path) -> None:
     options = {"min_face": 80, "thresholds": (0.5, 0.6, 0.7), "scale_factor": 0.6, "threads": 2}
     detector = Detector(**options, backend=backend)
     data = pickle.dumps(detector)
-    assert len(data) < 1000  # the built-in networks stay in the package
+    assert len(data) < 1000  # the bundled networks are not in the pickle
     for same in (pickle.loads(data), copy.copy(detector), copy.deepcopy(detector)):
         assert repr(same) == repr(detector)
         assert same.options == detector.options
     assert pickle.loads(data).detect(portrait()) == detector.detect(portrait())
 
 
-def with_other_bias() -> Model:
+def test_defaults_are_none() -> None:
+    detector = Detector()
+    for same in (detector, pickle.loads(pickle.dumps(detector)), detector.replace(min_face=30)):
+        assert (same.threads, same.memory_limit) == (None, None)
+        assert "threads" not in repr(same)
+        assert "memory_limit" not in repr(same)
+    limited = detector.replace(threads=1, memory_limit=10**9)
+    assert (limited.threads, limited.memory_limit) == (1, 10**9)
+    assert limited.replace(threads=None, memory_limit=None).engine.threads == detector.engine.threads
+
+
+def model_with_other_bias() -> Model:
     arrays = dict(Model.default().arrays())
     arrays["pnet/conv1/bias"] = arrays["pnet/conv1/bias"] + np.float32(0.125)
     return Model.from_arrays(arrays)
@@ -111,9 +122,8 @@ def with_other_bias() -> Model:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_own_model(backend: str, tmp_path: Path) -> None:
-    """Given as it is, as a folder or as an index file; it travels in pickles, and it is the one that
-    computes."""
-    model = with_other_bias()
+    """A model object, its folder and its index file give the same results, also after pickling."""
+    model = model_with_other_bias()
     model.save(tmp_path)
     detector = Detector(model, backend=backend)
     faces = detector.detect(portrait())
@@ -129,23 +139,27 @@ def test_own_model(backend: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend_runs_layers_and_networks(backend: str) -> None:
-    """One layer after the other gives what the whole network gives, for each network, bit for bit."""
+    """The layers in sequence give the same bits as the complete network."""
     detector = Detector(backend=backend)
-    computer = detector.engine.backend
+    running_backend = detector.engine.backend
     rng = np.random.default_rng(5)
     stages: tuple[tuple[StageName, int], ...] = (("pnet", 25), ("rnet", 24), ("onet", 48))
     for stage, side in stages:
         batch = rng.uniform(-1, 1, (2, 3, side, side)).astype(np.float32)
-        whole = computer.forward(stage, batch)
+        whole = running_backend.forward(stage, batch)
         for maps, expected in zip(batch, whole, strict=True):
             for name in getattr(detector.model, stage).names:
-                maps = computer.layer(stage, name, maps)
+                maps = running_backend.layer(stage, name, maps)
             assert np.array_equal(maps.view(np.uint32), expected.view(np.uint32))
 
 
 def test_repr() -> None:
-    options = "min_face=60.0, thresholds=(0.6, 0.7, 0.7), scale_factor=0.709, threads=0"
+    options = "min_face=60.0, thresholds=(0.6, 0.7, 0.7), scale_factor=0.709"
     assert repr(Detector(backend="reference")) == f"Detector({options}, backend='reference')"
+    assert (
+        repr(Detector(backend="reference", threads=2))
+        == f"Detector({options}, threads=2, backend='reference')"
+    )
 
 
 def test_attributes_are_read_only() -> None:
@@ -157,8 +171,7 @@ def test_attributes_are_read_only() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_works_without_opencv(backend: str) -> None:
-    """On a machine where `import cv2` fails: arrays and the sample work, a notebook shows the text;
-    a path, and drawing, say what is missing."""
+    """Without OpenCV, arrays and the sample work and a notebook shows text; other uses raise ImportError."""
     script = f"""
 import sys
 sys.modules["cv2"] = None  # any import of it now fails
@@ -169,8 +182,8 @@ assert faces._repr_png_() is None
 assert [crop.shape for crop in faces.crops(mtcnn_cpp.sample_image())]
 for needs_it in (
     lambda: mtcnn_cpp.Detector(backend={backend!r}).detect({__file__!r}),
-    lambda: mtcnn_cpp.draw(mtcnn_cpp.sample_image(), faces),
-    lambda: faces.chips(mtcnn_cpp.sample_image()),
+    lambda: mtcnn_cpp.annotate(mtcnn_cpp.sample_image(), faces),
+    lambda: faces.aligned(mtcnn_cpp.sample_image()),
 ):
     try:
         needs_it()
@@ -184,7 +197,7 @@ for needs_it in (
     assert done.returncode == 0, done.stderr
 
 
-def test_frozen() -> None:
+def test_immutable() -> None:
     detector = Detector(min_face=50, thresholds=[0.5, 0.6, 0.7], threads=2)
     assert detector.min_face == 50.0
     assert detector.thresholds == (0.5, 0.6, 0.7)
@@ -192,10 +205,10 @@ def test_frozen() -> None:
     assert detector.threads == 2
     assert detector.providers is None
     with pytest.raises(
-        AttributeError, match=r"cannot be changed; make another: detector.replace\(min_face=…\)"
+        AttributeError, match=r"is immutable; create a changed one: detector.replace\(min_face=…\)"
     ):
         detector.min_face = 200  # type: ignore[misc]
-    with pytest.raises(AttributeError, match="cannot be changed"):
+    with pytest.raises(AttributeError, match="is immutable"):
         del detector.min_face
     assert detector.min_face == 50.0
 
@@ -210,13 +223,13 @@ def test_replace(backend: BackendName) -> None:
     assert pickle.loads(pickle.dumps(larger)).min_face == 100
     assert detector.replace(threads=1).threads == 1
     assert detector.replace(backend="reference").backend == "reference"
-    with pytest.raises(TypeError, match=r"replace knows model, min_face, .*, got minface"):
+    with pytest.raises(TypeError, match=r"replace expects the arguments model, min_face, .*, got minface"):
         detector.replace(minface=3)
     with pytest.raises(ValueError, match=r"min_face must be .* got 0"):
         detector.replace(min_face=0)
 
 
-def test_a_hook_on_one_is_none_on_its_replacement() -> None:
+def test_replace_does_not_copy_hooks() -> None:
     detector = Detector()
     other = detector.replace(min_face=40)
     seen: list[str] = []
@@ -227,12 +240,12 @@ def test_a_hook_on_one_is_none_on_its_replacement() -> None:
     assert seen
 
 
-def test_a_detector_can_be_called() -> None:
+def test_detector_is_callable() -> None:
     assert Detector()(portrait()) == Detector().detect(portrait())
 
 
 def test_memory_limit() -> None:
-    """12 megapixels with thresholds of 0: refused at once, and the detector is usable."""
+    """12 megapixels with thresholds of 0 raise MemoryError at once; the detector is usable afterwards."""
     everything = Detector(min_face=1, thresholds=(0, 0, 0), memory_limit=2 * 10**9)
     assert everything.memory_limit == 2 * 10**9
     assert "memory_limit=2000000000" in repr(everything)

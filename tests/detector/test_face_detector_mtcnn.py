@@ -1,4 +1,4 @@
-"""The detector under the original's name."""
+"""`FaceDetectorMTCNN`, the detector with the API of the original."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gold_figures import same_bits
+from gold_results import same_bits
+from images import portrait
 from mtcnn_cpp import Detector, FaceDetectorMTCNN, Model
 from mtcnn_cpp.model import Conv2d, Network
-from pictures import portrait
 
 
 def other_model() -> Model:
-    """One that finds no face: PNet's first layer is all zeros."""
+    """Return a model that finds no face: the first layer of PNet is zero."""
     model = Model.default()
     first, *rest = model.pnet.layers
     assert isinstance(first, Conv2d)
@@ -24,7 +24,7 @@ def other_model() -> Model:
     return Model(Network((blind, *rest)), model.rnet, model.onet)
 
 
-def test_gives_what_the_detector_gives() -> None:
+def test_same_results_as_detector() -> None:
     detector = FaceDetectorMTCNN()
     assert not detector.empty()
     regions, confidences = detector.detect_faces(portrait())
@@ -43,19 +43,19 @@ def test_reads_other_networks(tmp_path: Path) -> None:
     other_model().save(tmp_path)
     detector = FaceDetectorMTCNN(tmp_path / "MTCNN_detector.txt")
     assert len(detector.detect_faces(portrait())[0]) == 0
-    Model.default().save(tmp_path / "right")
-    detector.read(tmp_path / "right")
+    Model.default().save(tmp_path / "default")
+    detector.read(tmp_path / "default")
     assert len(detector.detect_faces(portrait())[0]) == 1
     with pytest.raises(FileNotFoundError, match="nowhere"):
         detector.read("nowhere")
-    assert len(detector.detect_faces(portrait())[0]) == 1  # as it was
+    assert len(detector.detect_faces(portrait())[0]) == 1  # unchanged
     with pytest.raises(FileNotFoundError, match="nowhere"):
         FaceDetectorMTCNN("nowhere")
 
 
-def test_read_beside_detections_on_other_threads(tmp_path: Path) -> None:
-    """Every detection is that of the one model or of the other, whole; the process lives."""
-    Model.default().save(tmp_path / "right")
+def test_read_during_detections_on_other_threads(tmp_path: Path) -> None:
+    """Each detection uses one model or the other completely."""
+    Model.default().save(tmp_path / "default")
     other_model().save(tmp_path / "blind")
     detector = FaceDetectorMTCNN()
     (box,) = detector.detect_faces(portrait())[0]
@@ -71,7 +71,7 @@ def test_read_beside_detections_on_other_threads(tmp_path: Path) -> None:
     threads = [threading.Thread(target=detect) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for name in ("right", "blind") * 30:
+    for name in ("default", "blind") * 30:
         detector.read(tmp_path / name)
     done.set()
     for thread in threads:

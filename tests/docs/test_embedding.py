@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doc_examples import examples
+from images import ROOT
 from mtcnn_cpp import Detector, sample_image
-from pictures import ROOT
 
 COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++"))), None)
 INDEX = ROOT / "third_party" / "weights" / "MTCNN_detector.txt"

@@ -11,16 +11,16 @@ pytest.importorskip("cv2")
 
 # Examples that no test of this file runs, for want of what they name. One more is a decision.
 NOT_RUN = {
-    "docs/cluster.md": 4,  # tests/ray runs the command and `DetectFaces`
+    "docs/cluster.md": 4,  # tests/jobs/ray runs the command and `DetectFaces`
     "docs/command-line.md": 1,
     "README.md": 1,  # tests/openface runs it on a stub
-    "docs/conformance.md": 2,  # tests/conformance runs both programs
+    "docs/conformance.md": 2,  # tests/ports/conformance runs both programs
     "docs/finding-a-fault.md": 3,
     "docs/jobs.md": 2,  # tests/jobs and tests/cli run such commands
     "docs/exactness.md": 1,  # tests/openface runs it on a stub
     "docs/openface.md": 6,  # tests/openface runs them on a stub
     "docs/performance.md": 1,
-    "docs/stores.md": 1,  # tests/stores and tests/jobs/test_s3.py have an object store
+    "docs/stores.md": 2,  # tests/storage and tests/jobs/test_s3.py have an object store
 }
 
 
@@ -63,10 +63,10 @@ def test_the_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("page", "old", "new"),
     [
-        ("README.md", "faces.chips(", "faces.chip("),
+        ("README.md", "faces.aligned(", "faces.align("),
         ("README.md", "--format json ", "--fromat json "),
         ("docs/finding-a-fault.md", "450 tensors", "451 tensors"),
-        ("docs/coming-from.md", "[180, 91, 89, 85]", "[180, 91, 89, 86]"),
+        ("docs/coming-from.md", "[181, 60, 89, 114]", "[181, 60, 89, 115]"),
         ("docs/index.md", "Detector()", "Detektor()"),
         ("docs/explorer.md", "explore --sample", "explore --simple"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from pictures import ROOT
+from images import ROOT
 
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
 

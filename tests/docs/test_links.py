@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from doc_examples import PAGES
-from pictures import ROOT
+from images import ROOT
 
 OTHERS = ("HACKING.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 OTHERS += ("benchmarks/README.md", "docs/gallery/README.md")

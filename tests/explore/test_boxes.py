@@ -1,11 +1,11 @@
-"""Which box became which: the origins that the page shows are those of the cascade."""
+"""The origin of each box that the page shows is the one in the cascade."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from mtcnn_cpp import Detector, sample_image
-from mtcnn_cpp.explore.boxes import Boxes, boxes_of
+from mtcnn_cpp.explore.boxes import BoxList, boxes_of
 from mtcnn_cpp.reference.boxes import apply_offsets, make_square
 from mtcnn_cpp.trace import Trace
 
@@ -13,22 +13,22 @@ F = np.float32
 
 
 @pytest.fixture(scope="module")
-def many() -> Trace:
-    """Of a picture in which boxes are dropped on the way: low thresholds, squares that leave it."""
+def dropping() -> Trace:
+    """A trace in which boxes are dropped: low thresholds, and squares that leave the image."""
     return Detector(min_face=24, thresholds=(0.3, 0.1, 0.1)).trace(sample_image()[:150, 120:300])
 
 
-def listed(boxes: Boxes | None) -> Boxes:
+def present(boxes: BoxList | None) -> BoxList:
     assert boxes is not None
     return boxes
 
 
-def test_every_box_has_its_origin(many: Trace) -> None:
-    found = boxes_of(many)
-    joined, rnet, onet, final = map(listed, (found.joined, found.rnet, found.onet, found.final))
+def test_every_box_has_its_origin(dropping: Trace) -> None:
+    found = boxes_of(dropping)
+    joined, rnet, onet, final = map(present, (found.joined, found.rnet, found.onet, found.final))
     assert joined.origin is not None
     assert joined.crop is not None
-    assert len(joined.boxes) == len(many["pnet/boxes"]) > 20
+    assert len(joined.boxes) == len(dropping["pnet/boxes"]) > 20
     for box, place, index in zip(joined.boxes, joined.crop, joined.origin, strict=True):
         assert found.levels[place].boxes[index] == box
     for boxes, before, offsets in (
@@ -39,42 +39,44 @@ def test_every_box_has_its_origin(many: Trace) -> None:
         assert len(boxes.origin) == boxes.total > 3
         for box, origin in zip(boxes.boxes, boxes.origin, strict=True):
             one = np.s_[origin : origin + 1]
-            square = make_square(apply_offsets(many[before][one], many[offsets][one], add_one=False))
+            square = make_square(apply_offsets(dropping[before][one], dropping[offsets][one], add_one=False))
             assert square[0].tolist() == box
     assert final.origin is not None
     for score, origin in zip(final.scores, final.origin, strict=True):
-        assert many["onet/scores"][origin] == F(score)
+        assert dropping["onet/scores"][origin] == F(score)
 
 
-def test_boxes_that_were_dropped(many: Trace) -> None:
-    """Offsets that lead out of all bounds, or out of the picture: the next list goes on without that box."""
-    before = listed(boxes_of(many).rnet).origin
+def test_dropped_boxes(dropping: Trace) -> None:
+    """A box whose offsets lead outside the image is missing in the next list."""
+    before = present(boxes_of(dropping).rnet).origin
     assert before is not None
     for place, offset in ((3, 1e12), (0, 50.0)):
-        offsets = many["pnet/offsets"].copy()
-        offsets[many["pnet/nms_keep"][place]] = offset
-        changes = {name: np.delete(many[name], place, axis=0) for name in ("rnet/boxes_in", "rnet/scores")}
-        found = boxes_of(many.replace({"pnet/offsets": offsets, **changes}))
-        assert listed(found.rnet).origin == before[:place] + before[place + 1 :]
+        offsets = dropping["pnet/offsets"].copy()
+        offsets[dropping["pnet/nms_keep"][place]] = offset
+        changes = {
+            name: np.delete(dropping[name], place, axis=0) for name in ("rnet/boxes_in", "rnet/scores")
+        }
+        found = boxes_of(dropping.replace({"pnet/offsets": offsets, **changes}))
+        assert present(found.rnet).origin == before[:place] + before[place + 1 :]
 
 
-def test_every_proposal_has_its_cell(many: Trace) -> None:
-    for level in boxes_of(many).levels:
+def test_every_proposal_has_its_cell(dropping: Trace) -> None:
+    for level in boxes_of(dropping).levels:
         assert level.cells is not None
-        heat_map = many[f"{level.name}/heat_map"]
+        heat_map = dropping[f"{level.name}/heat_map"]
         assert [float(heat_map[row, column]) for row, column in level.cells] == level.scores
         for (row, column), (x, y, _, _) in zip(level.cells, level.boxes, strict=True):
             assert (x, y) == tuple(int(F(2 * cell + 1) / F(level.scale)) for cell in (column, row))
 
 
-def test_a_trace_that_does_not_fit(many: Trace) -> None:
-    """A port with other lists: what cannot be known is None, nothing is guessed."""
-    changed = many.replace(
-        {"pnet/nms_keep": many["pnet/nms_keep"][::2], "rnet/keep": np.array([10**6], np.int32)}
+def test_trace_with_inconsistent_lists(dropping: Trace) -> None:
+    """A trace of a port with other lists has unknown origins, which are None."""
+    changed = dropping.replace(
+        {"pnet/nms_keep": dropping["pnet/nms_keep"][::2], "rnet/keep": np.array([10**6], np.int32)}
     )
     found = boxes_of(changed)
-    assert listed(found.rnet).origin is None
-    assert listed(found.onet).origin is None
+    assert present(found.rnet).origin is None
+    assert present(found.onet).origin is None
     strange = {
         "pnet/level00/boxes": np.zeros((3, 5), F),
         "pnet/level00/scores": np.zeros((2, 2), F),
@@ -88,13 +90,13 @@ def test_a_trace_that_does_not_fit(many: Trace) -> None:
     }
     for picture in (None, sample_image()):
         found = boxes_of(
-            Trace.from_arrays(strange, picture=picture, options={"min_face": "x", "thresholds": 3})
+            Trace.from_arrays(strange, image=picture, options={"min_face": "x", "thresholds": 3})
         )
-        assert listed(found.joined).total == 2
-        assert listed(found.rnet).origin is None
+        assert present(found.joined).total == 2
+        assert present(found.rnet).origin is None
         assert found.landmarks == []
 
 
-def test_a_trace_without_values() -> None:
+def test_trace_without_values() -> None:
     found = boxes_of(Detector().trace(sample_image(), capture="hash"))
     assert (found.levels, found.joined, found.final) == ([], None, None)

@@ -1,4 +1,4 @@
-"""The page in headless Chromium, with what is wrong, strange or too large."""
+"""The page in headless Chromium with invalid addresses, hostile names, damaged and large traces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clicks import PIXEL, Visit, click_map, in_map, place, until
+from clicks import PIXEL, Visit, address_state, click_map, map_position, until
 from explorers import explorer
 from mtcnn_cpp.trace import Trace
 
@@ -14,7 +14,7 @@ pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 
 
-NOWHERE = [
+INVALID_STATES = [
     "no/such/tensor",
     "rnet/crop000/conv2?at=99,99,99",
     "rnet/crop000/conv2?at=-1,0,0",
@@ -29,20 +29,20 @@ NOWHERE = [
 ]
 
 
-@pytest.mark.parametrize("hash", NOWHERE)
-def test_an_address_that_leads_nowhere(visit: Visit, two: str, hash: str) -> None:
-    page = visit(f"{two}#{hash}")
+@pytest.mark.parametrize("hash", INVALID_STATES)
+def test_invalid_address(visit: Visit, comparison_url: str, hash: str) -> None:
+    page = visit(f"{comparison_url}#{hash}")
     page.wait_for_timeout(300)
     if hash.startswith("no/"):
-        assert "there is no tensor of that name: no/such/tensor" in page.inner_text("#tensor-note")
+        assert "there is no tensor named no/such/tensor" in page.inner_text("#tensor-note")
     if "99,99" in hash:
-        assert "the index 99, 99, 99 is not in" in page.inner_text("#field")
+        assert "the index 99, 99, 99 is not in" in page.inner_text("#receptive-field")
     page.keyboard.press("n")
-    assert page.inner_text("#tensor-title") in place(page)
+    assert page.inner_text("#tensor-title") in address_state(page)
     assert page.inner_text("#tensor-title") != ""
 
 
-def test_markup_is_text(visit: Visit, tmp_path: Path) -> None:
+def test_markup_in_names_is_text(visit: Visit, tmp_path: Path) -> None:
     bad = "<img src=x onerror=document.title='gone'><script>document.title='gone'</script>"
     name = f"rnet/crop000/{bad}"
     trace = Trace.from_arrays(
@@ -64,61 +64,58 @@ def test_markup_is_text(visit: Visit, tmp_path: Path) -> None:
         assert page.title() == f"{name} · mtcnn-cpp explore"
 
 
-def test_a_map_with_nan(visit: Visit, tmp_path: Path, right: Trace) -> None:
-    maps = right["rnet/crop000/conv1"].copy()
+def test_a_map_with_nan(visit: Visit, tmp_path: Path, correct: Trace) -> None:
+    maps = correct["rnet/crop000/conv1"].copy()
     maps[0, 3, 4], maps[0, 0, 0], maps[0, 21, 21] = np.nan, np.inf, -np.inf
     paths = [tmp_path / name for name in ("a.npz", "b.npz")]
-    for path, values in zip(paths, (right["rnet/crop000/conv1"], maps), strict=True):
+    for path, values in zip(paths, (correct["rnet/crop000/conv1"], maps), strict=True):
         Trace.from_arrays(
-            {"rnet/crop000/input": right["rnet/crop000/input"], "rnet/crop000/conv1": values}
+            {"rnet/crop000/input": correct["rnet/crop000/input"], "rnet/crop000/conv1": values}
         ).save(path)
     with explorer(*paths) as address:
         page = visit(f"{address}#rnet/crop000/conv1?view=b")
         page.wait_for_timeout(400)
         colours = [
-            page.locator(f"canvas.map[data-what={what}]").evaluate(PIXEL, in_map(page, 3, 4, 22, 22, what))[
-                :3
-            ]
-            for what in ("a", "b", "difference")
+            page.locator(f"canvas.map[data-view={view}]").evaluate(
+                PIXEL, map_position(page, 3, 4, 22, 22, view)
+            )[:3]
+            for view in ("a", "b", "difference")
         ]
         assert colours[1] == colours[2] == [255, 0, 200]
         assert colours[0] != [255, 0, 200]
         click_map(page, 3, 4, 22, 22, "b")
         page.wait_for_selector(".result")
-        assert page.locator("#under code").nth(1).inner_text() == "NaN"
+        assert page.locator("#cell-values code").nth(1).inner_text() == "NaN"
         assert "NaN or infinities differ in 3 of" in page.inner_text("#verdict")
 
 
 def test_a_trace_without_values(visit: Visit, files: dict[str, Path]) -> None:
     with explorer(files["hash.npz"]) as address:
         page = visit(address)
-        assert 'captured at level "hash": it holds no values, only hashes' in page.inner_text("#tensor-note")
+        assert 'captured at level "hash": it has no values, only hashes' in page.inner_text("#tensor-note")
         assert page.locator("canvas.map").count() == 0
-        assert "…" in page.inner_text("#facts code")
-        assert "no picture" in page.inner_text("#picture-holder")
+        assert "…" in page.inner_text("#statistics code")
+        assert "no image" in page.inner_text("#image-holder")
         page.close()
-        visit.complaints.clear()  # type: ignore[attr-defined]
-    with explorer(files["right.npz"], files["hash.npz"]) as address:
+        visit.page_errors.clear()  # type: ignore[attr-defined]
+    with explorer(files["correct.npz"], files["hash.npz"]) as address:
         page = visit(address)
         until(page, "document.querySelector('#headline').textContent.includes('no divergence')")
         page.close()
-        visit.complaints.clear()  # type: ignore[attr-defined]
+        visit.page_errors.clear()  # type: ignore[attr-defined]
 
 
 def test_too_large_to_show(visit: Visit, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from mtcnn_cpp.explore import about, tensors
-
-    for module in (about, tensors):  # the second refuses what the first one says
-        monkeypatch.setattr(module, "SHOW_LIMIT", 5000)
-    with explorer(files["right.npz"]) as address:
+    monkeypatch.setattr("mtcnn_cpp.explore.tensors.SHOW_LIMIT", 5000)
+    with explorer(files["correct.npz"]) as address:
         page = visit(f"{address}#rnet/crop000/conv1")
         page.wait_for_timeout(300)
         assert "too large to show: 54,208 bytes" in page.inner_text("#tensor-note")
-        values = Trace.load(files["right.npz"])["rnet/crop000/conv1"]
-        assert f"{float(values.max()):.6g}" in page.inner_text("#facts")
+        values = Trace.load(files["correct.npz"])["rnet/crop000/conv1"]
+        assert f"{float(values.max()):.6g}" in page.inner_text("#statistics")
         assert "too large to show" in page.inner_text(".card[data-name='rnet/crop000/conv1'] em")
         page.close()
-        visit.complaints.clear()  # type: ignore[attr-defined]
+        visit.page_errors.clear()  # type: ignore[attr-defined]
 
 
 def test_a_large_map_is_loaded_in_parts(visit: Visit, tmp_path: Path) -> None:
@@ -127,23 +124,26 @@ def test_a_large_map_is_loaded_in_parts(visit: Visit, tmp_path: Path) -> None:
     Trace.from_arrays({"pnet/level00/conv1": values}).save(path)
     with explorer(path) as address:
         page = visit(f"{address}#pnet/level00/conv1?at=1,1400,1300")
-        until(page, "document.querySelector('#under code')?.textContent.match(/\\d/)")
-        assert page.inner_text("#under code") == str(int(values[1, 1400, 1300]))
+        until(page, "document.querySelector('#cell-values code')?.textContent.match(/\\d/)")
+        assert page.inner_text("#cell-values code") == str(int(values[1, 1400, 1300]))
 
 
-def test_the_explorer_has_ended(visit: Visit, files: dict[str, Path]) -> None:
-    with explorer(files["right.npz"]) as address:
+def test_server_has_ended(visit: Visit, files: dict[str, Path]) -> None:
+    with explorer(files["correct.npz"]) as address:
         page = visit(address)
     page.keyboard.press("ArrowDown")
     until(page, "!document.querySelector('#tensor-note').hidden")
-    assert page.inner_text("#tensor-note") == "no answer: has mtcnn-cpp explore ended?"
-    assert visit.complaints  # type: ignore[attr-defined]
-    visit.complaints.clear()  # type: ignore[attr-defined]
+    assert (
+        page.inner_text("#tensor-note")
+        == "no answer from the server; check that mtcnn-cpp explore still runs"
+    )
+    assert visit.page_errors  # type: ignore[attr-defined]
+    visit.page_errors.clear()  # type: ignore[attr-defined]
 
 
-def test_a_file_that_is_damaged_meanwhile(visit: Visit, files: dict[str, Path], tmp_path: Path) -> None:
+def test_file_damaged_while_open(visit: Visit, files: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    path.write_bytes(files["right.npz"].read_bytes())
+    path.write_bytes(files["correct.npz"].read_bytes())
     with explorer(path) as address:
         page = visit(address)
         with path.open("r+b") as file:
@@ -153,4 +153,4 @@ def test_a_file_that_is_damaged_meanwhile(visit: Visit, files: dict[str, Path], 
         until(page, "!document.querySelector('#tensor-note').hidden")
         assert str(path) in page.inner_text("#tensor-note")
         page.close()
-        visit.complaints.clear()  # type: ignore[attr-defined]
+        visit.page_errors.clear()  # type: ignore[attr-defined]

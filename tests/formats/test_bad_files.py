@@ -1,4 +1,4 @@
-"""Files that are not what they should be: one clear error each, and never a line of their code run."""
+"""Invalid files cause one clear error each, and no code from them runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp import Model
-from mtcnn_cpp.formats.errors import MissingExtra, PortError
-from mtcnn_cpp.formats.read import import_model, read_found
+from mtcnn_cpp import MissingExtra, Model
+from mtcnn_cpp.formats.errors import PortError
+from mtcnn_cpp.formats.importer import import_model, read_found
 from mtcnn_cpp.reference.plan import STAGES
 
 
@@ -24,7 +24,7 @@ def write_onnx(folder: Path) -> Path:
 
 
 class Evil:
-    """A pickle of this makes a file when it is loaded."""
+    """A class whose pickle creates a file when it is loaded."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -38,35 +38,35 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "the code has run"
 
 
-def test_the_trap_works(mark: Path) -> None:
-    """With an ordinary unpickler the code does run."""
+def test_the_pickle_runs_code(mark: Path) -> None:
+    """An ordinary unpickler runs the code."""
     pickle.loads(pickle.dumps(Evil(mark)))
     assert mark.exists()
 
 
-def test_state_dict_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+def test_state_dict_with_code(tmp_path: Path, mark: Path) -> None:
     torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
     path = tmp_path / "pnet.pt"
     torch.save({"conv1.weight": Evil(mark)}, path)
-    with pytest.raises(PortError, match=r"pnet.pt: refused: not a file of tensors alone"):
+    with pytest.raises(PortError, match=r"pnet.pt: refused: expected a file of tensors only"):
         read_found(path)
     assert not mark.exists()
 
 
-def test_table_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+def test_table_with_code(tmp_path: Path, mark: Path) -> None:
     path = tmp_path / "det1.npy"
     np.save(path, np.array({"conv1": Evil(mark)}, dtype=object), allow_pickle=True)
     with pytest.raises(
-        PortError, match=r"det1.npy: refused: not a plain pickle of arrays \(it wants to use pathlib"
+        PortError, match=r"det1.npy: refused: not a plain pickle of arrays \(the pickle uses pathlib"
     ):
         read_found(path)
     assert not mark.exists()
 
 
-def test_list_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
+def test_list_with_code(tmp_path: Path, mark: Path) -> None:
     path = tmp_path / "pnet.joblib"
     path.write_bytes(pickle.dumps([np.zeros(3), Evil(mark)]))
-    with pytest.raises(PortError, match=r"refused: not a plain pickle of arrays \(it wants to use pathlib"):
+    with pytest.raises(PortError, match=r"refused: not a plain pickle of arrays \(the pickle uses pathlib"):
         read_found(path)
     assert not mark.exists()
 
@@ -74,18 +74,18 @@ def test_list_that_wants_to_run_code(tmp_path: Path, mark: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["builtins.eval", "os.system", "builtins.getattr", "numpy.load", "copyreg._reconstructor"]
 )
-def test_only_the_names_that_arrays_need(tmp_path: Path, name: str) -> None:
+def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
     module, _, function = name.rpartition(".")
     path = tmp_path / "pnet.joblib"
     path.write_bytes(f"c{module}\n{function}\n.".encode())
-    with pytest.raises(PortError, match=f"it wants to use {name}"):
+    with pytest.raises(PortError, match=f"the pickle uses {name}"):
         read_found(path)
 
 
 def test_archive_with_pickles(tmp_path: Path, mark: Path) -> None:
     path = tmp_path / "mtcnn.npz"
     np.savez(path, **{"pnet/conv1/kernel": np.array([Evil(mark)], dtype=object)})  # type: ignore[arg-type]
-    with pytest.raises(PortError, match=r"mtcnn.npz: expected an .npz of plain arrays"):
+    with pytest.raises(PortError, match=r"mtcnn.npz: expected an .npz file of plain arrays"):
         read_found(path)
     assert not mark.exists()
 
@@ -94,7 +94,7 @@ def test_archive_with_pickles(tmp_path: Path, mark: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"no network\n", b"\x04\x22\x4d\x18broken", b"\x80\x04", b"PK\x03\x04"]
 )
-def test_not_that_kind(tmp_path: Path, ending: str, data: bytes) -> None:
+def test_content_of_another_format(tmp_path: Path, ending: str, data: bytes) -> None:
     lz4 = ending in ("lz4", "joblib") and data.startswith(b"\x04\x22\x4d\x18")
     pytest.importorskip(
         {"onnx": "onnx", "pt": "torch"}.get(ending, "lz4" if lz4 or ending == "lz4" else "numpy")
@@ -122,7 +122,7 @@ def test_external_data_missing(tmp_path: Path) -> None:
     assert list(read_found(path)) == ["rnet"]
     (tmp_path / "weights.bin").unlink()
     with pytest.raises(
-        PortError, match=r"outside.onnx: its weights are kept in a file of their own, which cannot be read"
+        PortError, match=r"outside.onnx: its weights are in a separate file, which cannot be read"
     ):
         read_found(path)
 
@@ -143,24 +143,29 @@ def test_another_architecture(tmp_path: Path) -> None:
 def test_missing_file_where_the_extra_is_missing_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, module: str
 ) -> None:
-    """What helps first is said first: installing a package brings no file."""
+    """The error is about the missing file, which no package can provide."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(FileNotFoundError, match=f"nowhere.{ending}: expected a file, found nothing there"):
         read_found(tmp_path / f"nowhere.{ending}")
 
 
 def test_two_networks_of_one_stage(tmp_path: Path) -> None:
-    """An index that names one file twice, and an archive with PNet in RNet's place."""
+    """An index names one file twice, or an archive has PNet as RNet."""
     Model.default().save(tmp_path)
     index = tmp_path / "MTCNN_detector.txt"
     index.write_text(index.read_text().replace("RNet.dat", "PNet.dat"))
-    with pytest.raises(PortError, match=r"PNet.dat: a second pnet, after .*PNet.dat"):
+    with pytest.raises(
+        PortError, match=r"PNet.dat: expected one pnet, found a second pnet; the first is in .*PNet.dat"
+    ):
         read_found(index)
     arrays = Model.default().arrays()
     twice = {key.replace("pnet", "rnet"): array for key, array in arrays.items() if key.startswith("pnet")}
     pnet = {key: array for key, array in arrays.items() if key.startswith("pnet")}
     np.savez(tmp_path / "twice.npz", **pnet, **twice)  # type: ignore[arg-type]
-    with pytest.raises(PortError, match=r"twice.npz: rnet: a second pnet, after .*twice.npz: pnet"):
+    with pytest.raises(
+        PortError,
+        match=r"twice.npz: rnet: expected one pnet, found a second pnet; the first is in .*twice.npz: pnet",
+    ):
         read_found(tmp_path / "twice.npz")
 
 
@@ -172,20 +177,22 @@ def test_names_of_files(tmp_path: Path) -> None:
         read_found(tmp_path / "nowhere.pt")
     with pytest.raises(FileNotFoundError, match=r"nowhere.npz"):
         read_found(tmp_path / "nowhere.npz")
-    with pytest.raises(PortError, match=r"expected a file ending in .onnx, .*found .tflite"):
+    with pytest.raises(PortError, match=r"expected one of the file extensions .onnx, .*found .tflite"):
         read_found(tmp_path / "net.tflite")
-    with pytest.raises(PortError, match=r"expected files of one kind .*, found none"):
+    with pytest.raises(PortError, match=r"expected files of one format .*, found none"):
         read_found(tmp_path)
     write_onnx(tmp_path)
     (tmp_path / "rnet.onnx").unlink()
     with pytest.raises(PortError, match=r"expected the three networks, found no rnet"):
         import_model(tmp_path)
     (tmp_path / "again.onnx").write_bytes((tmp_path / "pnet.onnx").read_bytes())
-    with pytest.raises(PortError, match=r"pnet.onnx: a second pnet, after .*again.onnx"):
+    with pytest.raises(
+        PortError, match=r"pnet.onnx: expected one pnet, found a second pnet; the first is in .*again.onnx"
+    ):
         read_found(tmp_path)
 
 
-def test_what_a_dat_cannot_hold(tmp_path: Path) -> None:
+def test_networks_that_a_dat_cannot_represent(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
     from dataclasses import replace
 
@@ -196,9 +203,14 @@ def test_what_a_dat_cannot_hold(tmp_path: Path) -> None:
             "pnet",
             "conv2",
             {"pads": (1, 1, 1, 1)},
-            "conv2: a .dat has convolutions with stride 1 and no padding",
+            "conv2: a .dat file has only convolutions with stride 1 and no padding",
         ),
-        ("rnet", "pool1", {"mode": "floor"}, "pool1: pools 22 values along y into 10"),
+        (
+            "rnet",
+            "pool1",
+            {"mode": "floor"},
+            "pool1: a .dat file pools 22 values along y into 11 without padding, found a pooling into 10",
+        ),
     ):
         for other in STAGES:
             network = correct(other)
@@ -231,7 +243,7 @@ def test_what_a_dat_cannot_hold(tmp_path: Path) -> None:
         ("lz4", "import_model('x.lz4')", "reading an LZ4 file needs the package 'lz4'.*pip install lz4"),
     ],
 )
-def test_extra_that_is_not_installed(
+def test_missing_extra(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, code: str, message: str
 ) -> None:
     from mtcnn_cpp import Detector
@@ -252,7 +264,8 @@ def test_extra_that_is_not_installed(
 
 def test_importing_ports_imports_no_extra() -> None:
     code = (
-        "import sys, mtcnn_cpp.formats, mtcnn_cpp.formats.read, mtcnn_cpp.doctor, mtcnn_cpp.verify;"
+        "import sys, mtcnn_cpp.formats, mtcnn_cpp.formats.importer;"
+        "import mtcnn_cpp.ports.doctor, mtcnn_cpp.ports.verify;"
         "print([n for n in ('onnx', 'onnxruntime', 'torch', 'lz4', 'joblib', 'cv2') if n in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,4 +1,4 @@
-"""Honest files with random damage: the process that reads them ends by itself, and the error has a name."""
+"""Valid files with random damage cause named errors, and no crash of the process that reads them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.aside import read_aside
 from mtcnn_cpp import Model
-from mtcnn_cpp.formats.facenet import to_state_dict
+from mtcnn_cpp.formats.state_dict import to_state_dict
 from mtcnn_cpp.model import network_arrays
 from mtcnn_cpp.reference.dat import write_network
+from separate_process import read_in_process
 
 PNET = Model.default().pnet
-SAMPLES = 120  # of each kind; the same ones every time
+SAMPLES = 120  # of each kind; they are deterministic
 HEAD = 600  # bytes at the beginning, where half of the damage is
 
 
@@ -85,7 +85,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
 
 
 def damaged(data: bytes, random: np.random.Generator) -> bytes:
-    """Cut off, or with a few bytes changed, put in or taken out."""
+    """Cut the end, or change, insert or remove a few bytes."""
     if random.random() < 0.2:
         return data[: int(random.integers(len(data)))]
     result = bytearray(data)
@@ -110,7 +110,7 @@ def test_random_damage(tmp_path: Path, kind: str) -> None:
     paths = [tmp_path / f"{index}.{ending}" for index in range(SAMPLES)]
     for path in paths:
         path.write_bytes(damaged(whole.read_bytes(), random))
-    honest, *found = read_aside([whole, *paths])
+    honest, *found = read_in_process([whole, *paths])
     assert honest[:2] == ("read", "pnet")
     for path, (what, message, peak) in zip(paths, found, strict=True):
         assert what in ("read", "refused"), (path.name, what, message)

@@ -1,4 +1,4 @@
-"""Exports compute what the reference computes, and come back byte for byte."""
+"""Exported networks compute the same as the reference, and their import restores the same bytes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mtcnn_cpp import Model
-from mtcnn_cpp.formats import flat
-from mtcnn_cpp.formats.read import import_model, read_found
+from mtcnn_cpp.formats import conventions
+from mtcnn_cpp.formats.importer import import_model, read_found
 from mtcnn_cpp.reference import network as reference
 from mtcnn_cpp.reference.layers import max_pool
-from mtcnn_cpp.reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
-from mtcnn_cpp.reference.plan import STAGES, pooled_size, walk
+from mtcnn_cpp.reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
+from mtcnn_cpp.reference.plan import STAGES, iterate_layers, pooled_size
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
@@ -47,7 +47,7 @@ def official(stage: str) -> Network:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_graph(exported: Path, stage: str) -> None:
-    """One real operator a layer, our names, and metadata that say what it is."""
+    """Each layer is one operator with the layer's name, and the metadata describe the graph."""
     model = onnx.load(exported / f"{stage}.onnx")
     onnx.checker.check_model(model, full_check=True)
     names = [node.output[0] for node in model.graph.node if not node.output[0].endswith(".flat")]
@@ -100,7 +100,7 @@ def test_all_layers_are_outputs(tmp_path: Path) -> None:
     assert import_model(tmp_path).hashes() == OFFICIAL
 
 
-def test_the_same_bytes_every_time(exported: Path, tmp_path: Path) -> None:
+def test_export_is_deterministic(exported: Path, tmp_path: Path) -> None:
     from mtcnn_cpp.formats import export_onnx
 
     for stage, path in export_onnx(Model.default(), tmp_path).items():
@@ -115,10 +115,10 @@ def test_the_same_bytes_every_time(exported: Path, tmp_path: Path) -> None:
     stride=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     more=st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )
-def test_pooling_has_the_right_windows(
+def test_number_of_pooling_windows(
     kernel: tuple[int, int], stride: tuple[int, int], more: tuple[int, int]
 ) -> None:
-    """Any kernel, stride and size: also where neither ceiling nor flooring is right (stride 3 and more)."""
+    """Any kernel, stride and size. For strides of 3 and more neither ceil nor floor is always correct."""
     pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
     from mtcnn_cpp.backends.torch import TorchRunner
     from mtcnn_cpp.formats.onnx.export import onnx_model
@@ -134,8 +134,8 @@ def test_pooling_has_the_right_windows(
     np.testing.assert_array_equal(by_torch, right)
 
 
-def test_where_ceiling_is_not_the_rule() -> None:
-    """7 values, windows of 3 every 3: (7 - 3) / 3 = 1.33 rounds to 1, so 2 windows; ceiling makes 3."""
+def test_ceil_mode_is_not_always_correct() -> None:
+    """7 values, kernel 3, stride 3: (7 - 3) / 3 = 1.33 rounds to 1, so 2 windows; ceil gives 3."""
     from mtcnn_cpp.formats.onnx.export import pool_attributes
 
     assert pooled_size(7, 3, 3) == 2
@@ -143,8 +143,8 @@ def test_where_ceiling_is_not_the_rule() -> None:
     assert pool_attributes(MaxPool(3, 3, 2, 2))["ceil_mode"] == 1
 
 
-def test_own_network(tmp_path: Path) -> None:
-    """Not OpenFace's: unlike shapes, a sigmoid at the end; the metadata do not claim otherwise."""
+def test_network_with_other_shapes(tmp_path: Path) -> None:
+    """A network with other shapes and a sigmoid; the metadata state that it is not OpenFace's."""
     from mtcnn_cpp.formats.onnx.export import onnx_model
     from mtcnn_cpp.reference.model import Sigmoid
 
@@ -162,7 +162,7 @@ def test_own_network(tmp_path: Path) -> None:
             Sigmoid(),
         )
     )
-    assert [step.entering.size for step in walk(network, (10, 10))][3] == (8, 3)
+    assert [step.input.size for step in iterate_layers(network, (10, 10))][3] == (8, 3)
     graph = onnx_model(network, 10, "own")
     batch = values(2, 3, 10, 10)
     (found,) = session(graph).run(None, {"input": batch})
@@ -171,38 +171,40 @@ def test_own_network(tmp_path: Path) -> None:
     assert "not OpenFace's" in about["source"]
 
 
-@pytest.mark.parametrize("order", flat.ORDERS)
-def test_orders_of_dense_inputs(order: str) -> None:
-    """Small integers that say where they belong: every order read and written."""
+@pytest.mark.parametrize("order", conventions.FLATTENING_ORDERS)
+def test_flattening_orders(order: str) -> None:
+    """Read and write every order, with integers that identify their positions."""
     weights = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(24, 5)  # (channel, x, y) with 2, 4, 3
-    kernel = flat.to_kernel(weights, (2, 3, 4), flat.OPENFACE)
+    kernel = conventions.weights_to_kernel(weights, (2, 3, 4), conventions.OPENFACE_ORDER)
     for c in range(2):
         for y in range(3):
             for x in range(4):
                 assert kernel[1, c, y, x] == weights[(c * 4 + x) * 3 + y, 1]
-    turned = flat.reorder(weights, (2, 3, 4), flat.OPENFACE, order)
+    turned = conventions.reorder_inputs(weights, (2, 3, 4), conventions.OPENFACE_ORDER, order)
     places = {"c": 1, "y": 2, "x": 3}
     index = np.ravel_multi_index(
         tuple({"c": 1, "y": 2, "x": 0}[letter] for letter in order),
         tuple((2, 3, 4)[places[letter] - 1] for letter in order),
     )
     assert turned[index, 4] == kernel[4, 1, 2, 0]
-    np.testing.assert_array_equal(flat.reorder(turned, (2, 3, 4), order, flat.OPENFACE), weights)
+    np.testing.assert_array_equal(
+        conventions.reorder_inputs(turned, (2, 3, 4), order, conventions.OPENFACE_ORDER), weights
+    )
 
 
-def test_back_from_onnx(exported: Path, tmp_path: Path) -> None:
-    """The `.dat` files are those of OpenFace, byte for byte."""
+def test_import_of_exported_onnx(exported: Path, tmp_path: Path) -> None:
+    """The `.dat` files are equal to OpenFace's."""
     import_model(exported).save(tmp_path)
     for stage, name in ((stage, one.file_name) for stage, one in STAGES.items()):
         assert hashlib.sha256((tmp_path / f"{name}.dat").read_bytes()).hexdigest() == OFFICIAL[stage]
 
 
-def test_back_from_npz(tmp_path: Path) -> None:
+def test_import_of_npz(tmp_path: Path) -> None:
     np.savez(tmp_path / "mtcnn.npz", **Model.default().arrays())  # type: ignore[arg-type]
     assert import_model(tmp_path / "mtcnn.npz").hashes() == OFFICIAL
 
 
-def test_back_from_the_package() -> None:
+def test_import_of_the_mtcnn_package() -> None:
     try:
         package = importlib.metadata.distribution("mtcnn")
     except importlib.metadata.PackageNotFoundError:
@@ -212,10 +214,10 @@ def test_back_from_the_package() -> None:
     assert import_model(folder).hashes() == OFFICIAL
 
 
-def test_back_from_caffe_tables(tmp_path: Path) -> None:
-    """Tables as facenet's det1.npy … det3.npy: kernels (x, y, in, out), dense inputs (x, y, channel),
+def test_import_of_facenet_tables(tmp_path: Path) -> None:
+    """Tables like facenet's det1.npy … det3.npy: kernels (x, y, in, out), flattening order (x, y, channel),
     separate heads."""
-    from mtcnn_cpp.formats.facenet import to_state_dict
+    from mtcnn_cpp.formats.state_dict import to_state_dict
 
     for number, stage in enumerate(STAGES, 1):
         table: dict[str, dict[str, np.ndarray]] = {}
@@ -246,7 +248,7 @@ class TestTorch:
         assert import_model(folder).hashes() == OFFICIAL
 
     def test_equal_to_facenet_pytorch(self, folder: Path) -> None:
-        """Its own files: the same keys, in the same order, with the same numbers."""
+        """The files have the same keys, in the same order, with the same numbers."""
         spec = importlib.util.find_spec("facenet_pytorch")
         if spec is None or spec.origin is None:
             pytest.skip("needs `pip install --no-deps facenet-pytorch`")
@@ -269,13 +271,26 @@ class TestTorch:
         assert "fc1.weight" in runner.module.state_dict()
 
     def test_own_state_dict_is_read(self, folder: Path, tmp_path: Path) -> None:
-        """Of our modules: dense inputs (channel, y, x), one head."""
+        """A state_dict with flattening order (channel, y, x) and one head."""
         import torch
         from mtcnn_cpp.backends.torch_modules import TorchNetwork
 
         for stage, size in ((stage, one.side) for stage, one in STAGES.items()):
             torch.save(TorchNetwork(official(stage), size).state_dict(), tmp_path / f"{stage}.pt")
         assert import_model(tmp_path).hashes() == OFFICIAL
+
+
+@pytest.mark.parametrize("case", ["added", "missing"])
+def test_a_state_dict_of_other_layers(case: str) -> None:
+    """A state_dict contains arrays only, so a layer that is added or missing would be lost."""
+    from mtcnn_cpp.formats.state_dict import to_state_dict
+
+    layers = Model.default().pnet.layers
+    network = Network((*layers, Sigmoid()) if case == "added" else (layers[0], *layers[2:]))
+    with pytest.raises(
+        ValueError, match=r"pnet: a state_dict can contain only the layers Conv2d, PReLU, MaxPool"
+    ):
+        to_state_dict(network, "pnet")
 
 
 def test_one_file_is_one_network(exported: Path) -> None:

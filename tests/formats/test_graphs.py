@@ -1,4 +1,4 @@
-"""Graphs as other tools write them are read for what they compute."""
+"""Equivalent graphs in the styles of other tools are read as the same network."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp.doctor import Diagnosis, diagnose
-from mtcnn_cpp.formats import flat
+from mtcnn_cpp.formats import conventions
 from mtcnn_cpp.formats.errors import PortError
+from mtcnn_cpp.ports.doctor import Diagnosis, diagnose
 from mtcnn_cpp.reference.plan import STAGES
 from planted import MAPS, correct, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
-from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
+from mtcnn_cpp.formats.onnx.reader import found_from_onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 Edit = Callable[["Graph"], None]
 
 
 class Graph:
-    """An ONNX graph that is easily edited."""
+    """An ONNX graph that tests edit."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
@@ -39,7 +39,7 @@ class Graph:
         tensor = next(one for one in self.model.graph.initializer if one.name == name)
         return numpy_helper.to_array(tensor).copy()
 
-    def hold(self, name: str, values: np.ndarray) -> str:
+    def add_constant(self, name: str, values: np.ndarray) -> str:
         for tensor in self.model.graph.initializer:
             if tensor.name == name:
                 tensor.CopyFrom(numpy_helper.from_array(np.array(values, order="C"), name))
@@ -48,19 +48,19 @@ class Graph:
         return name
 
     def replace(self, old: Any, new: list[Any]) -> None:
-        """Put nodes in the place of one."""
+        """Replace a node by several nodes."""
         nodes = [one for node in self.nodes for one in (new if node is old or node == old else [node])]
         del self.model.graph.node[:]
         self.model.graph.node.extend(nodes)
 
     def before_input(self, operator: str, *constants: str, **attributes: Any) -> None:
-        """A node between the picture and whoever uses it."""
+        """Insert a node between the image and its users."""
         for node in self.model.graph.node:
             for index, name in enumerate(node.input):
-                if name == "picture":
+                if name == "input":
                     node.input[index] = operator
         self.model.graph.node.insert(
-            0, helper.make_node(operator, ["picture", *constants], [operator], operator, **attributes)
+            0, helper.make_node(operator, ["input", *constants], [operator], operator, **attributes)
         )
 
     def diagnosis(self) -> Diagnosis:
@@ -74,7 +74,7 @@ class Graph:
 
 
 def same_function(graph: Graph, shape: tuple[int, ...]) -> None:
-    """The edited graph still computes what the plain one does: the edit is what it claims to be."""
+    """Check that the edited graph has the same outputs as the original one."""
     runtime = pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
     batch = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     plain = Graph(graph.stage)
@@ -91,7 +91,7 @@ SHAPES = {"pnet": (1, 3, 30, 40), "rnet": (2, 3, 24, 24), "onet": (2, 3, 48, 48)
 
 
 def prelu_from_relus(graph: Graph) -> None:
-    """relu(v) - slope * relu(-v), as tools without PReLU write it."""
+    """Write a PReLU as relu(v) - slope * relu(-v), like tools without PReLU."""
     for node in graph.find("PRelu"):
         v, slopes, out = node.input[0], node.input[1], node.output[0]
         graph.replace(
@@ -107,8 +107,8 @@ def prelu_from_relus(graph: Graph) -> None:
 
 
 def prelu_from_abs(graph: Graph) -> None:
-    """relu(v) + slope * (v - |v|) / 2, as old Keras does."""
-    half = graph.hold("half", np.float32(0.5))
+    """Write a PReLU as relu(v) + slope * (v - |v|) / 2, like old Keras."""
+    half = graph.add_constant("half", np.float32(0.5))
     for node in graph.find("PRelu"):
         v, slopes, out = node.input[0], node.input[1], node.output[0]
         graph.replace(
@@ -125,11 +125,14 @@ def prelu_from_abs(graph: Graph) -> None:
 
 
 def reshape_by_shape(graph: Graph) -> None:
-    """x.view(x.shape[0], -1) as PyTorch traces it."""
+    """Flatten as PyTorch exports x.view(x.shape[0], -1)."""
     for node in graph.find("Flatten"):
         x, out = node.input[0], node.output[0]
-        zero, rest = graph.hold("zero", np.array(0, np.int64)), graph.hold("rest", np.array([-1], np.int64))
-        axes = graph.hold("axes", np.array([0], np.int64))
+        zero, rest = (
+            graph.add_constant("zero", np.array(0, np.int64)),
+            graph.add_constant("rest", np.array([-1], np.int64)),
+        )
+        axes = graph.add_constant("axes", np.array([0], np.int64))
         graph.replace(
             node,
             [
@@ -156,10 +159,10 @@ def mat_mul_and_add(graph: Graph) -> None:
 
 
 def transposed_weights(graph: Graph) -> None:
-    """Constants that are computed in the graph."""
+    """Compute the weights in the graph by transposing a constant."""
     for node in graph.find("Gemm"):
         weights = graph.values(node.input[1])
-        stored = graph.hold(f"{node.name}/stored", weights.T)
+        stored = graph.add_constant(f"{node.name}/stored", weights.T)
         turned = f"{node.name}/turned"
         node.input[1] = turned
         graph.model.graph.node.insert(
@@ -168,7 +171,7 @@ def transposed_weights(graph: Graph) -> None:
 
 
 def dense_as_convolution(graph: Graph) -> None:
-    """A fully convolutional port: 3x3 and 1x1 kernels in place of dense layers, PReLU on maps."""
+    """Replace fully connected layers by 3x3 and 1x1 convolutions, with PReLU on maps."""
     if graph.stage == "pnet":
         return
     for node in graph.find("Flatten"):
@@ -176,62 +179,73 @@ def dense_as_convolution(graph: Graph) -> None:
     for index, node in enumerate(graph.find("Gemm")):
         weights = graph.values(node.input[1])
         maps = MAPS[graph.stage] if index == 0 else (len(weights), 1, 1)
-        graph.hold(node.input[1], flat.to_kernel(weights, maps, flat.NCHW))
+        graph.add_constant(
+            node.input[1], conventions.weights_to_kernel(weights, maps, conventions.NCHW_ORDER)
+        )
         graph.replace(node, [helper.make_node("Conv", list(node.input), list(node.output), node.name)])
     slopes = graph.find("PRelu")[-1].input[1]
-    graph.hold(slopes, graph.values(slopes)[:, None, None])
+    graph.add_constant(slopes, graph.values(slopes)[:, None, None])
     last = graph.model.graph.output[0].name
     graph.model.graph.node.append(helper.make_node("Flatten", [last], ["flat"], "flat"))
     graph.outputs("flat")
 
 
 def padded_at_the_end(graph: Graph) -> None:
-    """Flooring after a row and a column of padding at the end is the same as ceiling."""
+    """Replace ceil by floor and a row and a column of padding at the end, which is equivalent."""
     for node in graph.find("MaxPool"):
         next(one for one in node.attribute if one.name == "ceil_mode").i = 0
         node.attribute.append(helper.make_attribute("pads", [0, 0, 1, 1]))
 
 
 def raw_pixels(graph: Graph) -> None:
-    """The graph normalises, channel by channel, what it is given."""
-    middle = graph.hold("middle", np.full((1, 3, 1, 1), 127.5, np.float32))
-    divisor = graph.hold("divisor", np.float32(128))
+    """Normalise each channel of the image in the graph."""
+    middle = graph.add_constant("middle", np.full((1, 3, 1, 1), 127.5, np.float32))
+    divisor = graph.add_constant("divisor", np.float32(128))
     graph.before_input("Div", divisor)
     graph.before_input("Sub", middle)
 
 
 def channels_moved(graph: Graph) -> None:
-    """Kernels for G, B, R behind a Gather that makes these of R, G, B: right."""
+    """Reorder R, G, B to G, B, R by a Gather, and the kernels to match."""
     name = graph.find("Conv")[0].input[1]
-    graph.hold(name, graph.values(name)[:, [1, 2, 0]])
-    graph.before_input("Gather", graph.hold("order", np.array([1, 2, 0], np.int64)), axis=1)
+    graph.add_constant(name, graph.values(name)[:, [1, 2, 0]])
+    graph.before_input("Gather", graph.add_constant("order", np.array([1, 2, 0], np.int64)), axis=1)
 
 
 def channels_last(graph: Graph) -> None:
-    """(N, H, W, 3) in, channels first inside, maps laid flat as (y, x, channel)."""
+    """Use an (N, H, W, 3) input, channels first inside, and flattening order (y, x, channel)."""
     graph.before_input("Transpose", perm=[0, 3, 1, 2])
     del graph.model.graph.input[:]
     size = STAGES[graph.stage].size or ("H", "W")
     graph.model.graph.input.append(
-        helper.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, ["N", *size, 3])
+        helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["N", *size, 3])
     )
     for node in graph.find("Flatten"):
         x, out = node.input[0], node.output[0]
         last = helper.make_node("Transpose", [x], ["last"], "last", perm=[0, 2, 3, 1])
         graph.replace(node, [last, helper.make_node("Flatten", ["last"], [out], out)])
         weights = graph.find("Gemm")[0].input[1]
-        graph.hold(weights, flat.reorder(graph.values(weights), MAPS[graph.stage], flat.NCHW, flat.NHWC))
+        graph.add_constant(
+            weights,
+            conventions.reorder_inputs(
+                graph.values(weights), MAPS[graph.stage], conventions.NCHW_ORDER, conventions.NHWC_ORDER
+            ),
+        )
 
 
-def on_their_side(graph: Graph) -> None:
-    """Pictures transposed on entry, kernels transposed, maps laid flat (channel, x, y): right all the
-    same."""
+def transposed_images(graph: Graph) -> None:
+    """Transpose the images and kernels, with flattening order (channel, x, y), which is equivalent."""
     for node in graph.find("Conv"):
-        graph.hold(node.input[1], graph.values(node.input[1]).swapaxes(2, 3))
+        graph.add_constant(node.input[1], graph.values(node.input[1]).swapaxes(2, 3))
     graph.before_input("Transpose", perm=[0, 1, 3, 2])
     if graph.stage != "pnet":
         weights = graph.find("Gemm")[0].input[1]
-        graph.hold(weights, flat.reorder(graph.values(weights), MAPS[graph.stage], flat.NCHW, "cxy"))
+        graph.add_constant(
+            weights,
+            conventions.reorder_inputs(
+                graph.values(weights), MAPS[graph.stage], conventions.NCHW_ORDER, "cxy"
+            ),
+        )
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -248,10 +262,10 @@ def on_their_side(graph: Graph) -> None:
         raw_pixels,
         channels_moved,
         channels_last,
-        on_their_side,
+        transposed_images,
     ],
 )
-def test_another_way_to_write_it(edit: Edit, stage: str) -> None:
+def test_equivalent_graph(edit: Edit, stage: str) -> None:
     graph = Graph(stage)
     edit(graph)
     if edit in (prelu_from_relus, prelu_from_abs, reshape_by_shape, mat_mul_and_add, dense_as_convolution):
@@ -269,7 +283,11 @@ def separate_heads(graph: Graph, *, softmax: bool, order: list[str], join: bool 
     new, names = [], []
     for name in order:
         part = values[cuts[name]] if graph.stage == "pnet" else values[:, cuts[name]]
-        inputs = [x, graph.hold(f"{name}.w", part), graph.hold(f"{name}.b", biases[cuts[name]])]
+        inputs = [
+            x,
+            graph.add_constant(f"{name}.w", part),
+            graph.add_constant(f"{name}.b", biases[cuts[name]]),
+        ]
         new.append(helper.make_node(node.op_type, inputs, [name], name))
         if softmax and name == "class":
             new.append(helper.make_node("Softmax", [name], ["probability"], "probability", axis=1))
@@ -283,7 +301,7 @@ def separate_heads(graph: Graph, *, softmax: bool, order: list[str], join: bool 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_separate_heads(stage: str) -> None:
-    """As facenet-pytorch has them, in any order; a Softmax is told, and no mistake."""
+    """Separate heads as in facenet-pytorch, in any order. A Softmax is noted and is not a mistake."""
     graph = Graph(stage)
     heads = ["box", "landmarks", "class"] if stage == "onet" else ["box", "class"]
     separate_heads(graph, softmax=True, order=heads)
@@ -302,8 +320,8 @@ def test_heads_joined_in_another_order(stage: str) -> None:
     assert "heads in the order box, class" in finding.text
 
 
-def test_two_outputs_that_are_no_heads() -> None:
-    """Logits and probabilities of one layer: the network does not divide."""
+def test_two_outputs_of_one_layer() -> None:
+    """Logits and probabilities of one layer are not two heads."""
     graph = Graph("rnet")
     last = graph.nodes[-1].output[0]
     for operator, name in (("Identity", "logits"), ("Softmax", "probabilities")):
@@ -313,15 +331,15 @@ def test_two_outputs_that_are_no_heads() -> None:
 
 
 def test_quantised_constants() -> None:
-    """int8 weights behind a DequantizeLinear."""
+    """int8 weights with a DequantizeLinear."""
     graph = Graph("rnet")
     name = graph.find("Conv")[1].input[1]
     values = graph.values(name)
     step = np.float32(np.abs(values).max() / 127)
-    stored = graph.hold("stored", np.round(values / step).astype(np.int8))
+    stored = graph.add_constant("stored", np.round(values / step).astype(np.int8))
     graph.find("Conv")[1].input[1] = "dequantised"
     node = helper.make_node(
-        "DequantizeLinear", [stored, graph.hold("step", step)], ["dequantised"], "dequantised"
+        "DequantizeLinear", [stored, graph.add_constant("step", step)], ["dequantised"], "dequantised"
     )
     graph.model.graph.node.insert(0, node)
     (finding,) = graph.diagnosis().findings
@@ -329,10 +347,10 @@ def test_quantised_constants() -> None:
 
 
 def test_half_precision_constants() -> None:
-    """float16 weights behind a Cast."""
+    """float16 weights with a Cast."""
     graph = Graph("pnet")
     name = graph.find("Conv")[1].input[1]
-    stored = graph.hold("stored", graph.values(name).astype(np.float16))
+    stored = graph.add_constant("stored", graph.values(name).astype(np.float16))
     graph.find("Conv")[1].input[1] = "cast"
     graph.model.graph.node.insert(
         0, helper.make_node("Cast", [stored], ["cast"], "cast", to=onnx.TensorProto.FLOAT)
@@ -343,7 +361,7 @@ def test_half_precision_constants() -> None:
 
 def test_padding_by_pad_and_by_same() -> None:
     graph = Graph("pnet")
-    pads = graph.hold("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    pads = graph.add_constant("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
     graph.before_input("Pad", pads)
     graph.find("Conv")[1].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
     del graph.find("Conv")[1].attribute[0]  # its pads
@@ -351,8 +369,8 @@ def test_padding_by_pad_and_by_same() -> None:
     assert found == {("conv1", "padding"), ("conv2", "padding")}
 
 
-def test_same_pooling_is_right_where_it_pads_the_end_only() -> None:
-    """TensorFlow's SAME: 22 → 11 as OpenFace; but 9 → 5 after a row of padding, where OpenFace has 9 → 4."""
+def test_same_pooling_with_padding_at_the_end_only() -> None:
+    """TensorFlow's SAME gives 22 → 11 like OpenFace, but 9 → 5 after padding; OpenFace gives 9 → 4."""
     graph = Graph("rnet")
     for node in graph.find("MaxPool"):
         attributes = [one for one in node.attribute if one.name in ("kernel_shape", "strides")]
@@ -363,7 +381,7 @@ def test_same_pooling_is_right_where_it_pads_the_end_only() -> None:
 
 def tanh(graph: Graph) -> None:
     node = graph.find("PRelu")[0]
-    graph.replace(node, [helper.make_node("Tanh", [node.input[0]], list(node.output), "their/tanh")])
+    graph.replace(node, [helper.make_node("Tanh", [node.input[0]], list(node.output), "port/tanh")])
 
 
 def grouped(graph: Graph) -> None:
@@ -371,7 +389,7 @@ def grouped(graph: Graph) -> None:
 
 
 def computed_kernel(graph: Graph) -> None:
-    graph.find("Conv")[1].input[1] = "picture"
+    graph.find("Conv")[1].input[1] = "input"
 
 
 def wrong_prelu(graph: Graph) -> None:
@@ -380,36 +398,41 @@ def wrong_prelu(graph: Graph) -> None:
 
 
 def padded_vector(graph: Graph) -> None:
-    """A Pad made for maps, between two dense layers."""
-    pads = graph.hold("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    """Insert a Pad for maps between two fully connected layers."""
+    pads = graph.add_constant("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
     prelu = graph.find("PRelu")[-1]
     graph.find("Gemm")[-1].input[0] = "wider"
-    graph.model.graph.node.append(helper.make_node("Pad", [prelu.output[0], pads], ["wider"], "their/pad"))
+    graph.model.graph.node.append(helper.make_node("Pad", [prelu.output[0], pads], ["wider"], "port/pad"))
     graph.replace(graph.find("Gemm")[-1], [graph.nodes[-1], graph.find("Gemm")[-1]])
     del graph.model.graph.node[-1]
 
 
 def multiplied(graph: Graph) -> None:
     node = graph.find("PRelu")[0]
-    two = graph.hold("two", np.float32(2))
-    graph.replace(node, [helper.make_node("Mul", [node.input[0], two], list(node.output), "their/mul")])
+    two = graph.add_constant("two", np.float32(2))
+    graph.replace(node, [helper.make_node("Mul", [node.input[0], two], list(node.output), "port/mul")])
+
+
+def unknown_attribute(graph: Graph) -> None:
+    graph.find("PRelu")[0].attribute.append(helper.make_attribute("alpha", 0.5))
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (tanh, r"node 'their/tanh' \(Tanh\): unsupported operator; expected one of Add, Cast, Conv"),
-        (grouped, r"node 'their/conv2' \(Conv\): expected no groups and no dilation"),
+        (unknown_attribute, r"node 'port/prelu1' \(PRelu\): unknown attribute 'alpha'"),
+        (tanh, r"node 'port/tanh' \(Tanh\): unsupported operator; expected one of Add, Cast, Conv"),
+        (grouped, r"node 'port/conv2' \(Conv\): expected group 1 and dilations of 1"),
         (
             computed_kernel,
-            r"node 'their/conv2' \(Conv\): expected its input 1 to be constant, found 'picture'",
+            r"node 'port/conv2' \(Conv\): expected its input 1 to be constant, found 'input'",
         ),
-        (wrong_prelu, "expected these operators to be a PReLU"),
-        (padded_vector, r"node 'their/pad' \(Pad\): expected padding of y and x only"),
-        (multiplied, r"'their/mul' \(Mul\): expected arithmetic only before the first layer"),
+        (wrong_prelu, "expected a PReLU after 'port"),
+        (padded_vector, r"node 'port/pad' \(Pad\): expected two padding sizes \(0 or more\)"),
+        (multiplied, r"'port/mul' \(Mul\): expected arithmetic only before the first layer"),
     ],
 )
-def test_what_cannot_be_read(edit: Edit, message: str) -> None:
+def test_unsupported_graph(edit: Edit, message: str) -> None:
     graph = Graph("rnet" if edit is padded_vector else "pnet")
     edit(graph)
     with pytest.raises(PortError, match=message):

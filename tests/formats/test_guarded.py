@@ -1,5 +1,7 @@
-"""Graphs from files run in a process of their own: none can hang, fill or crash the caller's, and no process
-is left behind."""
+"""Graphs from files run in a separate process, which has limits and always ends.
+
+They cannot hang or crash the caller, or use all its memory.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +17,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp import Model
+from images import portrait
+from mtcnn_cpp import MissingExtra, Model
 from mtcnn_cpp.backends import OnnxRunner
 from mtcnn_cpp.cli import app
-from mtcnn_cpp.formats import MissingExtra, PortError, export_onnx
+from mtcnn_cpp.formats import PortError, export_onnx
+from mtcnn_cpp.ports.verify import verify
 from mtcnn_cpp.trace import OnnxRecorder, TraceError
-from mtcnn_cpp.verify import verify
-from pictures import portrait
 from typer.testing import CliRunner
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
 
-from mtcnn_cpp.formats.onnx.guarded import GraphLimits, GuardedGraph, NotRun, graph_limits  # noqa: E402
+from mtcnn_cpp.formats.onnx.process import GraphLimits, GraphRunError, GuardedGraph, graph_limits  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 ENDLESS = 10**12
 RUNTIMES = ["onnxruntime", "onnx"]
-SOON = 30.0  # seconds in which a command that was interrupted has ended; it would take a minute and more
+SOON = 30.0  # seconds after which an interrupted command must have ended; otherwise it takes a minute
 
 
 def constant(name: str, values: Any) -> Any:
@@ -54,14 +56,14 @@ def loop_body() -> Any:
 
 
 def add_loop(graph: Any, rounds: int, start: str, end: str) -> None:
-    """Adds 0 so many times to the tensor `start`."""
+    """Add a loop that adds 0 to the tensor `start` in each round."""
     graph.initializer.extend([constant("rounds", np.int64(rounds)), constant("yes", np.bool_(True))])
     node = helper.make_node("Loop", ["rounds", "yes", start], [end], "their loop", body=loop_body())
     graph.node.insert(0, node)
 
 
 def small_graph(*nodes: Any, constants: tuple[Any, ...] = ()) -> Any:
-    """From x to y, both float32."""
+    """Return a graph from x to y, both float32."""
     value = helper.make_tensor_value_info
     graph = helper.make_graph(list(nodes), "g", [value("x", 1, [1])], [value("y", 1, None)], list(constants))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -101,7 +103,7 @@ def is_running(pid: int) -> bool:
 
 
 def ends(pid: int) -> bool:
-    """Whether a process ends soon."""
+    """Return whether a process ends within a time limit."""
     until = time.monotonic() + SOON
     while is_running(pid):
         if time.monotonic() > until:
@@ -111,19 +113,21 @@ def ends(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_graph_within_a_graph(runtime: str) -> None:
+def test_nested_graph(runtime: str) -> None:
     assert run(looping(5), runtime) == 3
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_loop_without_end(runtime: str) -> None:
+def test_infinite_loop(runtime: str) -> None:
     with graph_limits(seconds=0.5):
         graph = GuardedGraph(looping(ENDLESS), runtime=runtime)
         pid = pid_of(graph)
-        with pytest.raises(NotRun, match=r"running it took longer than the limit of 0\.5 s; raise it"):
+        with pytest.raises(
+            GraphRunError, match=r"running the graph took longer than the limit of 0\.5 s; raise the limit"
+        ):
             graph.run({"x": np.float32([3])}, ["y"])
         assert not is_running(pid)
-        assert run(looping(5), runtime) == 3  # the next graph has a process again
+        assert run(looping(5), runtime) == 3  # the next graph gets a new process
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -131,7 +135,9 @@ def test_a_loop_without_end(runtime: str) -> None:
 def test_more_memory_than_the_limit(runtime: str, count: int) -> None:
     with (
         graph_limits(memory=1 << 30),
-        pytest.raises(NotRun, match=r"more memory than the limit of 1 GiB.*raise it with --graph-memory"),
+        pytest.raises(
+            GraphRunError, match=r"more memory than the limit of 1 GiB.*raise the limit with --graph-memory"
+        ),
     ):
         run(allocating(count), runtime)
 
@@ -141,23 +147,23 @@ def test_a_crash_of_the_runtime() -> None:
     assert graph._worker is not None
     timer = threading.Timer(0.5, graph._worker._process.send_signal, [signal.SIGSEGV])
     timer.start()
-    with pytest.raises(NotRun, match=r"it crashed the runtime \(SIGSEGV\)"):
+    with pytest.raises(GraphRunError, match=r"the graph crashed the runtime \(SIGSEGV\)"):
         graph.run({"x": np.float32([3])}, ["y"])
     timer.join()
 
 
-def test_operators_of_somebody() -> None:
+def test_custom_operators() -> None:
     model = small_graph(helper.make_node("Evil", ["x"], ["y"], domain="evil.operators"))
     model.opset_import.append(helper.make_opsetid("evil.operators", 1))
     for runtime in RUNTIMES:
-        with pytest.raises(NotRun, match=r"evil\.operators"):
+        with pytest.raises(GraphRunError, match=r"evil\.operators"):
             run(model, runtime)
 
 
 @pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "weights.bin"])
 @pytest.mark.parametrize("place", ["initializer", "attribute", "graph within", "function"])
 def test_values_in_another_file(location: str, place: str, tmp_path: Path) -> None:
-    """Wherever the tensor is, no runtime sees where its values are kept."""
+    """No runtime gets the location of external values, at any position of the tensor."""
     tensor = TensorProto(name="hidden", data_type=TensorProto.FLOAT, dims=[1], data_location=1)
     tensor.external_data.add(key="location", value=location)
     model = looping(1)
@@ -172,12 +178,12 @@ def test_values_in_another_file(location: str, place: str, tmp_path: Path) -> No
             model.graph.node.append(node)
         else:
             model.functions.add(name="f", domain="own").node.append(node)
-    with pytest.raises(NotRun, match="tensor 'hidden' keeps its values in another file"):
+    with pytest.raises(GraphRunError, match="tensor 'hidden' has its values in another file"):
         GuardedGraph(model)
     path = tmp_path / "model" / "theirs.onnx"
     path.parent.mkdir()
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(PortError, match=r"theirs.onnx: its weights are kept in a file of their own"):
+    with pytest.raises(PortError, match=r"theirs.onnx: its weights are in a separate file"):
         OnnxRunner(path)
 
 
@@ -189,24 +195,24 @@ def test_graphs_of_one_block_share_a_process() -> None:
         assert len({pid_of(graph) for graph in graphs}) == 1
         assert [graph.run({"x": np.float32([3])}, ["y"])["y"] for graph in graphs] == [3] * 4
     assert not is_running(pid_of(graphs[0]))
-    assert graphs[0].run({"x": np.float32([4])}, ["y"])["y"] == 4  # with a process again
+    assert graphs[0].run({"x": np.float32([4])}, ["y"])["y"] == 4  # in a new process
     pid = pid_of(graphs[0])
     graphs.clear()
     assert not is_running(pid)
 
 
-def test_values_that_are_no_numbers() -> None:
+def test_values_that_are_not_numbers() -> None:
     graph = GuardedGraph(small_graph(helper.make_node("Identity", ["x"], ["y"])))
-    with pytest.raises(NotRun, match="input 'x': expected an array of numbers, found <U1"):
+    with pytest.raises(GraphRunError, match="input 'x': expected an array of numbers, found <U1"):
         graph.run({"x": np.array(["a"])}, ["y"])
     texts = small_graph(helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING))
     texts.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
-    with pytest.raises(NotRun, match="tensor 'y': expected an array of numbers"):
+    with pytest.raises(GraphRunError, match="tensor 'y': expected an array of numbers"):
         run(texts)
 
 
 def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be a stranger's folder."""
+    """The current folder may be untrusted."""
     for name in ("numpy", "json", "onnxruntime", "struct", "mtcnn_cpp"):
         (tmp_path / f"{name}.py").write_text("open('executed', 'w')")
     monkeypatch.chdir(tmp_path)
@@ -215,23 +221,23 @@ def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
-def test_limits_that_are_none(wrong: float) -> None:
+def test_invalid_limits(wrong: float) -> None:
     with pytest.raises(ValueError, match="expected seconds above 0"):
         GraphLimits(seconds=wrong)
     with pytest.raises(ValueError, match="expected a memory limit above 0"), graph_limits(memory=-1):
         pass
 
 
-def test_a_runtime_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtra, match="needs the package 'onnxruntime'"):
         GuardedGraph(looping(1), runtime="onnxruntime")
-    assert GuardedGraph(looping(1)).run({"x": np.float32([3])}, ["y"])["y"] == 3  # by onnx's evaluator
+    assert GuardedGraph(looping(1)).run({"x": np.float32([3])}, ["y"])["y"] == 3  # by onnx
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three exported networks; PNet loops without end before its first layer."""
+    """Return three exported networks; PNet has an infinite loop before its first layer."""
     export_onnx(Model.default(), tmp_path)
     model = onnx.load(tmp_path / "pnet.onnx")
     first = model.graph.node[0]
@@ -262,28 +268,28 @@ def test_the_commands(folder: Path, command: list[str], monkeypatch: pytest.Monk
     assert "pnet.onnx" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     if command == ["verify"]:
-        assert "took longer than the limit of 2 s; raise it with --graph-seconds" in result.stderr
+        assert "took longer than the limit of 2 s; raise the limit with --graph-seconds" in result.stderr
 
 
 COMMAND = """
 import signal, subprocess, sys
-from mtcnn_cpp.formats.onnx import guarded
+from mtcnn_cpp.formats.onnx import process
 
 class Shown(subprocess.Popen):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         print(self.pid, flush=True)
 
-guarded.subprocess.Popen = Shown
+process.subprocess.Popen = Shown
 from mtcnn_cpp.cli import app
-signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # for tests that run in the background
 app(["verify", sys.argv[1], "--sample"])
 """
 
 
 @pytest.fixture
 def command(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`verify` of the endless graph, while it runs, and the process number of its child."""
+    """Run `verify` on the graph with the infinite loop. Yield the command and its child's process number."""
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(folder)],
         stdout=subprocess.PIPE,
@@ -292,7 +298,7 @@ def command(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
-        time.sleep(2)  # the graph is loaded, and runs
+        time.sleep(2)  # until the graph is loaded and runs
         assert process.poll() is None
         yield process, child
         process.kill()

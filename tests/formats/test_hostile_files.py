@@ -1,4 +1,4 @@
-"""Files that ask for too much, that never end, or that fail in ways of their own: one clear error each."""
+"""Malicious files cause one clear error each: huge sizes, devices and pipes, invalid headers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.aside import all_refused
 from mtcnn_cpp import Model
-from mtcnn_cpp.formats import limits
-from mtcnn_cpp.formats.errors import PortError, shown
-from mtcnn_cpp.formats.npz import read_arrays
-from mtcnn_cpp.formats.read import READERS, read_found
+from mtcnn_cpp.formats import arrays
+from mtcnn_cpp.formats.arrays import read_arrays
+from mtcnn_cpp.formats.errors import PortError, safe_text
+from mtcnn_cpp.formats.importer import READERS, read_found
+from separate_process import all_refused
 
 MAGIC = b"\x93NUMPY\x01\x00"
 
@@ -35,7 +35,7 @@ def archive(**entries: bytes) -> bytes:
 
 
 def stating(data: bytes, size: int) -> bytes:
-    """The archive, whose directory states another size of its first entry."""
+    """Return the archive with another size of its first entry in the directory."""
     at = data.index(b"PK\x01\x02") + 24
     return data[:at] + struct.pack("<I", size) + data[at + 4 :]
 
@@ -55,8 +55,8 @@ def twice() -> bytes:
 PLAIN = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }"
 HEADERS = {
     "a token that does not end": "{'descr': '''",
-    "brackets without end": "(" * 5000,
-    "signs without end": "-" * 9000 + "1",
+    "unlimited brackets": "(" * 5000,
+    "unlimited signs": "-" * 9000 + "1",
     "a type of much": PLAIN.replace("<f4", "|V2147483647") % "1,",
     "a type of objects": PLAIN.replace("<f4", "|O") % "1,",
     "a structured type": PLAIN.replace("'<f4'", "[('a', '<f4')]") % "1,",
@@ -78,7 +78,7 @@ def test_headers(tmp_path: Path) -> None:
             ("npy", npy(header, bytes(4))),
             ("npz", archive(**{"pnet/conv1/bias": npy(header, bytes(4))})),
         ):
-            if (name, ending) != ("a type of objects", "npy"):  # which is the way of facenet's tables
+            if (name, ending) != ("a type of objects", "npy"):  # facenet's tables have that type
                 paths.append(tmp_path / f"{name}.{ending}")
                 paths[-1].write_bytes(data)
     for path, (_, _, peak) in zip(paths, all_refused(paths), strict=True):
@@ -103,8 +103,8 @@ def test_archives(tmp_path: Path) -> None:
         assert peak < 10e6, (path.name, peak)
 
 
-def test_honest_headers(tmp_path: Path) -> None:
-    """As other programs write them, and all types that outputs may have."""
+def test_valid_headers(tmp_path: Path) -> None:
+    """Headers of other programs, and all types of outputs."""
     values = np.arange(6, dtype=np.float32)
     fortran = "{'shape': (2, 3), 'fortran_order': True, 'descr': '<f4'}"
     data = archive(
@@ -127,11 +127,11 @@ def test_honest_headers(tmp_path: Path) -> None:
 
 
 class TestLimit:
-    """With a limit of 1 MiB, which the test files exceed."""
+    """Tests with a limit of 1 MiB, which the files exceed."""
 
     @pytest.fixture(autouse=True)
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(limits, "NETWORK_LIMIT", 1 << 20)
+        monkeypatch.setattr(arrays, "NETWORK_LIMIT", 1 << 20)
 
     def test_npz(self, tmp_path: Path) -> None:
         np.savez_compressed(tmp_path / "bomb.npz", **{"pnet/conv1/bias": np.zeros(1 << 20, np.float32)})
@@ -146,7 +146,7 @@ class TestLimit:
 
     @pytest.mark.parametrize("archived", [True, False])
     def test_torch(self, tmp_path: Path, archived: bool) -> None:
-        """Views of one value, and values in a file that holds them."""
+        """Views of one value, and a file with all its values."""
         torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
         for name, tensor in (
             ("view", torch.zeros(1).expand(1 << 10, 1 << 10)),
@@ -159,21 +159,21 @@ class TestLimit:
 
 
 def test_torch_states_more_than_it_has(tmp_path: Path) -> None:
-    """An old file, whose pickle states 2^40 values."""
+    """A file of an old PyTorch whose pickle states 2^40 values."""
     torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
     file = io.BytesIO()
     torch.save({"conv1.weight": torch.zeros(77777)}, file, _use_new_zipfile_serialization=False)
     stated = struct.pack("<i", 77777)
     data = file.getvalue().replace(b"J" + stated, b"\x8a\x06" + struct.pack("<Q", 1 << 40)[:6])
     (tmp_path / "pnet.pt").write_bytes(data)
-    with pytest.raises(PortError, match=r"states 1099511627776, in a file of"):
+    with pytest.raises(PortError, match=r"the size of the file, found 1099511627776"):
         read_found(tmp_path / "pnet.pt")
 
 
 def test_parameters_are_read(tmp_path: Path) -> None:
-    """Tensors that would be trained: they used to end in a RuntimeError."""
+    """Tensors that require a gradient are read."""
     torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
-    from mtcnn_cpp.formats.facenet import to_state_dict
+    from mtcnn_cpp.formats.state_dict import to_state_dict
 
     arrays = to_state_dict(Model.default().pnet, "pnet")
     torch.save(
@@ -184,9 +184,9 @@ def test_parameters_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
-def test_what_is_no_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing waits for a pipe, or reads a device for ever."""
-    monkeypatch.chdir(tmp_path)  # a socket's name may not be long
+def test_special_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readers do not wait for a pipe or read a device forever."""
+    monkeypatch.chdir(tmp_path)  # the length of a socket's name is limited
     paths = []
     for ending in READERS:
         os.mkfifo(f"pipe{ending}")
@@ -196,12 +196,12 @@ def test_what_is_no_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             bound.bind(f"socket{ending}")
         paths += [tmp_path / f"{kind}{ending}" for kind in ("pipe", "device", "socket", "folder")]
     for path, (_, message, _) in zip(paths, all_refused(paths), strict=True):
-        expected = "expected files of one kind" if path.stem == "folder" else "found a special file"
+        expected = "expected files of one format" if path.stem == "folder" else "found a special file"
         assert expected in message, message
 
 
-def test_names_are_shown_escaped(tmp_path: Path) -> None:
-    """Of layers, in what the doctor prints, and of files."""
+def test_names_are_escaped(tmp_path: Path) -> None:
+    """Names of layers in the doctor's output, and names of files."""
     arrays = {
         key.replace("conv1", "\x1b[31mred\x07"): array for key, array in Model.default().arrays().items()
     }
@@ -210,13 +210,13 @@ def test_names_are_shown_escaped(tmp_path: Path) -> None:
     for found in read_found(path).values():
         assert found.layers[0].name == r"\x1b[31mred\x07"
         assert r"\x1b[32mgreen.npz" in found.source
-    assert shown("a\u202eb\ud800\n→ü") == r"a\u202eb\ud800\n→ü"
-    assert len(shown("x" * 10**6)) < 3000
+    assert safe_text("a\u202eb\ud800\n→ü") == r"a\u202eb\ud800\n→ü"
+    assert len(safe_text("x" * 10**6)) < 3000
 
 
 def test_a_name_with_a_zero_byte(tmp_path: Path) -> None:
     Model.default().save(tmp_path)
     index = tmp_path / "MTCNN_detector.txt"
     index.write_bytes(index.read_bytes().replace(b"PNet.dat", b"PN\0t.dat"))
-    with pytest.raises(ValueError, match="found one with a zero byte"):
+    with pytest.raises(ValueError, match="found a name with a null byte"):
         read_found(index)

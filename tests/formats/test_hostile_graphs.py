@@ -1,4 +1,4 @@
-"""ONNX files that were made to do harm: cycles, constants that grow, weights in the files of others."""
+"""Malicious ONNX files are refused: cycles, growing constants, weights in other files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.aside import all_refused
 from mtcnn_cpp.formats.errors import PortError
-from mtcnn_cpp.formats.read import read_found
+from mtcnn_cpp.formats.importer import read_found
 from planted import correct, to_onnx
+from separate_process import all_refused
 
 onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
-from mtcnn_cpp.formats.onnx.read import found_from_onnx  # noqa: E402
+from mtcnn_cpp.formats.onnx.reader import found_from_onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 Edit = Callable[[Any], None]
@@ -26,7 +26,7 @@ def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> An
     return helper.make_node(operator, inputs, [output], output, **attributes)
 
 
-def hold(graph: Any, name: str, values: Any) -> str:
+def add_constant(graph: Any, name: str, values: Any) -> str:
     graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
     return name
 
@@ -42,7 +42,7 @@ def put_first(graph: Any, *nodes: Any) -> None:
 
 
 def cycle(graph: Any) -> None:
-    """An activation whose result comes back to it."""
+    """Make an activation depend on its own output."""
     prelu = first(graph, "PRelu")
     graph.node.append(node("Identity", [prelu.output[0]], "back"))
     prelu.input[0] = "back"
@@ -53,13 +53,13 @@ def own_output(graph: Any) -> None:
     prelu.input[0] = prelu.output[0]
 
 
-def two_origins(graph: Any) -> None:
-    """A tensor that two nodes make: the reader would go round between them."""
-    graph.node.append(node("Identity", [first(graph, "PRelu").output[0]], "picture"))
+def tensor_computed_twice(graph: Any) -> None:
+    """Let two nodes compute one tensor, which could cause an infinite loop of the reader."""
+    graph.node.append(node("Identity", [first(graph, "PRelu").output[0]], "input"))
 
 
 def loop(graph: Any) -> None:
-    """10^12 rounds on constants."""
+    """Add a loop of 10^12 rounds on constants."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["sum", "one"], ["more"])],
         "body",
@@ -73,13 +73,13 @@ def loop(graph: Any) -> None:
             helper.make_tensor_value_info("more", TensorProto.FLOAT, []),
         ],
     )
-    names = [hold(graph, "rounds", np.int64(10**12)), hold(graph, "yes", np.bool_(True))]
-    put_first(graph, node("Loop", [*names, hold(graph, "one", np.float32(1))], "looped", body=body))
+    names = [add_constant(graph, "rounds", np.int64(10**12)), add_constant(graph, "yes", np.bool_(True))]
+    put_first(graph, node("Loop", [*names, add_constant(graph, "one", np.float32(1))], "looped", body=body))
 
 
 def constant(operator: str, *values: Any, **attributes: Any) -> Edit:
     def edit(graph: Any) -> None:
-        names = [hold(graph, f"{operator}{index}", value) for index, value in enumerate(values)]
+        names = [add_constant(graph, f"{operator}{index}", value) for index, value in enumerate(values)]
         put_first(graph, node(operator, names, "grown", **attributes))
 
     edit.__name__ = operator
@@ -87,8 +87,8 @@ def constant(operator: str, *values: Any, **attributes: Any) -> Edit:
 
 
 def concat(graph: Any) -> None:
-    """Twice as much with each node."""
-    name = hold(graph, "seed", np.zeros(1000, np.float32))
+    """Double the size of a constant with each node."""
+    name = add_constant(graph, "seed", np.zeros(1000, np.float32))
     nodes = []
     for level in range(30):
         nodes.append(node("Concat", [name, name], f"level{level}", axis=0))
@@ -101,7 +101,7 @@ def texts(graph: Any) -> None:
 
 
 def many_nodes(graph: Any) -> None:
-    graph.node.extend(node("Identity", ["picture"], f"copy{index}") for index in range(3000))
+    graph.node.extend(node("Identity", ["input"], f"copy{index}") for index in range(3000))
 
 
 def no_output(graph: Any) -> None:
@@ -132,7 +132,7 @@ BIG = np.array([1 << 20, 1 << 20], np.int64)
 EDITS: list[Edit] = [
     cycle,
     own_output,
-    two_origins,
+    tensor_computed_twice,
     loop,
     constant("ConstantOfShape", BIG),
     constant("Expand", np.zeros((1, 1), np.float32), BIG),
@@ -155,7 +155,7 @@ EDITS: list[Edit] = [
 
 
 def test_refused(tmp_path: Path) -> None:
-    """Each within the time that reading takes, and with no more memory than its file has."""
+    """Each file is refused in a short time and with little memory."""
     paths = []
     for edit in EDITS:
         model = to_onnx(correct("rnet"), "rnet")
@@ -166,7 +166,7 @@ def test_refused(tmp_path: Path) -> None:
         assert peak < 100e6, (path.name, peak)
 
 
-def test_an_honest_graph_in_another_order() -> None:
+def test_valid_graph_in_another_order() -> None:
     model = to_onnx(correct("pnet"), "pnet")
     right = found_from_onnx(model, "pnet")
     nodes = list(model.graph.node)[::-1]
@@ -176,17 +176,17 @@ def test_an_honest_graph_in_another_order() -> None:
     assert [layer.name for layer in turned.layers] == [layer.name for layer in right.layers]
 
 
-def test_a_fold_that_is_needed() -> None:
-    """Padding as PyTorch writes it begins with ConstantOfShape."""
+def test_computed_padding() -> None:
+    """PyTorch computes padding with ConstantOfShape."""
     model = to_onnx(correct("pnet"), "pnet")
-    hold(model.graph, "eight", np.array([8], np.int64))
+    add_constant(model.graph, "eight", np.array([8], np.int64))
     put_first(model.graph, node("ConstantOfShape", ["eight"], "zeros"))
     assert found_from_onnx(model, "pnet").layers
 
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Callable[..., Path]:
-    """An RNet whose weights are in a file of their own."""
+    """Create an RNet whose weights are in a separate file."""
     folder = tmp_path / "model"
     folder.mkdir()
     path = folder / "rnet.onnx"
@@ -217,7 +217,7 @@ def test_weights_beside_the_model(outside: Callable[..., Path]) -> None:
 def test_weights_of_another_folder(outside: Callable[..., Path], location: str) -> None:
     path = outside(location=location)
     (path.parent.parent / "weights.bin").write_bytes((path.parent / "weights.bin").read_bytes())
-    with pytest.raises(PortError, match="a file of their own, which cannot be read"):
+    with pytest.raises(PortError, match="a separate file, which cannot be read"):
         read_found(path)
 
 
@@ -227,7 +227,7 @@ def test_weights_behind_a_link(outside: Callable[..., Path]) -> None:
     weights = path.parent / "weights.bin"
     weights.rename(path.parent.parent / "weights.bin")
     weights.symlink_to(path.parent.parent / "weights.bin")
-    with pytest.raises(PortError, match=r"found the link 'weights.bin'"):
+    with pytest.raises(PortError, match=r"found the symbolic link 'weights.bin'"):
         read_found(path)
 
 

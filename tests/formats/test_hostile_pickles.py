@@ -1,4 +1,4 @@
-"""Pickles that were made to do harm. Each is read in another process, which must end by itself."""
+"""Malicious pickles are refused. Each is read in a separate process, which must not crash."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.aside import all_refused, read_aside
 from mtcnn_cpp.formats.errors import PortError
 from mtcnn_cpp.formats.pickles import unpickle
+from separate_process import all_refused, read_in_process
 
 FRAMED = b"\x80\x04"
 MULTIARRAY = b"cnumpy.core.multiarray\n"
@@ -29,20 +29,20 @@ def text(words: str) -> bytes:
 
 
 def forged_objects(address: int) -> bytes:
-    """An array of one object whose type says, by its state, that it is stored as bytes: a pointer."""
+    """Return an array of one object whose type has a state that stores the object as bytes, a pointer."""
     forged = FLOATS.replace(b"f4", b"O8")
     return RECONSTRUCT + b"(K\x01K\x01\x85" + forged + b"\x89C\x08" + struct.pack("<Q", address) + b"tb"
 
 
 def forged_fields() -> bytes:
-    """A type that is given fields by its state, which lie outside of it."""
+    """Return a type whose state defines fields outside of it."""
     fields = b"X\x01\x00\x00\x00a\x85}X\x01\x00\x00\x00a" + FLOATS + b"J\x00\x00\x00\x40\x86s"
     state = b"(K\x03X\x01\x00\x00\x00|N" + fields + b"K\x04K\x01K\x00tb"
     return b"cnumpy\ndtype\nX\x02\x00\x00\x00V4\x89\x88\x87R" + state
 
 
 def doubling(levels: int) -> bytes:
-    """Encoded over and over: each level doubles what there is."""
+    """Return a text that is encoded repeatedly; each level doubles its size."""
     inner = ENCODE + text("a" * 1000) + LATIN1 + b"\x86R"
     for _ in range(levels):
         inner = ENCODE + inner + text("hex") + b"\x86R"
@@ -54,7 +54,7 @@ HOSTILE: dict[str, bytes] = {
     "an address in a list": b"]" + forged_objects(64) + b"a",
     "a scalar of objects": MULTIARRAY + b"scalar\n" + FLOATS.replace(b"f4", b"O8") + b"C\x08AAAAAAAA\x86R",
     "fields of a type": forged_fields(),
-    "a method of our own class": b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nN}" + text("read") + b"Ns\x86b",
+    "a method of a joblib class": b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nN}" + text("read") + b"Ns\x86b",
     "an attribute of a type": b"cnumpy\ndtype\n}" + text("name") + b"K\x01sb",
     "attributes by slots": JOBLIB + b"N}" + text("__class__") + b"cnumpy\nndarray\ns\x86b",
     "an array filled twice": RECONSTRUCT + 2 * (b"(K\x01K\x01\x85" + FLOATS + b"\x89C\x04abcdtb"),
@@ -80,10 +80,10 @@ HOSTILE: dict[str, bytes] = {
     "a list in itself": b"]q\x00h\x00a",
     "lists of lists": b"]q\x00"
     + b"".join(b"](" + 50 * bytes([104, i]) + b"eq" + bytes([i + 1]) for i in range(9)),
-    "tuples without end": b"N" + b"\x85" * 90_000,
+    "unlimited tuples": b"N" + b"\x85" * 90_000,
     "a table with a tuple of tuples as its key": b"}N" + b"\x85" * 90_000 + b"Ns",
-    "marks without end": b"(" * 90_000,
-    "instructions without end": b"N0" * 200_000,
+    "unlimited marks": b"(" * 90_000,
+    "unlimited instructions": b"N0" * 200_000,
     "much that is remembered": b"N" + b"".join(b"r" + struct.pack("<I", i) for i in range(200_000)),
     "a far memo": b"Nr\xff\xff\xff\xff",
     "a long number": b"\x8b\xff\xff\xff\x7f",
@@ -118,8 +118,8 @@ def test_refused(tmp_path: Path, kind: str) -> None:
         assert "refused: not a plain pickle of arrays (" in message or "expected a" in message, message
 
 
-def test_a_list_that_stands_for_much_more(tmp_path: Path) -> None:
-    """One array in a list a thousand times, each of which would become an array of its own."""
+def test_list_with_repeated_arrays(tmp_path: Path) -> None:
+    """A list contains one array a thousand times, and each use counts."""
     megabyte = RECONSTRUCT + b"(K\x01\x8a\x04\x00\x00\x20\x00\x85" + FLOATS + b"\x89B\x00\x00\x80\x00"
     data = FRAMED + b"](" + megabyte + bytes(1 << 23) + b"tbq\x00" + b"h\x00" * 999 + b"e."
     (tmp_path / "pnet.joblib").write_bytes(data)
@@ -129,7 +129,7 @@ def test_a_list_that_stands_for_much_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_honest_arrays(protocol: int) -> None:
+def test_valid_arrays(protocol: int) -> None:
     joblib = pytest.importorskip("joblib", reason="needs joblib")
     floats = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     arrays = [floats, floats.T, floats.astype(">f4"), floats.astype("f8"), floats.astype("i2")]
@@ -142,7 +142,7 @@ def test_honest_arrays(protocol: int) -> None:
 
 
 def test_a_table_of_python_2() -> None:
-    """Its texts are bytes, its numbers lie in one, its dictionaries are as ever."""
+    """Its strings are bytes, and the values of its arrays are in one of them."""
     raw = np.arange(3, dtype=np.float32).tobytes()
     array = RECONSTRUCT.replace(b"C\x01b", b"U\x01b")
     floats = FLOATS.replace(b"X\x02\x00\x00\x00", b"U\x02").replace(b"X\x01\x00\x00\x00", b"U\x01")
@@ -159,9 +159,9 @@ def test_protocols_0_and_1_are_refused() -> None:
             unpickle(pickle.dumps([np.zeros(3)], protocol=protocol), "x")
 
 
-def test_aside_tells_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from formats import aside
+def test_a_crash_of_the_reading_process_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import separate_process
 
-    monkeypatch.setattr(aside, "READ", "import os; os.abort()")
+    monkeypatch.setattr(separate_process, "READ", "import os; os.abort()")
     with pytest.raises(AssertionError, match="ended with -6"):
-        read_aside([tmp_path / "x.npy"])
+        read_in_process([tmp_path / "x.npy"])

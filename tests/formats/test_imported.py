@@ -1,4 +1,4 @@
-"""`import_model` keeps everything or refuses: no operator and no entry of a file is lost in silence."""
+"""`import_model` reads every operator and entry of a file, or raises an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from mtcnn_cpp import Model
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.formats import PortError, import_model
-from mtcnn_cpp.formats.facenet import to_state_dict
+from mtcnn_cpp.formats.state_dict import to_state_dict
 from mtcnn_cpp.reference.plan import STAGES
 from typer.testing import CliRunner
 
@@ -52,15 +52,15 @@ EDITS: list[Callable[[Graphs, str], None]] = [softmax, whole_numbers, half, quan
 
 @pytest.mark.parametrize("at", ["conv1", "prelu2", "last"])
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_operator_that_a_model_cannot_hold(
+def test_operator_that_a_model_cannot_represent(
     tmp_path: Path, edit: Callable[[Graphs, str], None], at: str
 ) -> None:
-    """Planted in the middle, or at the end, over all values."""
+    """The operator is in the middle, or at the end, over all values."""
     stage = list(STAGES)[(EDITS.index(edit) + len(at)) % 3]
     graphs = Graphs(tmp_path / "theirs", stage)
     edit(graphs, LAST[stage] if at == "last" else at)
     folder = graphs.save()
-    with pytest.raises(PortError, match=rf"{stage}\.onnx: .*computes something else"):
+    with pytest.raises(PortError, match=rf"{stage}\.onnx: .*compute different outputs"):
         import_model(folder)
     result = CliRunner().invoke(app, ["export", "dat", str(tmp_path / "out"), "--model", str(folder)])
     assert result.exit_code == 2
@@ -68,19 +68,17 @@ def test_an_operator_that_a_model_cannot_hold(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_error_names_what_a_model_cannot_hold(tmp_path: Path) -> None:
+def test_the_error_names_the_operators(tmp_path: Path) -> None:
     graphs = Graphs(tmp_path, "rnet")
     whole_numbers(graphs, "prelu2")
-    text = r"no output holds its box, class values; output 'fc2' differs by .*"
-    text += (
-        r"It has 'their Cast 0' \(Cast\), 'their Cast 1' \(Cast\), which a model cannot hold: take them out"
-    )
+    text = r"no graph output contains the values of box, class; output 'fc2' differs by .*"
+    text += r"The graph has 'their Cast 0' \(Cast\), 'their Cast 1' \(Cast\), which a model cannot represent"
     with pytest.raises(PortError, match=text):
         import_model(graphs.save())
 
 
 def test_without_effect(tmp_path: Path) -> None:
-    """What changes nothing is no reason to refuse: Dropout outside of training, casts to the same type."""
+    """Operators without effect are accepted: Dropout outside of training, casts to the same type."""
     graphs = Graphs(tmp_path, "onet")
     graphs.after("prelu1", ("Dropout", [graphs.constant(np.float32(0.9))], {}))
     graphs.after("conv2", ("Cast", [], {"to": TensorProto.DOUBLE}), ("Cast", [], {"to": TensorProto.FLOAT}))
@@ -91,13 +89,13 @@ def test_without_effect(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
 def test_a_softmax_of_the_class_values_at_the_end(tmp_path: Path, stage: str, operator: str) -> None:
-    """The detector applies it, so nothing is lost; it is said all the same."""
+    """The detector applies the Softmax. A warning reports that it was omitted."""
     graphs = Graphs(tmp_path / "theirs", stage)
     separate(graphs)
     graphs.after("class", (operator, [], {"axis": 1}))
     folder = graphs.save()
     with pytest.warns(
-        UserWarning, match=rf"{stage}\.onnx: the {operator} of the class values .* left out"
+        UserWarning, match=rf"{stage}\.onnx: the {operator} of the class values .* omitted"
     ) as told:
         assert import_model(folder).hashes() == OFFICIAL
     assert told[0].filename == __file__
@@ -114,16 +112,16 @@ def test_separate_heads(tmp_path: Path, stage: str) -> None:
 
 
 @pytest.mark.parametrize("lost", ["class", "box", "landmarks"])
-def test_a_head_that_is_no_output(tmp_path: Path, lost: str) -> None:
+def test_missing_head(tmp_path: Path, lost: str) -> None:
     graphs = Graphs(tmp_path, "onet")
     separate(graphs)
     graphs.outputs(*({"class", "box", "landmarks"} - {lost}))
-    with pytest.raises(PortError, match=rf"onet\.onnx: .*no output holds its {lost} values"):
+    with pytest.raises(PortError, match=rf"onet\.onnx: .*no graph output contains the values of {lost}"):
         import_model(graphs.save())
 
 
 @pytest.mark.parametrize("output", ["zeros", "prelu4", "copy"])
-def test_outputs_that_are_none_of_the_network(tmp_path: Path, output: str) -> None:
+def test_outputs_of_another_network(tmp_path: Path, output: str) -> None:
     graphs = Graphs(tmp_path, "rnet")
     nothing = graphs.constant(np.float32(0))
     graphs.graph.node.append(helper.make_node("Mul", ["prelu4", nothing], ["zeros"], "zeros"))
@@ -134,12 +132,12 @@ def test_outputs_that_are_none_of_the_network(tmp_path: Path, output: str) -> No
 
 
 def test_without_onnx_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """onnx's evaluator runs it."""
+    """The reference evaluator of onnx runs the graph."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     graphs = Graphs(tmp_path, "rnet")
     assert import_model(graphs.save()).hashes() == OFFICIAL
     whole_numbers(graphs, "conv1")
-    with pytest.raises(PortError, match="computes something else"):
+    with pytest.raises(PortError, match="compute different outputs"):
         import_model(graphs.save())
 
 
@@ -177,8 +175,8 @@ def state_dict() -> dict[str, Any]:
     ("after", "more", "message"),
     [
         ("rnet.conv1.bias", {"rnet.bn.weight": 28, "rnet.bn.bias": 28}, "bn: expected slopes without a bias"),
-        ("rnet.prelu1.weight", {"rnet.again.weight": 28}, "again: expected slopes after a layer"),
-        ("rnet.dense5_2.bias", {"rnet.end.weight": 4}, "end: expected slopes after a layer"),
+        ("rnet.prelu1.weight", {"rnet.again.weight": 28}, "again: expected slopes only after a layer"),
+        ("rnet.dense5_2.bias", {"rnet.end.weight": 4}, "end: expected slopes only after a layer"),
     ],
 )
 def test_entries_of_a_state_dict_that_no_layer_has(
@@ -196,11 +194,13 @@ def test_entries_of_a_state_dict_that_no_layer_has(
     assert import_model(tmp_path / "theirs.npz").hashes() == OFFICIAL
 
 
-def test_what_stands_beside_a_state_dict(tmp_path: Path) -> None:
+def test_other_entries_beside_a_state_dict(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="needs mtcnn-cpp[torch]")
     tensors = {name: torch.from_numpy(values.copy()) for name, values in state_dict().items()}
     torch.save({"state_dict": tensors, "epoch": 7, "optimizer": {}}, tmp_path / "theirs.pt")
-    with pytest.warns(UserWarning, match=r"theirs\.pt: its state_dict was read; left out: epoch, optimizer"):
+    with pytest.warns(
+        UserWarning, match=r"theirs\.pt: only its state_dict was read; ignored: epoch, optimizer"
+    ):
         assert import_model(tmp_path / "theirs.pt").hashes() == OFFICIAL
     torch.save({"state_dict": tensors}, tmp_path / "theirs.pt")
     with warnings.catch_warnings():
@@ -209,8 +209,8 @@ def test_what_stands_beside_a_state_dict(tmp_path: Path) -> None:
 
 
 def test_fields_of_a_table_that_no_layer_has(tmp_path: Path) -> None:
-    from mtcnn_cpp.formats.npy import from_table
+    from mtcnn_cpp.formats.tables import network_from_table
 
     layer = {"weights": np.ones((3, 3, 3, 10)), "biases": np.ones(10), "alpha": np.ones(10)}
     with pytest.raises(PortError, match="conv1: expected weights and biases, or alpha; found weights"):
-        from_table({"conv1": layer}, "theirs.npy")
+        network_from_table({"conv1": layer}, "theirs.npy")

@@ -1,4 +1,4 @@
-"""Arrays that do not fit each other inside a network that is recognised: found by fuzz/readers.py."""
+"""Arrays with inconsistent shapes in a recognised network, which fuzz/readers.py found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Model
 from mtcnn_cpp.formats.errors import PortError
-from mtcnn_cpp.formats.read import import_model
+from mtcnn_cpp.formats.importer import import_model
 
 CASES = {
     "pnet/conv1/bias": np.ones(270, np.float32),
@@ -20,7 +20,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_file_and_the_layer_are_named(name: str, tmp_path: Path) -> None:
-    """They used to end in errors of NumPy or of our layers, which named no file."""
+    """The error contains the file and the layer."""
     path = tmp_path / "model.npz"
     np.savez(path, **Model.default().arrays() | {name: CASES[name]})  # type: ignore[arg-type]
     stage, layer, _ = name.split("/")

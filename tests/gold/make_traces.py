@@ -1,6 +1,7 @@
-"""Writes the hash-level traces beside this file: `python tests/gold/make_traces.py`, mtcnn_cpp installed.
+"""Write the hash-level traces in this folder: `python tests/gold/make_traces.py`, with mtcnn_cpp installed.
 
-The reference computes them; tests compare every backend with them, and them with the original's figures.
+The reference implementation computes them. Tests compare every backend and
+the values of the original program with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server that speaks S3, for jobs on it."""
+"""An S3 server for jobs."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mtcnn_cpp.table import COLUMNS
-from pictures import ROOT
+from images import ROOT
+from mtcnn_cpp.jobs.table.rows import COLUMNS
 
 
 def test_every_column_is_described() -> None:

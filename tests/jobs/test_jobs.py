@@ -1,4 +1,4 @@
-"""Jobs: one table or a folder of parts, with the same rows; resumed, with the same rows again."""
+"""Jobs: one table or a folder of part files has the same rows, also after resuming."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import even, write
+from images import portrait
 from mtcnn_cpp import Detector
-from mtcnn_cpp.table import Format, Result, read_rows, rows
-from pictures import portrait
-from study import SMALL, left_behind, make_study, rows_of, run, run_small, small_units
+from mtcnn_cpp.jobs.table import TableFormat, read_rows
+from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
+from study import SMALL, leftover_files, make_study, rows_of, run, run_small, small_tasks
 
 cv2 = pytest.importorskip("cv2")
 
-__all__ = ["small_units"]  # a fixture
+__all__ = ["small_tasks"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +38,23 @@ def truth(study: Path) -> list[dict[str, object]]:
     for path in study.rglob("*.*"):
         if path.name == "bad.jpg":
             why = f"{path} is not an image that OpenCV can read, or it is truncated or damaged"
-            found += rows(Result(str(path), error=why))
+            found += make_rows(FrameResult(str(path), error=why))
         elif path.suffix == ".png":
-            found += rows(Result(str(path), faces=detector.detect(path)))
+            found += make_rows(FrameResult(str(path), faces=detector.detect(path)))
         else:
             capture, index = cv2.VideoCapture(str(path)), 0
             while (frame := capture.read())[0]:
                 last = round(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, 9)
-                found += rows(Result(str(path), index, last, detector.detect(frame[1])))
+                found += make_rows(FrameResult(str(path), index, last, detector.detect(frame[1])))
                 index += 1
             if path.name == "cut.mkv":
-                why = f"{path} ends early: the file breaks off, 500 bytes are missing; "
+                why = f"{path} ends early: the file is truncated, 500 bytes are missing; "
                 why += f"{index} frames could be read"
-                found += rows(Result(str(path), index, last, error=why))
+                found += make_rows(FrameResult(str(path), index, last, error=why))
     return sorted(found, key=repr)
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 @pytest.mark.parametrize("output", ["t.csv", "t.jsonl", "t.json", "t.parquet", "parts"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_rows_are_those_of_plain_loops(
@@ -64,8 +65,8 @@ def test_the_rows_are_those_of_plain_loops(
     result = run(study, "-o", tmp_path / output, "--threads", threads)
     assert result.exit_code == 1, result.output  # some are bad
     assert rows_of(tmp_path / output) == truth
-    assert left_behind(tmp_path) == []
-    assert "to look at: 14 pictures, 4 videos" in result.stderr
+    assert leftover_files(tmp_path) == []
+    assert "to process: 14 images, 4 videos" in result.stderr
     assert "2 failed" in result.stderr
     assert result.stdout == ""
 
@@ -75,12 +76,12 @@ def test_rows_on_standard_output(study: Path, truth: list[dict[str, object]]) ->
     assert sorted((json.loads(line) for line in result.stdout.splitlines()), key=repr) == truth
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 def test_resumed_with_any_parts_missing(study: Path, truth: list[dict[str, object]], tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     run(study, "-o", whole, "--format", "csv")
     names = sorted(file.name for file in whole.iterdir() if file.suffix == ".csv")
-    assert len(names) == 3 + 4 + 3 + 1 + 6  # pictures; videos, of which one ends with a stretch
+    assert len(names) == 3 + 4 + 3 + 1 + 6  # images; videos, of which one ends with a complete chunk
     chance = random.Random(1)
     for trial in range(12):
         folder = tmp_path / f"trial{trial}"
@@ -94,9 +95,9 @@ def test_resumed_with_any_parts_missing(study: Path, truth: list[dict[str, objec
     assert rows_of(whole) == truth
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 def test_what_failed_is_tried_again(study: Path, tmp_path: Path) -> None:
-    """Repaired files are done, and what was done is not even read again."""
+    """Repaired files are processed, and complete files are not even read again."""
     here = tmp_path / "in"
     shutil.copytree(study, here)
     run(here, "-o", tmp_path / "parts")
@@ -107,27 +108,27 @@ def test_what_failed_is_tried_again(study: Path, tmp_path: Path) -> None:
         file.write_bytes(b"no picture any more")
     result = run(here, "-o", tmp_path / "parts", "--resume")
     assert result.exit_code == 0, result.output
-    assert "16 sources done before" in result.stderr
+    assert "16 sources already done" in result.stderr
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "fresh")
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 def test_new_sources_are_added(study: Path, truth: list[dict[str, object]], tmp_path: Path) -> None:
     some = sorted(study.glob("p0*.png"))
     assert run(*some, "-o", tmp_path / "parts").exit_code == 0
     result = run(study, "-o", tmp_path / "parts", "--resume")
-    assert f"{len(some)} sources done before" in result.stderr
+    assert f"{len(some)} sources already done" in result.stderr
     assert rows_of(tmp_path / "parts") == truth
 
 
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        (["--min-face", "80"], "min_face was 60.0, and is 80.0 now"),
-        (["--every", "2"], "every was 1, and is 2 now"),
-        (["--track"], "track was false, and is true now"),
-        (["--save-dir", "drawn"], 'save_dir was null, and is "drawn" now'),
-        (["--format", "jsonl"], 'format was "csv", and is "jsonl" now'),
+        (["--min-face", "80"], "min_face was 60.0, now 80.0"),
+        (["--every", "2"], "every was 1, now 2"),
+        (["--track"], "track was false, now true"),
+        (["--save-dir", "drawn"], 'save_dir was null, now "drawn"'),
+        (["--format", "jsonl"], 'format was "csv", now "jsonl"'),
     ],
 )
 def test_other_options_are_refused(
@@ -156,9 +157,9 @@ def test_folders_that_are_not_this_job_s(study: Path, tmp_path: Path) -> None:
     picture = study / "p01.png"
     run(picture, "-o", parts)
     for arguments, message in (
-        ([parts], "holds a job already; --resume goes on with it"),
-        ([other], "is not empty and holds no job; choose another folder"),
-        ([other, "--resume"], "nothing can be resumed there"),
+        ([parts], "already contains a job; use --resume to continue it"),
+        ([other], "is not empty and contains no job to resume; choose another folder"),
+        ([other, "--resume"], "is not empty and contains no job to resume"),
     ):
         result = run(picture, "-o", *arguments)
         assert result.exit_code == 2
@@ -168,7 +169,7 @@ def test_folders_that_are_not_this_job_s(study: Path, tmp_path: Path) -> None:
         (parts / "_job.json").write_bytes(damage)
         result = run(picture, "-o", parts, "--resume")
         assert result.exit_code == 2
-        assert "_job.json is damaged, or not of this program" in result.stderr
+        assert "_job.json is damaged, or another program wrote it" in result.stderr
     assert run(picture, "-o", tmp_path / "new", "--resume").exit_code == 0  # nothing there yet: it begins
 
 
@@ -179,7 +180,7 @@ def test_a_damaged_part_is_named(study: Path, tmp_path: Path) -> None:
     result = run(study / "p01.png", "-o", tmp_path / "parts", "--format", "csv", "--resume")
     assert result.exit_code == 2
     assert part.name in result.stderr
-    assert "cut off" in result.stderr
+    assert "truncated" in result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
@@ -202,7 +203,7 @@ def test_killed_at_any_moment(study: Path, truth: list[dict[str, object]], tmp_p
         assert len(seen) == len({repr(row) for row in seen})
     assert run_small(study, "-o", folder, "--resume").returncode == 1
     assert rows_of(folder) == truth
-    assert left_behind(folder) == []
+    assert leftover_files(folder) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")
@@ -212,21 +213,21 @@ def test_ended_in_order(
 ) -> None:
     folder = tmp_path / "parts"
     code = f"import signal\nsignal.signal(2, signal.default_int_handler)\n{SMALL}"  # not ignored in a test
-    code = code.replace("STRETCH = 10", "STRETCH = 1")
+    code = code.replace("FRAMES_PER_CHUNK = 10", "FRAMES_PER_CHUNK = 1")
     command = [sys.executable, "-c", code, "detect", str(study), "-o", str(folder), "-q"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while not list(folder.glob("video-*")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(ending)
     assert process.wait(30) == 128 + ending
-    assert left_behind(folder) == []
+    assert leftover_files(folder) == []
     assert subprocess.run([*command, "--resume"], check=False, capture_output=True).returncode == 1
     assert rows_of(folder) == truth
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows: other rules of locks")
 def test_one_job_at_a_time(study: Path, tmp_path: Path) -> None:
-    from mtcnn_cpp.stores import open_folder
+    from mtcnn_cpp.storage.folder import open_folder
 
     folder = open_folder(tmp_path / "parts")
     folder.make()
@@ -251,13 +252,13 @@ def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
     result = run_small(study, "-o", tmp_path / output, "--format", "csv", preexec_fn=limit)
     assert result.returncode == 2
     assert "could not be written" in result.stderr
-    assert left_behind(tmp_path) == []
+    assert leftover_files(tmp_path) == []
     assert not (tmp_path / "t.csv").exists()
     if output == "t.csv":
-        kept = list(read_rows((tmp_path / "t.csv.partial").read_bytes(), Format.csv))
+        kept = list(read_rows((tmp_path / "t.csv.partial").read_bytes(), TableFormat.csv))
         assert f"; {len(kept)} complete rows are kept in {tmp_path / 't.csv.partial'};" in result.stderr
     else:
-        assert "complete parts are kept in" in result.stderr
+        assert "complete part files are kept in" in result.stderr
 
 
 def test_tracking_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import png
 import pytest
 from clips import even, write
-from mtcnn_cpp import png
-from mtcnn_cpp.jobs import make_plan
-from pictures import portrait
+from images import portrait
+from mtcnn_cpp.jobs.plan import make_plan
 from study import rows_of, run
 
 IMAGE = png.encode(portrait())
@@ -124,16 +124,16 @@ def test_what_is_no_file_is_called_by_its_name(way: list[str], here: Path) -> No
         Path(str(row["source"])).name: str(row["error"]) for row in rows_of(Path("t.csv")) if row["error"]
     }
     assert errors.keys() == {"sub01.mp4", "sub02.PNG", "loop.jpg", "pipe.png", "zero.mp4", "talk.avi"}
-    assert "is a link to ../.git/annex/objects/x/x.mp4, which does not exist" in errors["sub01.mp4"]
-    assert "is a link to ../.git/annex/objects/y/y.png, which does not exist" in errors["sub02.PNG"]
-    assert "is a link to loop.jpg, which leads nowhere" in errors["loop.jpg"]
+    assert "is a symbolic link to ../.git/annex/objects/x/x.mp4, which does not exist" in errors["sub01.mp4"]
+    assert "is a symbolic link to ../.git/annex/objects/y/y.png, which does not exist" in errors["sub02.PNG"]
+    assert "is a symbolic link to loop.jpg, which leads nowhere" in errors["loop.jpg"]
     assert "it is a pipe" in errors["pipe.png"]
     assert "it is a device" in errors["zero.mp4"]
     assert "it is a socket" in errors["talk.avi"]
     assert {Path(str(row["source"])).name for row in rows_of(Path("t.csv")) if not row["error"]} == {
         "good.png", "good.mp4", "linked.png",
     }  # fmt: skip
-    assert "1 links to nothing: README" in result.stderr
+    assert "1 broken links: README" in result.stderr
     assert "1 pipes: pipe" in result.stderr
     assert "1 sockets: talk" in result.stderr
 
@@ -146,8 +146,11 @@ def test_links_to_folders_are_named(here: Path) -> None:
     result = run("study", "-o", "t.csv")
     assert result.exit_code == 1
     (error,) = [str(row["error"]) for row in rows_of(Path("t.csv")) if row["error"]]
-    assert f"is a link to the folder {here / 'sub'}, which is not searched; name it as a source, too" in error
-    assert f"links to folders that are searched anyway, 1: {Path('study', 'back')}" in result.stderr
+    assert (
+        f"is a symbolic link to the folder {here / 'sub'}, which is not searched; to search it, "
+        "name it as a source" in error
+    )
+    assert f"skipped 1 links to folders that are searched anyway: {Path('study', 'back')}" in result.stderr
     for other in (Path("study", "more"), Path("sub")):
         result = run("study", other, "-o", "t.csv")
         assert result.exit_code == 0, result.stderr
@@ -201,7 +204,10 @@ def test_a_broken_link_that_is_named(here: Path) -> None:
     Path("a.mp4").symlink_to("annex")
     result = run("a.mp4", "a.png", "-o", "t.csv")
     assert result.exit_code == 1
-    assert "error: a.mp4 is a link to annex, which does not exist; expected a video file" in result.stderr
+    assert (
+        "error: a.mp4 is a symbolic link to annex, which does not exist; expected a video file"
+        in result.stderr
+    )
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become another user")
@@ -222,16 +228,18 @@ def test_folders_and_files_that_may_not_be_read(here: Path) -> None:
     code = """
 import os
 from mtcnn_cpp import Detector
-from mtcnn_cpp.jobs import Eyes, Settings, make_plan
-from mtcnn_cpp.table import Format
-def look(*names):
-    with Eyes(Detector(), Settings(format=Format.csv)) as eyes:
-        for result in eyes.look(make_plan(names).sources):
+from mtcnn_cpp.jobs.pipeline import DetectionPipeline
+from mtcnn_cpp.jobs.plan import make_plan
+from mtcnn_cpp.jobs.settings import JobSettings
+from mtcnn_cpp.jobs.table import TableFormat
+def process(*names):
+    with DetectionPipeline(Detector(), JobSettings(format=TableFormat.csv)) as pipeline:
+        for result in pipeline.process(make_plan(names).sources):
             print(result.source, "|", result.error)
-look("a.png")  # imports what the other user may not
+process("a.png")  # imports what the other user may not
 os.setgid(65534)
 os.setuid(65534)
-look(".")
+process(".")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for name in ("listed/c.png", "forbidden.png"):
@@ -247,7 +255,7 @@ def test_a_video_on_standard_input(here: Path) -> None:
     result = run("-", "-o", "t.csv", input=data)
     assert result.exit_code == 1
     assert (
-        "error: - is a video, expected an image on standard input; save it, and name the file"
-        in result.stderr
+        "error: standard input contains a video, expected an image; save the video to a file, and give its "
+        "name" in result.stderr
     )
     assert "detect_video" not in result.stderr

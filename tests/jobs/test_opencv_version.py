@@ -7,10 +7,10 @@ from pathlib import Path
 
 import mtcnn_cpp
 import pytest
+from images import portrait
 from mtcnn_cpp import Detector, sample_image
 from mtcnn_cpp.cli import app
-from mtcnn_cpp.image import opencv_version
-from pictures import portrait
+from mtcnn_cpp.media.image.opencv import opencv_version
 from typer.testing import CliRunner, Result
 
 cv2 = pytest.importorskip("cv2")
@@ -39,13 +39,15 @@ def test_resuming_with_another_one_is_refused(tmp_path: Path) -> None:
     result = run(*command, "--resume")
     assert result.exit_code == 2
     text = " ".join(result.stderr.split())
-    assert f'opencv was "4.12.0 (libavcodec 59.37.100)", and is "{opencv_version()}" now' in text
+    assert f'opencv was "4.12.0 (libavcodec 59.37.100)", now "{opencv_version()}"' in text
 
-    del job["settings"]["opencv"]  # a job of an earlier release: nobody knows what decoded its files
+    del job["settings"][
+        "opencv"
+    ]  # a job of an earlier release: the OpenCV version that decoded its files is unknown
     manifest.write_text(json.dumps(job))
     result = run(*command, "--resume")
     assert result.exit_code == 2
-    assert f'opencv was not recorded, and is "{opencv_version()}" now' in " ".join(result.stderr.split())
+    assert f'opencv was not recorded, now "{opencv_version()}"' in " ".join(result.stderr.split())
 
 
 def test_tables_in_parquet(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A resumed job has the rows that a job begun now would have: none for ever, none twice."""
+"""A resumed job has the rows of a new job: no outdated errors, no row twice."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import png
 import pytest
-from clips import even, picture, write
+from clips import even, make_frame, write
 from faulty_server import faulty_server
-from mtcnn_cpp import png
-from mtcnn_cpp.jobs import Source
-from mtcnn_cpp.jobs.parts import Outdated
-from study import SMALL, make_study, rows_of, run, run_small, small_units
+from mtcnn_cpp.jobs.sources import Source
+from mtcnn_cpp.jobs.tasks import OutdatedErrors
+from study import SMALL, make_study, rows_of, run, run_small, small_tasks
 
-__all__ = ["small_units"]  # a fixture
+__all__ = ["small_tasks"]  # a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def resumed(*arguments: object, code: int = 0) -> list[dict[str, object]]:
     return rows
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 @pytest.mark.parametrize(
     ("before", "names"),
     [
@@ -53,7 +53,7 @@ def resumed(*arguments: object, code: int = 0) -> list[dict[str, object]]:
 )
 def test_a_folder_that_was_not_mounted(before: str, names: list[str], here: Path) -> None:
     for name in ("extra.png", "other.png"):
-        (here / name).write_bytes(png.encode(picture(5)))
+        (here / name).write_bytes(png.encode(make_frame(5)))
     if before == "empty":
         (here / "in").mkdir()
     elif before == "a file":
@@ -73,7 +73,7 @@ def test_a_folder_that_was_not_mounted(before: str, names: list[str], here: Path
     assert rows == resumed(*names)
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 def test_a_folder_that_is_away_for_a_while(here: Path) -> None:
     """What was done stays; the error goes when the folder is there again."""
     make_study(here / "in", bad=False)
@@ -101,7 +101,7 @@ def test_files_that_failed_and_are_gone(here: Path) -> None:
 def test_other_names_leave_the_errors(here: Path) -> None:
     """Resumed with other names, nothing is known of what failed under the first ones."""
     make_study(here / "in")
-    (here / "extra.png").write_bytes(png.encode(picture(5)))
+    (here / "extra.png").write_bytes(png.encode(make_frame(5)))
     assert run("in", "none", "-o", "parts/", "--format", "csv").exit_code == 1
     before = rows_of(Path("parts"))
     assert run("extra.png", "-o", "parts/", "--format", "csv", "--resume").exit_code == 0
@@ -110,21 +110,21 @@ def test_other_names_leave_the_errors(here: Path) -> None:
     assert sum(bool(row["error"]) for row in before) == 3
 
 
-@pytest.mark.parametrize("first", ["picture", "video"])
+@pytest.mark.parametrize("first", ["image", "video"])
 def test_a_name_that_is_another_kind_now(first: str, here: Path) -> None:
-    """The kind of what is missing is guessed by its name: `a` a picture, `a.mp4` a video."""
-    name = "a" if first == "picture" else "a.mp4"
+    """The kind of what is missing is guessed by its name: `a` an image, `a.mp4` a video."""
+    name = "a" if first == "image" else "a.mp4"
     assert run(name, "b.png", "-o", "parts/", "--format", "csv").exit_code == 1
     assert len(rows_of(Path("parts"))) == 2
-    (here / "b.png").write_bytes(png.encode(picture(5)))
-    if first == "picture":
+    (here / "b.png").write_bytes(png.encode(make_frame(5)))
+    if first == "image":
         write(here / "a.mp4", even(12)).rename(here / "a")
     else:
-        (here / "a.mp4").write_bytes(png.encode(picture(1)))
+        (here / "a.mp4").write_bytes(png.encode(make_frame(1)))
     assert not any(row["error"] for row in resumed(name, "b.png"))
 
 
-@pytest.mark.usefixtures("small_units")
+@pytest.mark.usefixtures("small_tasks")
 @pytest.mark.parametrize("cut", [300, 3000, 9000])
 def test_a_video_that_failed_midway(cut: int, here: Path) -> None:
     (here / "in").mkdir()
@@ -169,10 +169,10 @@ def test_a_listing_that_failed_once(
     tmp_path: Path,
 ) -> None:
     for index in range(3):
-        s3.put_object(Bucket=bucket, Key=f"in/p{index:02d}.png", Body=png.encode(picture(index)))
-    s3.put_object(Bucket=bucket, Key="in/deep/p09.png", Body=png.encode(picture(9)))
+        s3.put_object(Bucket=bucket, Key=f"in/p{index:02d}.png", Body=png.encode(make_frame(index)))
+    s3.put_object(Bucket=bucket, Key="in/deep/p09.png", Body=png.encode(make_frame(9)))
     local = tmp_path / "local.png"
-    local.write_bytes(png.encode(picture(5)))
+    local.write_bytes(png.encode(make_frame(5)))
     addresses = [*(f"s3://{bucket}/{name}" for name in names), local]
     fails = True
 
@@ -196,8 +196,8 @@ def test_a_listing_that_failed_once(
 
 
 @pytest.fixture
-def parts(here: Path, small_units: None) -> Path:
-    """A folder of parts, of which two are of pictures and five of videos."""
+def parts(here: Path, small_tasks: None) -> Path:
+    """A folder of parts, of which two are of images and five of videos."""
     make_study(here / "in", pictures=7, bad=False)
     assert run("in", "-o", "parts/", "--format", "csv").exit_code == 0
     return here / "parts"
@@ -236,7 +236,7 @@ def test_a_copied_part_is_named(part: str, copy: str, moved: bool, parts: Path) 
         assert rows_of(parts) == whole
         return
     assert result.exit_code == 2, result.output
-    assert "so they would count twice; if it is a copy, remove it or move it" in result.stderr
+    assert "would be counted twice; if the file is a copy, remove it or move it" in result.stderr
     assert target.stem in result.stderr or original.stem in result.stderr
     assert sorted((path.name, path.read_bytes()) for path in parts.iterdir()) == before
     target.write_bytes(kept)
@@ -261,7 +261,7 @@ def test_other_files_of_the_user_may_be_there(parts: Path) -> None:
 )
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_full_disk(format: str, here: Path) -> None:
-    """One error and no traceback, whichever unit it hits; resumed when there is room, the table is whole."""
+    """One error and no traceback, for any task; resumed with free space, the table is complete."""
     if format == "parquet":
         pytest.importorskip("pyarrow")
     make_study(here / "in", pictures=40, bad=False)
@@ -303,5 +303,5 @@ def test_a_full_disk(format: str, here: Path) -> None:
     ],
 )
 def test_which_rows_of_errors_are_replaced(name: str, names: list[str], expected: bool) -> None:
-    sources = [Source("in/second/p.png", "picture", ""), Source("away", "picture", "", error="not there")]
-    assert Outdated(sources, names)(name, is_video=False) is expected
+    sources = [Source("in/second/p.png", "image", ""), Source("away", "image", "", error="not there")]
+    assert OutdatedErrors(sources, names).contains(name, is_video=False) is expected

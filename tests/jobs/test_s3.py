@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import png
 import pytest
-from clips import picture
-from mtcnn_cpp import png
-from mtcnn_cpp.table import Format, read_rows
+from clips import make_frame
+from mtcnn_cpp.jobs.table import TableFormat, read_rows
 from study import make_study, rows_of, run, run_small
 
 
@@ -30,7 +30,7 @@ def rows_there(s3: Any, bucket: str, prefix: str) -> list[dict[str, object]]:
     found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
     rows: list[dict[str, object]] = []
     for key in (item["Key"] for item in found):
-        if (format := Format.of(key)) and not key.endswith("_job.json"):
+        if (format := TableFormat.from_name(key)) and not key.endswith("_job.json"):
             data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             rows += read_rows(io.BytesIO(data), format, name=key)
     return rows
@@ -53,7 +53,7 @@ def test_from_a_bucket_to_a_bucket(
     where = f"s3://{bucket}/out/"
     done = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", env=environment)
     assert done.returncode == 1, done.stderr
-    assert "to look at: 14 pictures, 4 videos" in done.stderr
+    assert "to process: 14 images, 4 videos" in done.stderr
     assert named_here(rows_there(s3, bucket, "out/"), bucket, study) == here
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix="out/")["Contents"]]
     for key in keys[::3]:
@@ -61,7 +61,7 @@ def test_from_a_bucket_to_a_bucket(
             s3.delete_object(Bucket=bucket, Key=key)
     again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", env=environment)
     assert again.returncode == 2
-    assert "holds a job already; --resume goes on with it" in again.stderr
+    assert "already contains a job; use --resume to continue it" in again.stderr
     again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", "--resume", env=environment)
     assert again.returncode == 1, again.stderr
     assert named_here(rows_there(s3, bucket, "out/"), bucket, study) == here
@@ -96,14 +96,14 @@ def test_what_is_not_there(bucket: str, environment: dict[str, str], tmp_path: P
 def test_keys_that_a_disk_would_take_for_one(
     s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each is looked at, and drawn under a name of its own below the folder."""
+    """Each is processed, and annotated under a different name below the folder."""
     keys = [
         "dd//x.jpg", "dd/x.jpg", "dd/./x.jpg", "dd/../x.jpg", "/x.jpg", "../../x.jpg", "dd/X.jpg",
         "dd/caf\u00e9.jpg", "dd/cafe\u0301.jpg", "dd/%41.jpg", "dd/A.jpg", "dd/ x.jpg",
         "dd/q?token=1&v=2.jpg",
     ]  # fmt: skip
     for key in keys:
-        s3.put_object(Bucket=bucket, Key=key, Body=png.encode(picture(1)))
+        s3.put_object(Bucket=bucket, Key=key, Body=png.encode(make_frame(1)))
     root = f"s3://{bucket}"
     for output in ("t.jsonl", "parts"):
         drawn = tmp_path / output / "seen"
@@ -111,8 +111,8 @@ def test_keys_that_a_disk_would_take_for_one(
         (tmp_path / "out").mkdir(exist_ok=True)
         done = run_small(*arguments, env=environment)
         assert done.returncode == 0, done.stderr
-        assert f"to look at: {len(keys)} pictures" in done.stderr
-        assert "named more than once" not in done.stderr
+        assert f"to process: {len(keys)} images" in done.stderr
+        assert "duplicates" not in done.stderr
         found = [str(row["source"]) for row in rows_of(tmp_path / "out" / output)]
         shown = {f"{root}/{key}".replace("token=1", "token=***") for key in keys}
         assert set(found) == shown
@@ -120,7 +120,7 @@ def test_keys_that_a_disk_would_take_for_one(
         assert not list(tmp_path.glob("*.png"))
     again = run_small(*arguments, "--resume", env=environment)
     assert again.returncode == 0, again.stderr
-    assert f"{len(keys)} sources done before" in again.stderr
+    assert f"{len(keys)} sources already done" in again.stderr
     given = run_small(*[f"{root}/{key}" for key in keys], "-o", tmp_path / "given.jsonl", env=environment)
     assert given.returncode == 0, given.stderr
     assert {str(row["source"]) for row in rows_of(tmp_path / "given.jsonl")} == shown

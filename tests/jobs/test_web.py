@@ -16,12 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import png
 import pytest
 from clips import even, write
-from mtcnn_cpp import Detector, arrow, png
-from mtcnn_cpp.jobs import make_plan
-from mtcnn_cpp.stores import web
-from pictures import portrait
+from images import portrait
+from mtcnn_cpp import Detector
+from mtcnn_cpp.jobs import arrow
+from mtcnn_cpp.jobs.plan import make_plan
+from mtcnn_cpp.storage import web
 from study import rows_of, run
 
 cv2 = pytest.importorskip("cv2")
@@ -99,7 +101,7 @@ def test_an_image_gives_what_its_file_gives(name: str, tmp_path: Path) -> None:
     with serving({path: data}) as server:
         result = run(server + name, "-o", tmp_path / "b.jsonl", "--save-dir", tmp_path / "seen")
     assert result.exit_code == 0, result.stderr
-    assert "1 picture" in result.stderr
+    assert "1 image" in result.stderr
     assert numbers(tmp_path / "a.jsonl") == numbers(tmp_path / "b.jsonl")
     (row,) = rows_of(tmp_path / "b.jsonl")
     assert (row["success"], row["source"]) == (1, server + name)
@@ -120,7 +122,7 @@ def test_animations_and_resuming(tmp_path: Path) -> None:
         answers["/b.png"] = answers["/x//a.gif"] = png.encode(portrait())
         result = run(*names, "-o", tmp_path / "parts/", "--format", "csv", "--resume")
     assert result.exit_code == 0, result.stderr
-    assert "1 source done before" in result.stderr
+    assert "1 source already done" in result.stderr
     assert sorted(str(row["source"]) for row in rows_of(tmp_path / "parts")) == sorted([names[0], *names])
 
 
@@ -134,7 +136,7 @@ def test_a_video_is_read_as_a_stream_under_any_name(name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["/mjpg/video.mjpg", "/stream", "/cam.jpg"])
 def test_motion_jpeg_of_a_camera_is_a_stream(name: str, tmp_path: Path) -> None:
-    """multipart/x-mixed-replace, which does not end while anybody listens."""
+    """multipart/x-mixed-replace, which does not end while a client is connected."""
     jpeg = turned_jpeg(1)
 
     def camera(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -153,10 +155,10 @@ def test_motion_jpeg_of_a_camera_is_a_stream(name: str, tmp_path: Path) -> None:
 
 NOT_VALID = ["http://[bad/a.jpg", "http://a b/c.jpg", "http://host:x/a.jpg", "http://", "https:///a.jpg"]
 ERRORS: dict[str, tuple[bytes | Answer | None, str]] = {
-    "/missing.jpg": (None, "there is nothing at this address: the server answers 404"),
-    "/missing": (None, "there is nothing at this address: the server answers 404"),
-    "/secret.jpg": (lambda handler: send(handler, b"", status=403), "is denied: the server answers 403"),
-    "/broken.jpg": (lambda handler: send(handler, b"", status=500), "fetched: the server answers 500"),
+    "/missing.jpg": (None, "there is nothing at this address: the server responds with 404"),
+    "/missing": (None, "there is nothing at this address: the server responds with 404"),
+    "/secret.jpg": (lambda handler: send(handler, b"", status=403), "denied: the server responds with 403"),
+    "/broken.jpg": (lambda handler: send(handler, b"", status=500), "fetched: the server responds with 500"),
     "/page.jpg": (
         lambda handler: send(handler, b"<html>hello", "text/html; charset=utf-8"),
         "is not an image: the server sends text/html",
@@ -172,9 +174,9 @@ ERRORS: dict[str, tuple[bytes | Answer | None, str]] = {
         lambda handler: send(handler, turned_jpeg(), Content_Length=1 << 40),
         "expected an image of at most 268435456 bytes, found more",
     ),
-    "/file.jpg": (redirect("file:///etc/passwd"), "cannot be fetched: the server answers 302"),
-    "/ftp.jpg": (redirect("ftp://127.0.0.1/a.jpg"), "cannot be fetched: the server answers 302"),
-    "/round.jpg": (redirect("/round.jpg"), "cannot be fetched: the server answers 302"),
+    "/file.jpg": (redirect("file:///etc/passwd"), "cannot be fetched: the server responds with 302"),
+    "/ftp.jpg": (redirect("ftp://127.0.0.1/a.jpg"), "cannot be fetched: the server responds with 302"),
+    "/round.jpg": (redirect("/round.jpg"), "cannot be fetched: the server responds with 302"),
     "/garbage.jpg": (
         lambda handler: [handler.wfile.write(b"hello\r\n\r\n"), None][1],
         "the server's answer is not valid HTTP",
@@ -244,12 +246,12 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
                 web.fetch(f"{server}/{name}", seconds=0.5)
             stop = threading.Event()
             threading.Timer(0.2, stop.set).start()
-            with pytest.raises(InterruptedError, match=rf"/{name}: stopped before"):
+            with pytest.raises(InterruptedError, match=rf"/{name}: cancelled before"):
                 web.fetch(f"{server}/{name}", stop=stop)
         monkeypatch.setattr(web, "SILENCE", 0.2)
         with (
             serving({"/silent": lambda handler: time.sleep(2)}) as other,
-            pytest.raises(TimeoutError, match=r"/silent: the server has sent nothing for 0\.2 s"),
+            pytest.raises(TimeoutError, match=r"/silent: the server has sent no data for 0\.2 s"),
         ):
             web.fetch(f"{other}/silent")
 
@@ -288,13 +290,13 @@ def test_names_that_say_nothing_are_asked_for(tmp_path: Path) -> None:
         kinds = [
             source.kind for source in make_plan([f"{server}/{name}" for name in ("x", "v", "none")]).sources
         ]
-    assert kinds == ["picture", "live", "picture"]
+    assert kinds == ["image", "live", "image"]
     addresses = [
         "http://host.invalid/a.m3u8.jpg",
         "https://host.invalid/clip.MP4?x=1",
         "rtsp://host.invalid/a.jpg",
     ]
-    assert [source.kind for source in make_plan(addresses).sources] == ["picture", "live", "live"]
+    assert [source.kind for source in make_plan(addresses).sources] == ["image", "live", "live"]
 
 
 def test_arrow_and_python() -> None:

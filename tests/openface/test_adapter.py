@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.reference.dat import write_network
-from stand_in import INDEX, NEEDS_EXACT, NEEDS_INSTALLED_STUB, NEEDS_OPENFACE, NEEDS_STUB, PREFIX, openface
+from openface_stub import (
+    INDEX,
+    NEEDS_EXACT,
+    NEEDS_INSTALLED_STUB,
+    NEEDS_OPENFACE,
+    NEEDS_STUB,
+    PREFIX,
+    openface,
+)
 
 pytestmark = NEEDS_OPENFACE
 
@@ -141,24 +149,24 @@ def test_damaged_models(tmp_path: Path) -> None:
 def test_what_the_original_throws(
     detector: Any, onet: Any, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    monkeypatch.setenv("MTCNN_STAND_IN", fault)
+    monkeypatch.setenv("MTCNN_STUB", fault)
     for call in (lambda: detector.detect_faces(IMAGE), lambda: onet.inference(INPUT)):
         with pytest.raises(openface.OpenFaceError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
-    monkeypatch.delenv("MTCNN_STAND_IN")
+    monkeypatch.delenv("MTCNN_STUB")
     assert len(detector.detect_faces(IMAGE)[0]) == 1
 
 
 @NEEDS_STUB
 def test_a_result_of_another_shape(onet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MTCNN_STAND_IN", "extra-map")
+    monkeypatch.setenv("MTCNN_STUB", "extra-map")
     with pytest.raises(openface.OpenFaceError, match="gave 2 matrices of 1 x 16, expected 16 values"):
         onet.inference(INPUT)
 
 
 def test_it_prints_nothing(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MTCNN_STAND_IN", "print")
+    monkeypatch.setenv("MTCNN_STUB", "print")
     detector = openface.FaceDetectorMTCNN(str(INDEX))
     network = openface.CNN(str(INDEX.parent / "ONet.dat"))
     detector.detect_faces(IMAGE)
@@ -172,13 +180,15 @@ def test_closed_streams() -> None:
     code = f"""
 import os, sys
 os.close(1), os.close(2)
-from stand_in import openface
+from openface_stub import openface
 openface.FaceDetectorMTCNN({str(INDEX)!r})
 sys.exit(7)
 """
     import sys
 
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1] / "helpers"), *sys.path])
+    }
     done = subprocess.run([sys.executable, "-c", code], env=environment)
     assert done.returncode == 7
 
@@ -231,4 +241,4 @@ def test_fork(detector: Any) -> None:
     os.waitpid(child, 0)
     words = os.read(read, 1000).decode()
     assert f"expected to be called in process {os.getpid()}" in words
-    assert words.endswith("make another here; 1 face")
+    assert words.endswith("create another one here; 1 face")

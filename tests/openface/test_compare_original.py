@@ -8,15 +8,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import png
 import pytest
-from mtcnn_cpp import Model, png, sample_image
+from images import portrait
+from mtcnn_cpp import Model, sample_image
 from mtcnn_cpp.cli import app
-from mtcnn_cpp.compare_original.cases import Case, make_cases
-from mtcnn_cpp.compare_original.result import CaseResult, Comparison, Count, Spread
-from mtcnn_cpp.compare_original.run import model_of
+from mtcnn_cpp.ports.compare_original.cases import Case, make_cases
+from mtcnn_cpp.ports.compare_original.result import CaseResult, Comparison, Count, Spread
+from mtcnn_cpp.ports.compare_original.run import model_of
 from mtcnn_cpp.reference.options import Options
-from pictures import portrait
-from stand_in import BOUND, NEEDS_EXACT, NEEDS_OPENFACE, NEEDS_STUB
+from openface_stub import BOUND, NEEDS_EXACT, NEEDS_OPENFACE, NEEDS_STUB
 from typer.testing import CliRunner, Result
 
 
@@ -52,7 +53,7 @@ def result(faces: tuple[int, int] = (1, 1), differing: int = 0, error: str = "")
         made.detection.add("final/boxes", values[:4], other[:4])
         made.detection.add("final/scores", values[4:], other[4:])
         made.tensors.add("pnet/level00/conv1", values, values)
-        made.apart = np.array([0.0, 1e-5]), np.array([1e-7])
+        made.differences = np.array([0.0, 1e-5]), np.array([1e-7])
     return made
 
 
@@ -70,8 +71,8 @@ def test_the_headline_counts_what_was_compared() -> None:
         "different: 2 detections, 2 faces and 2 tensors (20 values) compared; "
     )
     assert different.headline.endswith(
-        "; boxes or scores differ in 1 detections, values in 0 tensors (1 values, 8 bits in all), "
-        "first in a.png, final/boxes"
+        "; boxes or scores differ in 1 detections, and values differ in 0 tensors (1 values, 8 bits in "
+        "total); the first difference is in a.png, final/boxes"
     )
     assert not any("not expected" in words for words in different.remarks)
     stock = Comparison((result(differing=1),), {}, False)
@@ -136,7 +137,7 @@ def test_the_networks_of_the_checkout(tmp_path: Path) -> None:
 def test_without_openface() -> None:
     done = run()
     assert done.exit_code == 2
-    assert done.stderr.startswith("error: this build has no OpenFace; install with pip install . -C ")
+    assert done.stderr.startswith("error: this build has no OpenFace; reinstall with pip install . -C ")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_equal(image: Path, tmp_path: Path) -> None:
     [("10x3", "pnet/level00/conv1"), ("48x28", "rnet/crop000/conv2"), ("128x64", "onet/crop000/conv4")],
 )
 def test_a_planted_fault(monkeypatch: pytest.MonkeyPatch, kernel: str, first: str) -> None:
-    monkeypatch.setenv("MTCNN_STAND_IN", f"transpose={kernel}")
+    monkeypatch.setenv("MTCNN_STUB", f"transpose={kernel}")
     found = json.loads(run("--random", 0, "--format", "json").stdout)
     assert found["equal"] is False
     assert found["cases"][0]["tensors"]["first"] == first
@@ -192,12 +193,12 @@ def test_a_planted_fault(monkeypatch: pytest.MonkeyPatch, kernel: str, first: st
 
 @NEEDS_STUB
 def test_noise_has_a_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MTCNN_STAND_IN", "noise")
+    monkeypatch.setenv("MTCNN_STUB", "noise")
     done = run("--random", 3)
     assert done.exit_code == 1
-    assert "boxes and scores equal in every bit in " in done.stdout
+    assert "boxes and scores are equal in every bit in " in done.stdout
     assert "boxes differ by median " in done.stdout
-    assert "another number of faces in 0" in done.stdout
+    assert "the number of faces differs in 0" in done.stdout
 
 
 @NEEDS_OPENFACE
@@ -211,9 +212,9 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     deep = tmp_path / "deep.png"
     cv2.imwrite(str(deep), portrait().astype(np.uint16) * 256)
     for arguments, message in (
-        ([deep], f"error: {deep}: image: OpenFace takes images of 8 bits per channel, got 16 bits"),
+        ([deep], f"error: {deep}: image: OpenFace needs images with 8 bits per channel, got 16 bits"),
         ([tmp_path / "none.png"], "error: "),
-        (["--scale-factor", 0.8], "error: scale_factor: OpenFace's is fixed at 0.709"),
+        (["--scale-factor", 0.8], "error: scale_factor: OpenFace has the fixed value 0.709"),
         (["--random", -1], "error: random: expected 0 or more"),
     ):
         done = run(*arguments)

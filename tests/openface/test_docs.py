@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from doc_examples import RUN, Runner, examples
-from stand_in import NEEDS_EXACT
+from openface_stub import NEEDS_EXACT
 
 PAGES = ("docs/openface.md", "docs/exactness.md", "README.md")
 MARK = "tests/openface/test_docs.py runs it"

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import ROOT
-from stand_in import IS_SOURCE, IS_STUB, PREFIX, WHERE
+from images import ROOT
+from openface_stub import IS_SOURCE, IS_STUB, PREFIX, WHERE
 
 NEEDS = [name for name in ("cmake", "g++", "ar", "objdump") if not shutil.which(name)]
 try:

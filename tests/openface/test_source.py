@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from images import ROOT
 from mtcnn_cpp import Detector, sample_image
-from pictures import ROOT
-from stand_in import NEEDS_EXACT, NEEDS_ORDERED_SOURCE, openface
+from openface_stub import NEEDS_EXACT, NEEDS_ORDERED_SOURCE, openface
 
-STUB = ROOT / "tests/openface_stand_in/source"
+STUB = ROOT / "tests/openface_stub/source"
 DETECTOR = "lib/local/LandmarkDetector"
 DETECT = "src/FaceDetectorMTCNN.cpp"
 

@@ -1,4 +1,4 @@
-"""The cascade beyond the gold pictures: names and order of tensors, the pyramid, networks that misbehave."""
+"""The cascade without the gold images: names and order of tensors, the pyramid, unusual networks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from gold_figures import same_bits
+from gold_results import same_bits
+from images import BACKENDS, portrait
 from mtcnn_cpp import Model
-from mtcnn_cpp.backends import Backend, make_backend
+from mtcnn_cpp.backends import make_backend
+from mtcnn_cpp.backends.engine import Backend, Request
 from mtcnn_cpp.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
 from mtcnn_cpp.reference.options import Options
-from mtcnn_cpp.types import Stopped
-from pictures import BACKENDS, portrait
+from mtcnn_cpp.reference.types import Cancelled
 
 F = np.float32
 Tensors = dict[str, np.ndarray]
@@ -40,18 +41,18 @@ def name(request: pytest.FixtureRequest) -> str:
     return backend
 
 
-def watch(
-    backend: Backend, image: np.ndarray, options: Options | None = None, red_first: bool = False
+def record(
+    backend: Backend, image: np.ndarray, options: Options | None = None, is_rgb: bool = False
 ) -> Tensors:
-    """All tensors of a detection, in order of execution."""
+    """Return all tensors of a detection in execution order."""
     seen: Tensors = {}
 
-    def tap(name: str, array: np.ndarray) -> None:
+    def hook(name: str, array: np.ndarray) -> None:
         assert name not in seen
         assert not array.flags.writeable
         seen[name] = array.copy()
 
-    faces = backend.detect(image, red_first=red_first, options=options or Options(), threads=1, tap=tap)
+    faces = backend.detect(Request(image, options or Options(), is_rgb, hook=hook))
     for part, array in zip(FINAL, faces, strict=True):
         assert same_bits(array, seen[f"final/{part}"])
     return seen
@@ -63,25 +64,25 @@ def differing(a: Tensors, b: Tensors) -> list[str]:
 
 
 def test_a_hook_cannot_change_the_result(name: str) -> None:
-    """Arrays stay read-only when a hook forces them, and so does what they are views of."""
+    """A hook cannot make the arrays writeable, nor the arrays that they are views of."""
     backend, image = make_backend(name, Model.default()), portrait()
-    expected = backend.detect(image, red_first=False, options=Options(), threads=1, tap=None)
+    expected = backend.detect(Request(image, Options()))
 
-    def tap(_: str, array: np.ndarray) -> None:
+    def hook(_: str, array: np.ndarray) -> None:
         while isinstance(array, np.ndarray):
             with contextlib.suppress(ValueError):
                 array.flags.writeable = True
                 array[...] = 0
             array = array.base
 
-    found = backend.detect(image, red_first=False, options=Options(), threads=1, tap=tap)
+    found = backend.detect(Request(image, Options(), hook=hook))
     assert len(found[0]) == 1
     assert all(same_bits(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_names_and_order(name: str) -> None:
     model = Model.default()
-    seen = watch(make_backend(name, model), portrait())
+    seen = record(make_backend(name, model), portrait())
     levels = sum(key.endswith("/heat_map") for key in seen)
     expected = [
         f"pnet/level{level:02d}/{part}"
@@ -106,12 +107,12 @@ def test_names_and_order(name: str) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 5), (11, 11), (59, 300), (1, 10000)])
 def test_smaller_than_a_face(name: str, shape: tuple[int, int]) -> None:
-    seen = watch(make_backend(name, Model.default()), np.full((*shape, 3), 128, np.uint8))
+    seen = record(make_backend(name, Model.default()), np.full((*shape, 3), 128, np.uint8))
     assert {key: array.shape for key, array in seen.items()} == EMPTY
 
 
 def test_black_has_levels_and_no_faces(name: str) -> None:
-    seen = watch(make_backend(name, Model.default()), np.zeros((70, 65, 3), np.uint8))
+    seen = record(make_backend(name, Model.default()), np.zeros((70, 65, 3), np.uint8))
     assert {key: seen[key].shape for key in EMPTY} == EMPTY
     assert seen["pnet/level00/boxes"].shape == (0, 4)
 
@@ -119,7 +120,7 @@ def test_black_has_levels_and_no_faces(name: str) -> None:
 def test_levels(name: str) -> None:
     image = np.zeros((97, 300, 3), np.uint8)
     for min_face, factor in ((97.0, 0.709), (96.9, 0.5), (13.7, 0.9), (24.25, 0.5)):
-        seen = watch(
+        seen = record(
             make_backend(name, Model.default()), image, Options(min_face=min_face, scale_factor=factor)
         )
         shapes = [array.shape for key, array in seen.items() if re.fullmatch(r"pnet/level\d\d/input", key)]
@@ -128,25 +129,25 @@ def test_levels(name: str) -> None:
         assert shapes == [(3, int(np.ceil(97 * s)), int(np.ceil(300 * s))) for s in scales]
 
 
-def test_red_first_floats_and_strides(name: str) -> None:
+def test_rgb_floats_and_strides(name: str) -> None:
     backend = make_backend(name, Model.default())
     image = portrait()
-    expected = watch(backend, image)
-    assert differing(watch(backend, np.ascontiguousarray(image[:, :, ::-1]), red_first=True), expected) == []
-    assert differing(watch(backend, image.astype(F)), expected) == []
+    expected = record(backend, image)
+    assert differing(record(backend, np.ascontiguousarray(image[:, :, ::-1]), is_rgb=True), expected) == []
+    assert differing(record(backend, image.astype(F)), expected) == []
     wide = np.full((2 * image.shape[0], 2 * image.shape[1], 4), 99, np.uint8)
     wide[::2, ::2, :3] = image
-    assert differing(watch(backend, wide[::2, ::2]), expected) == []
+    assert differing(record(backend, wide[::2, ::2]), expected) == []
 
 
 def test_noise_and_every_proposal(name: str) -> None:
-    """Thresholds 0: every cell is a box, boxes leave the picture, squares lie beyond it."""
+    """Thresholds of 0: every position is a box; some boxes and squares extend beyond the image."""
     image = np.random.default_rng(0).integers(0, 256, (26, 24, 3)).astype(np.uint8)
     options = Options(min_face=16, thresholds=(0.0, 0.0, 0.0))
-    seen = watch(make_backend(name, Model.default()), image, options)
+    seen = record(make_backend(name, Model.default()), image, options)
     assert len(seen["pnet/level00/boxes"]) == seen["pnet/level00/heat_map"].size
     assert len(seen["onet/boxes_in"]) > 3
-    assert differing(seen, watch(make_backend("reference", Model.default()), image, options)) == []
+    assert differing(seen, record(make_backend("reference", Model.default()), image, options)) == []
 
 
 def layer(
@@ -159,8 +160,8 @@ def layer(
     return result
 
 
-def own_model(offset: float | None = None) -> Model:
-    """Other shapes; with `offset`, PNet's boxes move by that many times their size."""
+def custom_model(offset: float | None = None) -> Model:
+    """Return networks with other shapes. `offset` moves the boxes of PNet, in units of their size."""
     head = layer(FullyConnected, (4, 6), (6,), seed=5)
     if offset is not None:
         head = FullyConnected(np.zeros((4, 6), F), np.array([0, 9, *[offset] * 4], F))
@@ -175,19 +176,19 @@ def own_model(offset: float | None = None) -> Model:
     return Model(Network(tuple(pnet)), Network(tuple(rnet)), Network(tuple(onet)))
 
 
-def test_own_networks(name: str) -> None:
+def test_custom_networks(name: str) -> None:
     image = portrait()[:60, :50]
     options = Options(min_face=30, thresholds=(0.5, 0.1, 0.1))
-    seen = watch(make_backend(name, own_model()), image, options)
+    seen = record(make_backend(name, custom_model()), image, options)
     assert len(seen["rnet/boxes_in"]) > 3
     assert len(seen["onet/boxes_in"]) > 0
-    assert differing(seen, watch(make_backend("reference", own_model()), image, options)) == []
+    assert differing(seen, record(make_backend("reference", custom_model()), image, options)) == []
 
 
 @pytest.mark.parametrize("offset", [1e38, -1e38, 3e7, np.inf, -np.inf, np.nan])
 def test_unusable_boxes_are_dropped(name: str, offset: float) -> None:
-    """Not finite, or beyond 2^30."""
-    seen = watch(make_backend(name, own_model(offset)), portrait()[:60, :50], Options(min_face=50))
+    """Boxes that are not finite or not below 2^30."""
+    seen = record(make_backend(name, custom_model(offset)), portrait()[:60, :50], Options(min_face=50))
     assert len(seen["pnet/nms_keep"]) > 0
     assert {key: seen[key].shape for key in EMPTY if not key.startswith("pnet/")} == {
         key: shape for key, shape in EMPTY.items() if not key.startswith("pnet/")
@@ -196,33 +197,33 @@ def test_unusable_boxes_are_dropped(name: str, offset: float) -> None:
 
 @pytest.mark.parametrize("offset", [1e5, -1e5, 1e7])
 def test_boxes_far_outside_are_dropped(name: str, offset: float) -> None:
-    seen = watch(make_backend(name, own_model(offset)), portrait()[:60, :50], Options(min_face=50))
+    seen = record(make_backend(name, custom_model(offset)), portrait()[:60, :50], Options(min_face=50))
     assert len(seen["pnet/nms_keep"]) > 0
     assert seen["rnet/boxes_in"].shape == (0, 4)
 
 
-def test_levels_too_small_for_the_network_are_not_there(name: str) -> None:
+def test_levels_too_small_for_the_network_are_skipped(name: str) -> None:
     """A PNet that needs 20 pixels runs on the first level only."""
     head = layer(FullyConnected, (2, 6), (6,))
     pnet = Network((layer(Conv2d, (2, 3, 20, 20), (2,), scale=0.01), head))
     model = Model(pnet, Model.default().rnet, Model.default().onet)
-    seen = watch(make_backend(name, model), portrait()[:40, :40], Options(min_face=20))
+    seen = record(make_backend(name, model), portrait()[:40, :40], Options(min_face=20))
     assert [key for key in seen if key.endswith("/input") and key.startswith("pnet/")] == [
         "pnet/level00/input"
     ]
     options = Options(min_face=40)
     assert {
         key: array.shape
-        for key, array in watch(make_backend(name, model), portrait()[:40, :40], options).items()
+        for key, array in record(make_backend(name, model), portrait()[:40, :40], options).items()
     } == EMPTY
 
 
-def test_a_pyramid_without_end(name: str) -> None:
+def test_too_many_levels(name: str) -> None:
     options = Options(scale_factor=1 - 1e-9)
     with pytest.raises(
         ValueError, match=r"^scale_factor is too close to 1: the pyramid would have more than 10000 levels$"
     ):
-        watch(make_backend(name, Model.default()), np.zeros((100, 100, 3), np.uint8), options)
+        record(make_backend(name, Model.default()), np.zeros((100, 100, 3), np.uint8), options)
 
 
 def test_a_level_too_large(name: str) -> None:
@@ -230,17 +231,18 @@ def test_a_level_too_large(name: str) -> None:
     with pytest.raises(
         ValueError, match=r"^min_face is too small .*: a level of the pyramid would be 12 x 201326592$"
     ):
-        watch(make_backend(name, Model.default()), image, Options(min_face=1))
+        record(make_backend(name, Model.default()), image, Options(min_face=1))
 
 
-def test_a_stop_that_is_set_ends_a_detection(name: str) -> None:
-    """With one exception for all backends; the backend is usable afterwards."""
+def test_cancellation(name: str) -> None:
+    """All backends raise the same exception and remain usable."""
     backend = make_backend(name, Model.default())
-    stop = backend.make_stop()
-    arguments = {"red_first": False, "options": Options(), "threads": 1}
-    assert len(backend.detect(portrait(), **arguments, stop=stop)[0]) == 1
-    stop.set()
-    assert stop.is_set()
-    with pytest.raises(Stopped, match=r"^the detection was asked to stop$"):
-        backend.detect(portrait(), **arguments, stop=stop)
-    assert len(backend.detect(portrait(), **arguments, stop=backend.make_stop())[0]) == 1
+    cancellation = backend.make_cancellation()
+    assert len(backend.detect(Request(portrait(), Options(), cancellation=cancellation))[0]) == 1
+    cancellation.set()
+    assert cancellation.is_set()
+    with pytest.raises(Cancelled, match=r"^the detection was cancelled$"):
+        backend.detect(Request(portrait(), Options(), cancellation=cancellation))
+    assert (
+        len(backend.detect(Request(portrait(), Options(), cancellation=backend.make_cancellation()))[0]) == 1
+    )

@@ -1,4 +1,4 @@
-"""The two exponentials: against their definition in exact arithmetic, the C library, and the core."""
+"""The two exponential functions: exact arithmetic, the C library and the core as references."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from exact_numbers import random_floats, rounded
-from gold_figures import HERE
+from gold_results import HERE
 from mtcnn_cpp.reference import exp
 from mtcnn_cpp.reference.fma import fma_of_doubles
 
 F = np.float32
 GOLD = json.loads((HERE / "exp.json").read_text())
 TABLES = {name: [float.fromhex(value) for value in values] for name, values in GOLD.items()}
-# A sum of exp_glibc that is not fused gives another float here.
+# For these values, unfused sums in exp_glibc give another float.
 FUSED = {"0x1.04845ep+5": "0x1.f93e38p+46", "-0x1.f8cbb2p+5": "0x1.f45326p-92"}
 
 
@@ -38,7 +38,7 @@ def double(hexadecimal: str) -> Fraction:
     return Fraction(float.fromhex(hexadecimal))
 
 
-def glibc_by_hand(x: float) -> float:
+def defined_exp_glibc(x: float) -> float:
     scale = double("0x1.71547652b82fep+5")
     k = round(to_double(scale * Fraction(x)))
     r = to_double(scale * Fraction(x) - k)
@@ -48,7 +48,7 @@ def glibc_by_hand(x: float) -> float:
     return rounded(to_double(to_double(high * to_double(r * r) + low) * s))
 
 
-def opencv_by_hand(x: float) -> float:
+def defined_exp_opencv(x: float) -> float:
     log2_e, a0 = 1.4426950408889634, 0.009670371139572337
     limit = F(3000 / log2_e)
     z = to_float(Fraction(float(np.clip(F(x), -limit, limit))) * Fraction(float(F(64 * log2_e))))
@@ -63,35 +63,35 @@ def opencv_by_hand(x: float) -> float:
     return math.inf if exponent == 255 else rounded(p * y)
 
 
-BY_HAND = {"exp_opencv": opencv_by_hand, "exp_glibc": glibc_by_hand}
+DEFINITIONS = {"exp_opencv": defined_exp_opencv, "exp_glibc": defined_exp_glibc}
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_definition(rooms: SimpleNamespace, name: str) -> None:
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_definition(components: SimpleNamespace, name: str) -> None:
     rng = np.random.default_rng(2)
     values = np.concatenate([rng.uniform(-104, 89, 500), rng.uniform(-1, 1, 300)]).astype(F)
     values = np.concatenate([values, random_floats(rng, 300, -40, 5), floats(FUSED)])
-    expected = np.array([BY_HAND[name](float(v)) for v in values], F)
-    assert np.array_equal(getattr(rooms, name)(values), expected)
+    expected = np.array([DEFINITIONS[name](float(v)) for v in values], F)
+    assert np.array_equal(getattr(components, name)(values), expected)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_borders(rooms: SimpleNamespace, name: str) -> None:
-    """Where the result becomes infinite, subnormal, 0, or leaves 1; where the table's index changes."""
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_borders(components: SimpleNamespace, name: str) -> None:
+    """Values at which the result becomes infinite, subnormal, 0 or 1, or at which the table index changes."""
     places = [88.72284, -87.33655, -103.97208, -103.27893, -88.02969, -87.68, 2.0**-24, -(2.0**-25), 1e-45]
     places += [(k + 0.5) * math.log(2) / n for n in (32, 64) for k in range(-2900, 2800, 41)]
     for step in (-2, -1, 0, 1, 2):
         values = (np.array(places, F).view(np.int32) + step).view(F)
         values = values[~np.isnan(values)]
-        expected = np.array([BY_HAND[name](float(v)) for v in values], F)
-        assert np.array_equal(getattr(rooms, name)(values), expected)
+        expected = np.array([DEFINITIONS[name](float(v)) for v in values], F)
+        assert np.array_equal(getattr(components, name)(values), expected)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_what_is_no_number(rooms: SimpleNamespace, name: str) -> None:
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_special_values(components: SimpleNamespace, name: str) -> None:
     values = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1e-45, -1e-45], F)
     expected = np.array([1, 1, np.inf, 0, np.nan, np.inf, 0, 1, 1], F)
-    assert np.array_equal(getattr(rooms, name)(values), expected, equal_nan=True)
+    assert np.array_equal(getattr(components, name)(values), expected, equal_nan=True)
 
 
 def test_tables() -> None:
@@ -99,25 +99,25 @@ def test_tables() -> None:
     assert exp.GLIBC_POWERS.tolist() == TABLES["T32"]
 
 
-def test_glibc_is_fused(rooms: SimpleNamespace) -> None:
-    assert np.array_equal(rooms.exp_glibc(floats(FUSED)), floats(FUSED.values()))
+def test_exp_glibc_is_fused(components: SimpleNamespace) -> None:
+    assert np.array_equal(components.exp_glibc(floats(FUSED)), floats(FUSED.values()))
 
 
-def test_glibc_is_the_c_library(rooms: SimpleNamespace) -> None:
+def test_exp_glibc_equals_the_c_library(components: SimpleNamespace) -> None:
     try:
         expf = ctypes.CDLL("libm.so.6").expf
     except OSError:
-        pytest.skip("the C library here is not glibc")
+        pytest.skip("the C library is not glibc")
     expf.argtypes, expf.restype = [ctypes.c_float], ctypes.c_float
     if [expf(v) for v in floats(FUSED)] != floats(FUSED.values()).tolist():
-        pytest.skip("the C library's expf is not the variant for processors with FMA here")
+        pytest.skip("expf of the C library is not the variant for CPUs with FMA")
     rng = np.random.default_rng(6)
     values = np.concatenate([rng.uniform(-106, 90, 40000).astype(F), random_floats(rng, 10000, -149, 127)])
-    assert np.array_equal(rooms.exp_glibc(values), np.array([expf(v) for v in values], F))
+    assert np.array_equal(components.exp_glibc(values), np.array([expf(v) for v in values], F))
 
 
 def test_fma_of_doubles() -> None:
-    """One rounding, also where the exact sum lies beside half way between two doubles, or cancels."""
+    """There is one rounding, also if the exact sum is almost half way between two doubles, or cancels."""
     rng = np.random.default_rng(7)
     a, b = (np.ldexp(rng.uniform(-2, 2, 4000), rng.integers(-60, 60, 4000)) for _ in range(2))
     far = np.ldexp(rng.uniform(-2, 2, 4000), rng.integers(-140, 140, 4000))
@@ -129,13 +129,13 @@ def test_fma_of_doubles() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BY_HAND)
-def test_twins_over_all_floats(name: str) -> None:
-    """Core and reference, where the result is neither 0, 1 nor infinite."""
-    core = pytest.importorskip("mtcnn_cpp._core").rooms
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_core_equals_reference_for_all_floats(name: str) -> None:
+    """All floats whose result is neither 0, 1 nor infinite."""
+    core = pytest.importorskip("mtcnn_cpp._core")._testing
     for first, last in ((2.0**-27, 90.0), (-(2.0**-27), -106.0)):
         begin, end = (int(F(v).view(np.uint32)) for v in (first, last))
         for start in range(begin, end, 1 << 16):
             values = np.arange(start, min(start + (1 << 16), end), dtype=np.uint32).view(F)
             same = np.array_equal(getattr(core, name)(values), getattr(exp, name)(values))
-            assert same, f"in the floats from {values[0]!r}"
+            assert same, f"floats from {values[0]!r}"

@@ -1,4 +1,4 @@
-"""Other floating-point modes than the default: the reference says so."""
+"""The reference raises an error in a floating-point mode other than the default."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import platform
 from collections.abc import Iterator
 
 import pytest
+from images import portrait
 from mtcnn_cpp import Detector
 from mtcnn_cpp.reference.float_mode import require_default_mode
-from pictures import portrait
 
 # FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO
 DIRECTIONS = {
@@ -25,7 +25,7 @@ LIBRARY = ctypes.util.find_library("m")
 @pytest.fixture(params=range(3), ids=["downward", "upward", "toward zero"])
 def direction(request: pytest.FixtureRequest) -> Iterator[int]:
     if platform.machine() not in DIRECTIONS or LIBRARY is None:
-        pytest.skip(f"fesetround is not known on {platform.system()} {platform.machine()}")
+        pytest.skip(f"the arguments of fesetround are unknown on {platform.system()} {platform.machine()}")
     library = ctypes.CDLL(LIBRARY)
     before = library.fegetround()
     mode = DIRECTIONS[platform.machine()][request.param]
@@ -38,6 +38,6 @@ def test_default_mode_passes() -> None:
     require_default_mode()
 
 
-def test_other_directions_are_refused(direction: int) -> None:
+def test_other_directions_are_rejected(direction: int) -> None:
     with pytest.raises(RuntimeError, match=r"does not round to nearest .* use backend 'core'"):
         Detector(backend="reference").detect(portrait())

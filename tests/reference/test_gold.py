@@ -1,4 +1,4 @@
-"""Every implementation gives what the original program gave, to the last bit."""
+"""The results of every implementation are bit-exact to those of the original program."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gold_figures import SHARED, Case, cases, exp_cases, floats, picture, picture_of, same_bits, tensors
+from gold_results import SHARED, Case, case_image, cases, exp_cases, floats, load_image, same_bits, tensors
+from images import BACKENDS
 from mtcnn_cpp import Model
-from mtcnn_cpp.backends import Backend, make_backend
+from mtcnn_cpp.backends import make_backend
+from mtcnn_cpp.backends.engine import Backend, Request
 from mtcnn_cpp.reference.options import Options
-from pictures import BACKENDS
 
 
 @pytest.fixture(params=BACKENDS)
@@ -24,14 +25,14 @@ SLOW = ("reference", "generic")
 def detect(
     backend: Backend, image: np.ndarray, options: Options, wanted: Any = ()
 ) -> tuple[Any, dict[str, np.ndarray]]:
-    """Faces, and the tensors of those names."""
+    """Return the faces, and the tensors with the given names."""
     seen: dict[str, np.ndarray] = {}
 
-    def tap(name: str, array: np.ndarray) -> None:
+    def hook(name: str, array: np.ndarray) -> None:
         if name in wanted:
             seen[name] = array.copy()
 
-    faces = backend.detect(image, red_first=False, options=options, threads=1, tap=tap if wanted else None)
+    faces = backend.detect(Request(image, options, hook=hook if wanted else None))
     return faces, seen
 
 
@@ -41,7 +42,7 @@ def case_id(case: Case) -> str:
 
 
 def is_large(case: Case) -> bool:
-    """More than about 2 s in NumPy, or in C++ without a fused multiply-add of the processor."""
+    """Whether a detection takes more than about 2 s in NumPy, or in C++ without a fused instruction."""
     height, width, _ = case["shape"]
     return height * width / case["min_face"] ** 2 > 500 or case["proposals_into_onet"] > 20
 
@@ -52,26 +53,26 @@ def test_detections(backend: Backend, case: Case, request: pytest.FixtureRequest
         pytest.skip(f"large, and {backend.name} is slow: runs with --slow")
     wanted = {"rnet/boxes_in": "proposals_into_rnet", "onet/boxes_in": "proposals_into_onet"}
     options = Options(min_face=case["min_face"])
-    (boxes, scores, _), seen = detect(backend, picture_of(case), options, wanted)
+    (boxes, scores, _), seen = detect(backend, case_image(case), options, wanted)
     assert {key: len(seen[name]) for name, key in wanted.items()} == {
         key: case[key] for key in wanted.values()
     }
     assert same_bits(boxes, floats(case["boxes_hex"]).reshape(-1, 4))
     assert same_bits(scores, floats(case["scores_hex"]))
-    if backend.name != "reference":  # there a tap changes how it is computed
-        (untapped_boxes, untapped_scores, _), _ = detect(backend, picture_of(case), options)
-        assert same_bits(untapped_boxes, boxes)
-        assert same_bits(untapped_scores, scores)
+    if backend.name != "reference":  # in the core a detection without a hook takes another path
+        (unhooked_boxes, unhooked_scores, _), _ = detect(backend, case_image(case), options)
+        assert same_bits(unhooked_boxes, boxes)
+        assert same_bits(unhooked_scores, scores)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the photographs are in ../shared/gold, which is not here")
-def test_all_cases_are_there() -> None:
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the photographs in ../shared/gold")
+def test_number_of_cases() -> None:
     assert len(cases()) == 35
 
 
 @pytest.mark.parametrize("case", exp_cases(), ids=case_id)
 def test_exponentials(backend: Backend, case: Case) -> None:
-    """Faces that another exponential loses, adds or scores otherwise."""
+    """Faces that would be lost, added or scored differently with another exponential function."""
     options = Options(case["min_face"], tuple(map(float.fromhex, case["thresholds"])))
     (boxes, scores, _), _ = detect(backend, case["pixels"], options)
     assert same_bits(np.column_stack([boxes, scores]), case["rows"])
@@ -80,7 +81,7 @@ def test_exponentials(backend: Backend, case: Case) -> None:
 def test_tensors(backend: Backend) -> None:
     """Inputs, layers, stages and landmarks of collage.png."""
     expected = tensors()
-    faces, seen = detect(backend, picture("collage.png"), Options(), expected)
+    faces, seen = detect(backend, load_image("collage.png"), Options(), expected)
     assert len(expected) == 137
     assert set(seen) == set(expected)
     assert [name for name in expected if not same_bits(seen[name], expected[name])] == []

@@ -1,4 +1,4 @@
-"""Networks in `.dat` files: what is wrong with one is said by name, byte and expectation."""
+"""Networks in `.dat` files. Errors name the file, the byte and the expected content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gold_figures import same_bits
+from gold_results import same_bits
 from mtcnn_cpp import Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, MaxPool, Network, PReLU, Sigmoid
 from mtcnn_cpp.reference.plan import pooled_size
@@ -46,11 +46,11 @@ SMALL = (
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_official_files_come_back_byte_for_byte(rooms: SimpleNamespace, name: str) -> None:
+def test_official_files_are_written_byte_for_byte(components: SimpleNamespace, name: str) -> None:
     data = (WEIGHTS / f"{name}.dat").read_bytes()
     input_size, outputs = FILES[name]
-    network = rooms.read_network(data, name, input_size=input_size, outputs=outputs)
-    assert rooms.write_network(network) == data
+    network = components.read_network(data, name, input_size=input_size, outputs=outputs)
+    assert components.write_network(network) == data
 
 
 def test_layers_of_the_official_networks() -> None:
@@ -62,13 +62,13 @@ def test_layers_of_the_official_networks() -> None:
     assert first.kernel.dtype == F
     assert model.pnet.layers[2] == MaxPool(2, 2, 2, 2)
     asymmetry = np.abs(first.kernel - first.kernel.swapaxes(2, 3)).max()
-    assert round(float(asymmetry), 4) == 4.0058  # the figure on record for transposed kernels
+    assert round(float(asymmetry), 4) == 4.0058  # the documented number for transposed kernels
     with pytest.raises(ValueError, match="read-only"):
         first.kernel[0] = 0
 
 
-def test_order_of_kernels_and_matrices(rooms: SimpleNamespace) -> None:
-    """Input map outside, output map inside; rows are y; weights are in x out."""
+def test_order_of_kernels_and_matrices(components: SimpleNamespace) -> None:
+    """Input maps are the outer loop, output maps the inner one; rows are y; weights are (in, out)."""
     kernels = b"".join(
         ints(2, 3, 5) + numbers(*(100 * i + 10 * o + k for k in range(6))) for i in (0, 1) for o in range(3)
     )
@@ -83,50 +83,50 @@ def test_order_of_kernels_and_matrices(rooms: SimpleNamespace) -> None:
         + numbers(1, -1)
         + weights
     )
-    conv, dense = rooms.read_network(data, "x").layers
+    conv, fc = components.read_network(data, "x").layers
     expected = [
         [[[100 * i + 10 * o + 3 * y + x for x in range(3)] for y in (0, 1)] for i in (0, 1)] for o in range(3)
     ]
     assert np.array_equal(conv.kernel, expected)
     assert conv.bias.tolist() == [7, 8, 9]
-    assert dense.weights.tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert dense.bias.tolist() == [1, -1]
-    assert rooms.write_network(rooms.read_network(data, "x")) == data
+    assert fc.weights.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert fc.bias.tolist() == [1, -1]
+    assert components.write_network(components.read_network(data, "x")) == data
 
 
-def test_float64_matrices_are_rounded(rooms: SimpleNamespace) -> None:
+def test_float64_matrices_are_rounded(components: SimpleNamespace) -> None:
     values = [0.1, 1e300, -1e-50, 1 + 2.0**-24]
     data = ints(1, 3, 4, 1, 6) + struct.pack("<4d", *values)
-    (prelu,) = rooms.read_network(data, "x").layers
+    (prelu,) = components.read_network(data, "x").layers
     with np.errstate(over="ignore"):
         assert same_bits(np.asarray(prelu.slopes), np.array(values).astype(F))
     kernels = ints(1, 2, 6) + struct.pack("<2d", 0.1, 0.2)
-    (conv,) = rooms.read_network(ints(1, 0, 1, 1) + numbers(3) + kernels, "x").layers
+    (conv,) = components.read_network(ints(1, 0, 1, 1) + numbers(3) + kernels, "x").layers
     assert same_bits(np.asarray(conv.kernel), np.array([[[[0.1, 0.2]]]], F))
 
 
-def test_truncated_at_every_byte(rooms: SimpleNamespace) -> None:
-    rooms.read_network(SMALL, "small.dat")
+def test_truncated_at_every_byte(components: SimpleNamespace) -> None:
+    components.read_network(SMALL, "small.dat")
     for length in range(len(SMALL)):
         with pytest.raises(
             ValueError, match=r"^small\.dat: byte \d+: expected \d+ bytes of .+, found \d+ bytes$"
         ):
-            rooms.read_network(SMALL[:length], "small.dat")
+            components.read_network(SMALL[:length], "small.dat")
 
 
-def test_no_flipped_bit_crashes(rooms: SimpleNamespace) -> None:
-    refused = 0
+def test_no_flipped_bit_crashes(components: SimpleNamespace) -> None:
+    rejected = 0
     for bit in range(8 * len(SMALL)):
         data = bytearray(SMALL)
         data[bit // 8] ^= 1 << bit % 8
         try:
-            network = rooms.read_network(bytes(data), "x")
+            network = components.read_network(bytes(data), "x")
         except ValueError as error:
             assert str(error).startswith("x: byte ")  # noqa: PT017
-            refused += 1
+            rejected += 1
         else:
-            assert rooms.write_network(network) == bytes(data)
-    assert refused > 700  # the rest are numbers, and headers that say something else
+            assert components.write_network(network) == bytes(data)
+    assert rejected > 700  # the other bits belong to numbers, or to headers that remain valid
 
 
 HUGE = (1 << 31) - 1
@@ -135,7 +135,7 @@ MALFORMED = {
     "empty": (b"", 0, "4 bytes of number of layers", "0 bytes"),
     "no layers": (ints(0), 0, "number of layers of 1 or more", "0"),
     "negative number of layers": (ints(-3), 0, "number of layers of 1 or more", "-3"),
-    "more layers than there are": (ints(HUGE, 4), 8, "4 bytes of layer type", "0 bytes"),
+    "more layers than the file has": (ints(HUGE, 4), 8, "4 bytes of layer type", "0 bytes"),
     "unknown layer": (ints(1, 7), 4, "layer type 0, 1, 2, 3 or 4", "7"),
     "trailing": (ints(1, 4) + b"..", 8, "the end of the file", "2 more bytes"),
     "no maps": (ints(1, 0, 0), 8, "conv1 input maps of 1 or more", "0"),
@@ -192,30 +192,30 @@ MALFORMED = {
     ),
     "pool": (ints(1, 1, 2, 2, 0, 2), 16, "pool1 stride_x of 1 or more", "0"),
     "second pool": (ints(2, 1, 2, 2, 2, 2, 1, 2, -2, 2, 2), 32, "pool2 kernel_y of 1 or more", "-2"),
-    "dense bias is no column": (ints(1, 2, 2, 2, 5), 12, "fc1 bias columns 1", "2"),
-    "dense bias against weights": (
+    "fc bias is no column": (ints(1, 2, 2, 2, 5), 12, "fc1 bias columns 1", "2"),
+    "fc bias and weights differ": (
         ints(1, 2) + matrix(2, 1) + ints(4, 3, 5),
         32,
         "fc1 weights columns 2",
         "3",
     ),
-    "dense weights of 2^62 numbers": (
+    "fc weights of 2^62 numbers": (
         ints(1, 2) + matrix(2, 1) + ints(HUGE, 2, 6),
         40,
         f"at most {LIMIT} bytes of fc1 weights",
         f"{2 * HUGE} x 8 bytes",
     ),
-    "dense type": (ints(1, 2, 2, 1, 0), 16, "fc1 bias type 5 (float32) or 6 (float64)", "0"),
+    "fc type": (ints(1, 2, 2, 1, 0), 16, "fc1 bias type 5 (float32) or 6 (float64)", "0"),
     "slopes are no column": (ints(1, 3, 1, 3, 5), 12, "prelu1 slopes columns 1", "3"),
     "no slopes": (ints(1, 3, 0, 1, 5), 8, "prelu1 slopes rows of 1 or more", "0"),
 }
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed(rooms: SimpleNamespace, case: str) -> None:
+def test_malformed(components: SimpleNamespace, case: str) -> None:
     data, offset, expected, found = MALFORMED[case]
     with pytest.raises(ValueError, match="byte") as error:
-        rooms.read_network(data, "folder/net.dat")
+        components.read_network(data, "folder/net.dat")
     assert str(error.value) == f"folder/net.dat: byte {offset}: expected {expected}, found {found}"
 
 
@@ -223,7 +223,7 @@ def conv(maps_in: int, maps_out: int, kernel_y: int = 1, kernel_x: int = 1) -> C
     return Conv2d(np.ones((maps_out, maps_in, kernel_y, kernel_x), F), np.zeros(maps_out, F))
 
 
-def dense(inputs: int, outputs: int) -> FullyConnected:
+def fc(inputs: int, outputs: int) -> FullyConnected:
     return FullyConnected(np.ones((inputs, outputs), F), np.zeros(outputs, F))
 
 
@@ -231,23 +231,23 @@ def slopes(count: int) -> PReLU:
     return PReLU(np.ones(count, F))
 
 
-# layers, input_size, outputs, the layer at fault, expected, found
-MISFITS = {
+# layers, input_size, outputs, index of the faulty layer, expected, found
+MISMATCHES = {
     "image has 3 maps": ([conv(1, 6)], None, 6, 0, "conv1 with 3 input maps", "1"),
     "maps in between": ([conv(3, 4), conv(5, 6)], None, 6, 1, "conv2 with 4 input maps", "5"),
     "free, maps in between": ([conv(7, 4), conv(5, 6)], None, None, 1, "conv2 with 4 input maps", "5"),
     "slopes": ([conv(3, 6), slopes(5)], None, 6, 1, "prelu1 with 6 slopes", "5"),
     "slopes of a vector": (
-        [dense(27, 6), slopes(27)],
+        [fc(27, 6), slopes(27)],
         3,
         6,
         1,
         "prelu1 with 6 slopes",
         "27",
     ),
-    "PNet flattens": ([conv(3, 4), dense(8, 6)], None, 6, 1, "fc1 with 4 inputs, for maps of any size", "8"),
+    "PNet flattens": ([conv(3, 4), fc(8, 6)], None, 6, 1, "fc1 with 4 inputs, for maps of any size", "8"),
     "free, not a multiple": (
-        [conv(3, 4), dense(9, 6)],
+        [conv(3, 4), fc(9, 6)],
         None,
         None,
         1,
@@ -255,17 +255,17 @@ MISFITS = {
         "9",
     ),
     "RNet's size": (
-        [conv(3, 4, 3, 3), MaxPool(3, 3, 2, 2), dense(400, 6)],
+        [conv(3, 4, 3, 3), MaxPool(3, 3, 2, 2), fc(400, 6)],
         24,
         6,
         2,
         "fc1 with 4 inputs (on maps) or 484 (on all values)",
         "400",
     ),
-    "vector": ([dense(27, 5), dense(4, 6)], 3, 6, 1, "fc2 with 5 inputs", "4"),
-    "conv after vector": ([dense(27, 5), conv(5, 6)], 3, 6, 1, "maps before conv1", "a vector of 5 values"),
+    "vector": ([fc(27, 5), fc(4, 6)], 3, 6, 1, "fc2 with 5 inputs", "4"),
+    "conv after vector": ([fc(27, 5), conv(5, 6)], 3, 6, 1, "maps before conv1", "a vector of 5 values"),
     "pool after vector": (
-        [dense(27, 5), MaxPool(1, 1, 1, 1)],
+        [fc(27, 5), MaxPool(1, 1, 1, 1)],
         3,
         6,
         1,
@@ -289,35 +289,38 @@ MISFITS = {
         "3 x 4",
     ),
     "outputs": ([conv(3, 5)], None, 6, 0, "conv1 with 6 outputs", "5"),
-    "outputs of a vector": ([dense(27, 6), Sigmoid()], 3, 16, 1, "sigmoid1 with 16 outputs", "6"),
-    "not one value an output": ([conv(3, 6, 2, 1)], 3, 6, 0, "conv1 with outputs of 1 x 1", "2 x 3"),
+    "outputs of a vector": ([fc(27, 6), Sigmoid()], 3, 16, 1, "sigmoid1 with 16 outputs", "6"),
+    "not one value per output": ([conv(3, 6, 2, 1)], 3, 6, 0, "conv1 with outputs of 1 x 1", "2 x 3"),
 }
 
 
-@pytest.mark.parametrize("case", MISFITS)
-def test_misfits(rooms: SimpleNamespace, case: str) -> None:
-    layers, input_size, outputs, at, expected, found = MISFITS[case]
-    data = rooms.write_network(Network(tuple(layers)))
-    offset = 4 + sum(len(rooms.write_network(Network((layer,)))) - 4 for layer in layers[:at])
+@pytest.mark.parametrize("case", MISMATCHES)
+def test_mismatches(components: SimpleNamespace, case: str) -> None:
+    layers, input_size, outputs, at, expected, found = MISMATCHES[case]
+    data = components.write_network(Network(tuple(layers)))
+    offset = 4 + sum(len(components.write_network(Network((layer,)))) - 4 for layer in layers[:at])
     with pytest.raises(ValueError, match="byte") as error:
-        rooms.read_network(data, "net.dat", input_size=input_size, outputs=outputs)
+        components.read_network(data, "net.dat", input_size=input_size, outputs=outputs)
     assert str(error.value) == f"net.dat: byte {offset}: expected {expected}, found {found}"
 
 
-FITTING = {
+VALID = {
     "1x1 maps count as values": ([conv(3, 6, 3, 3)], 3, 6),
-    "dense on 1x1 maps": ([conv(3, 9, 3, 3), dense(9, 16)], 3, 16),
-    "all values": ([conv(3, 4, 3, 3), MaxPool(3, 3, 2, 2), dense(484, 6)], 24, 6),
-    "any size": ([conv(3, 4, 5, 1), Sigmoid(), MaxPool(9, 9, 9, 9), dense(4, 6)], None, 6),
-    "free": ([slopes(5), conv(5, 2), dense(8, 3), dense(3, 1)], None, None),
+    "fc on 1x1 maps": ([conv(3, 9, 3, 3), fc(9, 16)], 3, 16),
+    "all values": ([conv(3, 4, 3, 3), MaxPool(3, 3, 2, 2), fc(484, 6)], 24, 6),
+    "any size": ([conv(3, 4, 5, 1), Sigmoid(), MaxPool(9, 9, 9, 9), fc(4, 6)], None, 6),
+    "free": ([slopes(5), conv(5, 2), fc(8, 3), fc(3, 1)], None, None),
 }
 
 
-@pytest.mark.parametrize("case", FITTING)
-def test_fitting_networks_come_back(rooms: SimpleNamespace, case: str) -> None:
-    layers, input_size, outputs = FITTING[case]
-    data = rooms.write_network(Network(tuple(layers)))
-    assert rooms.write_network(rooms.read_network(data, "x", input_size=input_size, outputs=outputs)) == data
+@pytest.mark.parametrize("case", VALID)
+def test_valid_networks_are_written_as_they_were_read(components: SimpleNamespace, case: str) -> None:
+    layers, input_size, outputs = VALID[case]
+    data = components.write_network(Network(tuple(layers)))
+    assert (
+        components.write_network(components.read_network(data, "x", input_size=input_size, outputs=outputs))
+        == data
+    )
 
 
 def test_pooled_size_against_the_definition() -> None:

@@ -1,4 +1,4 @@
-"""The plan: levels decided without a logarithm, and shapes as the layers make them."""
+"""The plan: levels compared with exact arithmetic, and shapes compared with those of the computed maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mtcnn_cpp.reference import network as reference
 from mtcnn_cpp.reference.model import Network
 from mtcnn_cpp.reference.options import Options
-from mtcnn_cpp.reference.plan import map_size, pyramid, stage_name, walk
+from mtcnn_cpp.reference.plan import iterate_layers, map_size, pyramid, stage_name
 
 # min_face, side, scale_factor, number of levels: min_face / side is a power of the factor.
 POWERS = [(1.0, 2**k, 0.5, k + 1) for k in range(2, 12)] + [(3.0, 3 * 4**k, 0.25, k + 1) for k in range(1, 7)]
@@ -31,7 +31,7 @@ def test_a_side_that_is_a_power_has_that_level(min_face: float, side: int, facto
 @thorough(300)
 @given(st.floats(1, 400), st.integers(1, 5000), st.just(0.709) | st.floats(0.05, 0.95), st.integers(0, 9))
 def test_levels_by_their_definition(min_face: float, side: int, factor: float, wider: int) -> None:
-    """Level i is there while factor^i >= min_face / side, in exact numbers."""
+    """Level i exists if factor^i >= min_face / side, in exact arithmetic."""
     found = pyramid(side, side + wider, Options(min_face, scale_factor=factor))
     least, power = Fraction(min_face / side), Fraction(1)
     expected = []
@@ -49,8 +49,8 @@ def check_shapes(network: Network, height: int, width: int) -> None:
     for layer in network.layers:
         maps = reference.run(layer, maps)
         shapes.append(maps.shape)
-    steps = list(walk(network, (height, width)))
-    assert [steps[0].entering.shape, *(step.leaving.shape for step in steps)] == shapes
+    steps = list(iterate_layers(network, (height, width)))
+    assert [steps[0].input.shape, *(step.output.shape for step in steps)] == shapes
     assert [step.flattens for step in steps] == [
         len(before) > len(after) for before, after in itertools.pairwise(shapes)
     ]
@@ -65,7 +65,7 @@ def test_shapes_on_maps(network: Network, height: int, width: int) -> None:
             check_shapes(network, height, width)
     else:
         check_shapes(network, height, width)
-        assert list(walk(network, (height, width)))[-1].leaving.size == size
+        assert list(iterate_layers(network, (height, width)))[-1].output.size == size
 
 
 @thorough(30)
@@ -74,9 +74,9 @@ def test_shapes_of_crops(network: Network) -> None:
     check_shapes(network, 24, 24)
 
 
-def test_what_is_not_known_has_no_shape() -> None:
-    first = next(walk(Network((reference.Conv2d(np.ones((2, 3, 1, 1)), np.ones(2)),)), None))
+def test_unknown_shapes_and_stages() -> None:
+    first = next(iterate_layers(Network((reference.Conv2d(np.ones((2, 3, 1, 1)), np.ones(2)),)), None))
     with pytest.raises(ValueError, match="known shape"):
-        first.leaving.shape  # noqa: B018
+        first.output.shape  # noqa: B018
     with pytest.raises(ValueError, match="no network 'xnet', expected pnet, rnet or onet"):
         stage_name("xnet")

@@ -1,4 +1,4 @@
-"""Sizes and options that no array and no detection can have, in files: exit code 2, and the file is named."""
+"""Impossible shapes and options in files: exit code 2, and the message names the file."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SHAPES = {
     "negative": "(-1, -1)",
     "one negative": "(1, -1)",
     "truth values": "(True, True)",
-    "beyond 64 bits beside 0": f"(0, {10**23})",
-    "64 bits beside 0": f"({2**63 - 1}, 0)",
+    "more than 64 bits, with 0": f"(0, {10**23})",
+    "64 bits, with 0": f"({2**63 - 1}, 0)",
     "product": f"({2**40}, {2**40})",
     "101 axes": "(" + "1, " * 101 + ")",
     "33 axes": "(" + "1, " * 33 + ")",
@@ -59,15 +59,15 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(*words: object) -> tuple[int, str]:
-    done = CliRunner().invoke(app, list(map(str, words)))
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(map(str, arguments)))
     assert "Traceback" not in done.output
     assert "fault of mtcnn_cpp" not in done.output
     return done.exit_code, done.output
 
 
 def npy_with(shape: str) -> bytes:
-    """An array file with that shape, and as many bytes of values as it says, where there can be so many."""
+    """An array file with that shape and at most 64 bytes of values."""
     try:
         count = min(max(math.prod(ast.literal_eval(shape)) * 4, 0), 64)
     except TypeError:
@@ -77,7 +77,7 @@ def npy_with(shape: str) -> bytes:
 
 
 def with_options(gold: Path, path: Path, changes: dict[str, Any]) -> Path:
-    """The trace, with other options in its manifest."""
+    """A copy of the trace with changed options in its manifest."""
     with zipfile.ZipFile(gold) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             data = old.read(name)
@@ -93,18 +93,18 @@ def with_options(gold: Path, path: Path, changes: dict[str, Any]) -> Path:
 
 @pytest.mark.parametrize("title", SHAPES)
 def test_shapes_in_headers(gold: Path, tmp_path: Path, title: str) -> None:
-    path, folder = tmp_path / "theirs.npz", tmp_path / "folder"
+    path, folder = tmp_path / "candidate.npz", tmp_path / "folder"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{NAME}.npy", npy_with(SHAPES[title]))
     folder.mkdir()
     (folder / "pnet__level00__conv1.npy").write_bytes(npy_with(SHAPES[title]))
-    for file, words in (
+    for file, arguments in (
         (path, ("doctor", path, "--against", gold)),
         (folder / "pnet__level00__conv1.npy", ("doctor", folder, "--against", gold)),
         (path, ("doctor", path)),
         (path, ("inspect", path)),
     ):
-        code, output = run(*words)
+        code, output = run(*arguments)
         assert code == 2, output
         assert str(file) in output
         assert output.count("\n") == 1
@@ -112,11 +112,11 @@ def test_shapes_in_headers(gold: Path, tmp_path: Path, title: str) -> None:
 
 @pytest.mark.parametrize("title", SHAPES)
 def test_shapes_in_the_entries_of_a_trace(gold: Path, tmp_path: Path, title: str) -> None:
-    path = tmp_path / "theirs.npz"
+    path = tmp_path / "candidate.npz"
     with zipfile.ZipFile(gold) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             new.writestr(name, npy_with(SHAPES[title]) if name == f"{NAME}.npy" else old.read(name))
-    for words in (
+    for arguments in (
         ("diff", gold, path),
         ("diff", path, gold),
         ("inspect", path, NAME),
@@ -124,23 +124,23 @@ def test_shapes_in_the_entries_of_a_trace(gold: Path, tmp_path: Path, title: str
         ("validate", path),
         ("doctor", path, "--against", gold),
     ):
-        code, output = run(*words)
+        code, output = run(*arguments)
         assert code == 2, output
         assert str(path) in output
 
 
 @pytest.mark.parametrize("title", OPTIONS)
 def test_options_in_manifests(gold: Path, tmp_path: Path, title: str) -> None:
-    path = with_options(gold, tmp_path / "theirs.npz", OPTIONS[title])
+    path = with_options(gold, tmp_path / "candidate.npz", OPTIONS[title])
     code, output = run("validate", path)
     assert code == 2, output
     assert str(path) in output
     code, output = run("doctor", path, "--against", gold)
     assert code == (0 if title == "unknown" else 2), output
     assert code == 0 or str(path) in output
-    assert run("doctor", gold, "--against", path)[0] == 0  # where both state options, the first counts
-    for words in (("diff", gold, path), ("inspect", path), ("explain", path, NAME, "--at", "0,0,0")):
-        assert run(*words)[0] in (0, 2)  # they do not use them
+    assert run("doctor", gold, "--against", path)[0] == 0  # the options of the first are used
+    for arguments in (("diff", gold, path), ("inspect", path), ("explain", path, NAME, "--at", "0,0,0")):
+        assert run(*arguments)[0] in (0, 2)  # these commands do not use the options
 
 
 def test_options_of_a_trace(gold: Path) -> None:

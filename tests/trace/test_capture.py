@@ -1,4 +1,4 @@
-"""Traces of real detections: the same on every backend, and the original's own figures."""
+"""Traces of real detections: equal on every backend, and equal to the values of the original program."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gold_figures import picture, tensors
+from gold_results import load_image, tensors
+from images import BACKENDS, portrait
 from mtcnn_cpp import Detector
-from mtcnn_cpp.image import to_pixels
-from mtcnn_cpp.trace import Trace, TraceError, compare
-from mtcnn_cpp.trace.record import capture as capturing
-from mtcnn_cpp.trace.record.estimate import estimate
-from pictures import BACKENDS, portrait
+from mtcnn_cpp.media.image.pixels import to_pixels
+from mtcnn_cpp.trace import Trace, TraceError, capture, compare
+from mtcnn_cpp.trace.capture import estimate_size
 
 GOLD = Path(__file__).parents[1] / "gold"
 
@@ -28,7 +27,7 @@ def detector(backend: str) -> Detector:
 
 @functools.cache
 def collage(backend: str) -> Trace:
-    return detector(backend).trace(picture("collage.png"))
+    return detector(backend).trace(load_image("collage.png"))
 
 
 @functools.cache
@@ -49,7 +48,7 @@ def test_trace_of_collage_equals_the_original_in_every_tensor(backend: str) -> N
 def test_trace_of_collage_equals_the_reference_in_every_tensor(backend: str) -> None:
     report = compare(collage("reference"), collage(backend))
     assert report.counts == {"identical": len(collage("reference"))}
-    assert len(report.rows) > 1500
+    assert len(report.tensors) > 1500
     assert not any("order" in note for note in report.notes)
 
 
@@ -58,7 +57,7 @@ def test_trace_of_collage_equals_the_reference_in_every_tensor(backend: str) -> 
 def test_gold_traces_in_the_repository(backend: str, name: str) -> None:
     gold = Trace.load(GOLD / f"{name}.trace.npz")
     assert gold.manifest.capture == "hash"
-    found = collage(backend) if name == "collage" else detector(backend).trace(picture("astronaut.png"))
+    found = collage(backend) if name == "collage" else detector(backend).trace(load_image("astronaut.png"))
     report = compare(gold, found)
     assert report.counts == {"identical": len(gold)}
 
@@ -79,7 +78,7 @@ def test_threads_make_no_difference(backend: str, threads: int) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_tap_does_not_change_the_result(backend: str) -> None:
+def test_a_hook_does_not_change_the_result(backend: str) -> None:
     faces, trace = detector(backend).detect(portrait()), small(backend)
     assert len(faces) == 1
     for name in ("boxes", "scores", "landmarks"):
@@ -87,16 +86,16 @@ def test_a_tap_does_not_change_the_result(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_path_without_a_tap_has_the_same_bits(backend: str) -> None:
-    """Whole networks and whole detections, computed as without a tap, against the layers that a tap shows."""
+def test_the_path_without_a_hook_has_the_same_bits(backend: str) -> None:
+    """Whole networks and whole detections without a hook equal the layers that a hook receives."""
     trace, run = collage(backend), detector(backend)
-    faces = run.detect(picture("collage.png"))
+    faces = run.detect(load_image("collage.png"))
     assert len(faces) == 6
     for name in ("boxes", "scores", "landmarks"):
         assert getattr(faces, name).tobytes() == trace[f"final/{name}"].tobytes()
     places = {name.rpartition("/")[0] for name in trace if name.endswith("/input")}
-    for stage, last, take in (("pnet", "fc1", 3), ("rnet", "fc2", 7), ("onet", "fc2", 7)):
-        chosen = sorted(place for place in places if place.startswith(stage))[-take:]
+    for stage, last, count in (("pnet", "fc1", 3), ("rnet", "fc2", 7), ("onet", "fc2", 7)):
+        chosen = sorted(place for place in places if place.startswith(stage))[-count:]
         inputs = [np.ascontiguousarray(trace[f"{place}/input"]) for place in chosen]
         batches = [part[None] for part in inputs] if stage == "pnet" else [np.stack(inputs)]
         outputs = [part for batch in batches for part in run.engine.backend.forward(stage, batch)]  # type: ignore[arg-type]
@@ -105,28 +104,28 @@ def test_the_path_without_a_tap_has_the_same_bits(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_hooks_see_what_the_trace_holds(backend: str) -> None:
-    seen: dict[str, np.ndarray] = {}
+def test_hooks_receive_the_tensors_of_the_trace(backend: str) -> None:
+    received: dict[str, np.ndarray] = {}
     others: list[str] = []
 
-    def look(name: str, array: np.ndarray) -> None:
+    def receive(name: str, array: np.ndarray) -> None:
         assert not array.flags.writeable
-        seen[name] = array.copy()
+        received[name] = array.copy()
 
-    with detector(backend).hook("rnet/*/conv2", look), detector(backend).hook("final/*", look):
+    with detector(backend).hook("rnet/*/conv2", receive), detector(backend).hook("final/*", receive):
         with detector(backend).hook("final/boxes", lambda name, array: others.append(name)):
             detector(backend).detect(portrait())
         detector(backend).detect(portrait()[:100])
         assert others == ["final/boxes"]
-        seen.clear()
+        received.clear()
         detector(backend).detect(portrait())
     detector(backend).detect(portrait())
     trace = small(backend)
     expected = [
         name for name in trace if name.startswith("final/") or (name.endswith("conv2") and "rnet" in name)
     ]
-    assert list(seen) == expected
-    assert all(array.tobytes() == trace[name].tobytes() for name, array in seen.items())
+    assert list(received) == expected
+    assert all(array.tobytes() == trace[name].tobytes() for name, array in received.items())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -141,34 +140,34 @@ def test_arrays_that_a_hook_keeps_do_not_change(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_a_hook_raises_reaches_the_caller(backend: str) -> None:
-    class Stop(Exception):
+def test_the_caller_receives_the_exception_of_a_hook(backend: str) -> None:
+    class HookError(Exception):
         pass
 
-    stop, seen = Stop("enough"), []
+    error, received = HookError("enough"), []
 
-    def look(name: str, array: np.ndarray) -> None:
-        seen.append(name)
+    def receive(name: str, array: np.ndarray) -> None:
+        received.append(name)
         if name == "pnet/level01/conv2":
-            raise stop
+            raise error
 
-    with pytest.raises(Stop) as caught, detector(backend).hook("*", look):
+    with pytest.raises(HookError) as caught, detector(backend).hook("*", receive):
         detector(backend).detect(portrait())
-    assert caught.value is stop
-    assert seen[-1] == "pnet/level01/conv2"
+    assert caught.value is error
+    assert received[-1] == "pnet/level01/conv2"
     assert len(detector(backend).detect(portrait())) == 1
 
 
 def test_a_hook_belongs_to_its_detector_and_thread() -> None:
-    shared, other, seen = detector("reference"), Detector(backend="reference"), []
-    with shared.hook("final/boxes", lambda name, array: seen.append(name)):
+    shared, other, received = detector("reference"), Detector(backend="reference"), []
+    with shared.hook("final/boxes", lambda name, array: received.append(name)):
         other.detect(portrait())
         thread = threading.Thread(target=shared.detect, args=[portrait()])
         thread.start()
         thread.join()
-        assert not seen
+        assert not received
         shared.trace(portrait())
-        assert seen == ["final/boxes"]
+        assert received == ["final/boxes"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_a_hook_belongs_to_its_detector_and_thread() -> None:
         ("RNET/*", r"rnet/"),
     ],
 )
-def test_patterns_that_no_name_can_fit(pattern: str, nearest: str) -> None:
+def test_patterns_that_match_no_name(pattern: str, nearest: str) -> None:
     message = rf"pattern '{pattern.replace('*', '.*')}' matches no tensor name; the nearest: .*{nearest}"
     with pytest.raises(TraceError, match=message), detector("reference").hook(pattern, print):
         pass
@@ -191,66 +190,67 @@ def test_patterns_that_no_name_can_fit(pattern: str, nearest: str) -> None:
 @pytest.mark.parametrize(
     "pattern", ["pnet/level77/conv1", "rnet/crop1234/fc1", "*", "*/*_keep", "onet/crop9?9/conv4"]
 )
-def test_patterns_that_a_name_can_fit(pattern: str) -> None:
+def test_patterns_that_can_match_a_name(pattern: str) -> None:
     with detector("reference").hook(pattern, print):
         pass
 
 
 def test_only_and_capture_levels(tmp_path: Path) -> None:
     trace = detector("reference").trace(portrait(), only=["pnet/level01/*", "*/boxes"], capture="stats")
-    fits = [
+    matching = [
         name for name in small("reference") if name.startswith("pnet/level01/") or name.endswith("/boxes")
     ]
-    assert list(trace) == fits
-    entry = trace.entry("pnet/level01/conv1")
+    assert list(trace) == matching
+    entry = trace.info("pnet/level01/conv1")
     values = small("reference")["pnet/level01/conv1"]
     assert entry.statistics is not None
     assert entry.statistics.maximum == values.max()
     with pytest.raises(
-        TypeError, match=r"only must be a sequence of patterns, got the string .* write \['\*'\]"
+        TypeError, match=r"'only' must be a sequence of patterns, got the string .* write \['\*'\]"
     ):
         detector("reference").trace(portrait(), only="*")
     with pytest.raises(TraceError, match="capture must be one of names, stats, hash, full, got 'some'"):
         detector("reference").trace(portrait(), capture="some")
 
 
-def test_dump_writes_what_trace_holds(tmp_path: Path) -> None:
+def test_dump_writes_the_same_trace(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    manifest = capturing.dump(detector("reference").engine, to_pixels(portrait()), path)
+    manifest = capture.dump(detector("reference").engine, to_pixels(portrait()), path)
     found = Trace.load(path)
     assert found.manifest == manifest == small("reference").manifest
     assert compare(small("reference"), found).ok
-    assert np.array_equal(found.picture, portrait())
+    assert np.array_equal(found.image, portrait())
     assert manifest.options == {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
     assert manifest.model == detector("reference").model.hashes()
     assert manifest.made_by["backend"] == "reference"
+    assert manifest.made_by["compiler"] == "none (NumPy)"
     again = tmp_path / "b.npz"
     found.save(again)
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_the_picture_is_kept_blue_first_whatever_came_in() -> None:
-    reds = np.ascontiguousarray(portrait()[..., ::-1])
-    trace = detector("reference").trace(reds, color="rgb", only=["final/*"])
+def test_the_image_is_stored_as_bgr() -> None:
+    rgb = np.ascontiguousarray(portrait()[..., ::-1])
+    trace = detector("reference").trace(rgb, color="rgb", only=["final/*"])
     assert trace.manifest == detector("reference").trace(portrait(), only=["final/*"]).manifest
-    assert np.array_equal(trace.picture, portrait())
+    assert np.array_equal(trace.image, portrait())
 
 
-def test_the_wrong_color_is_told() -> None:
+def test_the_wrong_color_is_reported() -> None:
     wrong = detector("reference").trace(portrait(), color="rgb")
-    with pytest.raises(TraceError, match="red and blue swapped: one side was given the wrong `color`"):
+    with pytest.raises(TraceError, match="equal if red and blue are swapped: check the argument `color`"):
         compare(small("reference"), wrong)
 
 
 def test_a_capture_beyond_the_limit_stops_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match=r"grew beyond .* GiB at pnet/level00/pool1; allow it"):
-        capturing.dump(detector("reference").engine, to_pixels(portrait()), tmp_path / "a.npz", limit=100_000)
+    with pytest.raises(TraceError, match=r"exceeds .* GiB at pnet/level00/pool1; allow it"):
+        capture.dump(detector("reference").engine, to_pixels(portrait()), tmp_path / "a.npz", limit=100_000)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 176), (97, 143)])
-def test_the_estimate_is_what_is_written(height: int, width: int) -> None:
-    guess = estimate(detector("reference").engine, height, width)
+def test_the_estimate_equals_the_written_size(height: int, width: int) -> None:
+    guess = estimate_size(detector("reference").engine, height, width)
     trace = detector("reference").trace(portrait()[:height, :width])
     maps = [entry for entry in trace.manifest.tensors if entry.layout not in _LISTS or "crop" in entry.name]
     found = {

@@ -1,4 +1,4 @@
-"""The outcome for other tools: JUnit, annotations of GitHub, node data for Model Explorer."""
+"""Results for other tools: JUnit files, annotations of GitHub, node data for Model Explorer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from images import portrait
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.trace import Report, Trace, compare
-from mtcnn_cpp.trace.show.cases import Case, github, junit, model_explorer, report_cases
-from pictures import portrait
+from mtcnn_cpp.trace.report.checks import CheckResult, github, junit, model_explorer, report_checks
 from typer.testing import CliRunner, Result
 
 CONV = "rnet/crop001/conv2"
@@ -24,7 +24,7 @@ def gold() -> Trace:
     return Detector(backend="reference").trace(portrait())
 
 
-def spoilt() -> dict[str, np.ndarray]:
+def changed_tensors() -> dict[str, np.ndarray]:
     changes = {
         CONV: gold()[CONV] + np.float32(1),
         "rnet/crop000/conv2": gold()["rnet/crop000/conv2"] * np.float32(1 + 2e-7),
@@ -35,12 +35,12 @@ def spoilt() -> dict[str, np.ndarray]:
 
 @functools.cache
 def report() -> Report:
-    return compare(gold(), Trace.from_arrays(spoilt(), source="<mine> & \x1b", picture=portrait()))
+    return compare(gold(), Trace.from_arrays(changed_tensors(), source="<mine> & \x1b", image=portrait()))
 
 
 def test_junit() -> None:
-    text = junit(report_cases(report()), report().b.source)
-    suite = ElementTree.fromstring(text.encode()).find("testsuite")
+    text = junit(report_checks(report()), report().b.source)
+    suite = ElementTree.fromstring(text).find("testsuite")
     assert suite is not None
     assert suite.attrib == {
         "name": "<mine> & \\x1b",
@@ -57,24 +57,24 @@ def test_junit() -> None:
         .attrib["message"]
         .startswith("different: 3888 of 3888 elements differ; worst element at (")
     )
-    assert "shape (256,) against (3,)" in failed["onet/crop000/fc1"].text
+    assert "shape (256,) in a, (3,) in b" in failed["onet/crop000/fc1"].text
     assert [case.attrib["name"] for case in suite if case.find("skipped") is not None] == ["final/scores"]
 
 
 def test_annotations() -> None:
-    lines = list(github(report_cases(report()), report().headline))
+    lines = list(github(report_checks(report()), report().headline))
     assert lines[0].startswith("::error title=mtcnn-cpp::first divergence: rnet/crop000/conv2 (tensor ")
     assert len(lines) == 4
     assert lines[2].startswith(f"::error title={CONV}::different: 3888 of 3888 elements differ")
-    many = [Case("x", f"a:{number},b", False, "100%\nbad\r") for number in range(30)]
+    many = [CheckResult("x", f"a:{number},b", False, "100%\nbad\r") for number in range(30)]
     lines = list(github(many, "many"))
     assert len(lines) == 10
     assert lines[1] == "::error title=a%3A0%2Cb::100%25%0Abad%0D"
-    assert list(github([Case("x", "y", True)], "all right")) == ["::notice title=mtcnn-cpp::all right"]
+    assert list(github([CheckResult("x", "y", True)], "all right")) == ["::notice title=mtcnn-cpp::all right"]
 
 
 def test_node_data_has_the_names_of_the_exported_graphs() -> None:
-    data = json.loads(model_explorer(report_cases(report())))
+    data = json.loads(model_explorer(report_checks(report())))
     assert set(data) == {"PNet", "RNet", "ONet"}
     for stage, title in (("pnet", "PNet"), ("rnet", "RNet"), ("onet", "ONet")):
         assert set(data[title]["results"]) == {"input", *Model.default().layer_names[stage]}
@@ -98,9 +98,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))
 
 
-def test_the_commands_write_them(tmp_path: Path) -> None:
+def test_diff_writes_them(tmp_path: Path) -> None:
     gold().save(tmp_path / "a.npz")
-    Trace.from_arrays(spoilt(), picture=portrait()).save(tmp_path / "b.npz")
+    Trace.from_arrays(changed_tensors(), image=portrait()).save(tmp_path / "b.npz")
     files = ("--junit", tmp_path / "r.xml", "--model-explorer", tmp_path / "o.json", "--github")
     result = run("diff", tmp_path / "a.npz", tmp_path / "b.npz", *files, "--format", "json")
     assert result.exit_code == 1
@@ -108,8 +108,8 @@ def test_the_commands_write_them(tmp_path: Path) -> None:
     assert result.stderr.startswith("::error title=mtcnn-cpp::first divergence: rnet/crop000/conv2")
     assert ElementTree.parse(tmp_path / "r.xml").getroot().attrib["failures"] == "3"
     assert json.loads((tmp_path / "o.json").read_text())["RNet"]["results"]["conv2"]["value"] > 0.1
-    nowhere = run("diff", tmp_path / "a.npz", tmp_path / "b.npz", "--junit", tmp_path / "no" / "r.xml")
-    assert (nowhere.exit_code, "does not exist" in nowhere.stderr) == (2, True)
+    missing_folder = run("diff", tmp_path / "a.npz", tmp_path / "b.npz", "--junit", tmp_path / "no" / "r.xml")
+    assert (missing_folder.exit_code, "does not exist" in missing_folder.stderr) == (2, True)
 
 
 def test_verify_writes_them(tmp_path: Path) -> None:
@@ -127,9 +127,10 @@ def test_verify_writes_them(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0
     assert result.stderr.startswith(
-        "::notice title=mtcnn-cpp::right: every layer within 1e-05 of its greatest"
+        "::notice title=mtcnn-cpp::correct: every layer within 1e-05 of its greatest"
     )
     suite = ElementTree.parse(tmp_path / "r.xml").getroot()[0]
     assert [case.attrib["name"] for case in suite][-1] == "final/faces"
-    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("34", "0")
+    # 33 layers, one output of each network, and the faces
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("37", "0")
     assert 0 < json.loads((tmp_path / "o.json").read_text())["PNet"]["results"]["conv1"]["value"] < 1e-5

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_collection() -> Iterator[None]:
-    """Without the garbage collector, a file that is not closed stays open."""
+    """Disable the garbage collector, so that a file that is not closed stays open."""
     gc.collect()
     gc.disable()
     yield
@@ -47,7 +47,7 @@ def open_files(folder: Path) -> list[str]:
 
 
 @linux
-def test_a_closed_trace_says_so(folder: Path) -> None:
+def test_an_error_names_the_closed_trace(folder: Path) -> None:
     with Trace.load(folder / "gold.npz") as trace:
         part = trace.select("pnet/*")
         assert len(trace["pnet/scores"])
@@ -67,18 +67,18 @@ def test_a_closed_trace_says_so(folder: Path) -> None:
 
 
 @linux
-def test_a_file_that_is_refused_is_closed(folder: Path, no_collection: None) -> None:
+def test_a_rejected_file_is_closed(folder: Path, no_collection: None) -> None:
     kept = []
     for name in ("plain.npz",):
-        with pytest.raises(TraceError) as refused:
+        with pytest.raises(TraceError) as raised:
             Trace.load(folder / name)
-        kept.append(refused)  # its traceback holds the frames
+        kept.append(raised)  # its traceback holds the frames
     assert not open_files(folder)
 
 
 @linux
 @pytest.mark.parametrize(
-    "words",
+    "command",
     [
         "diff gold.npz mine.npz",
         "validate gold.npz",
@@ -94,8 +94,8 @@ def test_a_file_that_is_refused_is_closed(folder: Path, no_collection: None) -> 
         "diff gold.npz plain.npz",
     ],
 )
-def test_commands_close_their_traces(folder: Path, words: str, no_collection: None) -> None:
-    arguments = [str(folder / word) if word.endswith((".npz", ".json")) else word for word in words.split()]
+def test_commands_close_their_traces(folder: Path, command: str, no_collection: None) -> None:
+    arguments = [str(folder / word) if word.endswith((".npz", ".json")) else word for word in command.split()]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code in (0, 1, 2), done.output
     assert "fault of mtcnn_cpp" not in done.output
@@ -103,10 +103,10 @@ def test_commands_close_their_traces(folder: Path, words: str, no_collection: No
 
 
 @linux
-def test_the_explorer_closes_what_it_opened(folder: Path, no_collection: None) -> None:
-    from mtcnn_cpp.explore.source import opened
+def test_the_explorer_closes_its_traces(folder: Path, no_collection: None) -> None:
+    from mtcnn_cpp.explore.traces import open_traces
 
-    with opened([folder / "gold.npz", folder / "mine.npz"], Detector()) as source:
-        assert len(source.a.trace["pnet/scores"])
+    with open_traces([folder / "gold.npz", folder / "mine.npz"], Detector()) as traces:
+        assert len(traces.a.trace["pnet/scores"])
         assert len(open_files(folder)) == 2
     assert not open_files(folder)

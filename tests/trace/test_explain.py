@@ -7,10 +7,10 @@ import functools
 
 import numpy as np
 import pytest
+from images import portrait
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.model import Conv2d, Network
-from mtcnn_cpp.trace import Trace, TraceError, explain, explain_both
-from pictures import portrait
+from mtcnn_cpp.trace import Trace, TraceError, explain, explain_difference
 
 F = np.float32
 MODEL = Model.default()
@@ -58,7 +58,7 @@ def test_steps_of_a_convolution() -> None:
         assert (term.running.double, term.running.mul_add) == (double, mul_add)
 
 
-def test_steps_of_a_flattened_dense_layer() -> None:
+def test_steps_of_a_fully_connected_layer() -> None:
     found = explain(trace(), "rnet/crop000/fc1", (7,))
     assert found.rule == "double"
     assert [term.index for term in found.terms[:5]] == [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 1, 1)]
@@ -72,7 +72,7 @@ def test_steps_of_a_window_at_the_border() -> None:
     assert all(term.weight is None for term in found.terms)
 
 
-def test_a_value_that_is_one_ulp_off_is_noticed() -> None:
+def test_a_difference_of_one_ulp_is_found() -> None:
     name = "pnet/level01/conv2"
     wrong = trace()[name].copy()
     wrong[3, 1, 2] = np.nextafter(wrong[3, 1, 2], F(9))
@@ -83,7 +83,7 @@ def test_a_value_that_is_one_ulp_off_is_noticed() -> None:
     assert explain(port, name, (3, 1, 1)).ok
 
 
-def test_somewhere_the_three_arithmetics_differ() -> None:
+def test_the_three_arithmetics_differ_for_some_outputs() -> None:
     found = [explain(trace(), "rnet/crop000/conv2", (channel, 0, 0)) for channel in range(12)]
     assert any(one.ulps("mul_add") > 0 for one in found)
     assert any(one.ulps("double") > 0 for one in found)
@@ -100,7 +100,7 @@ def changed_model() -> Model:
 
 def test_another_model() -> None:
     other = Detector(changed_model(), backend="reference").trace(portrait())
-    with pytest.raises(TraceError, match="made with other networks than the built-in ones; give the model"):
+    with pytest.raises(TraceError, match="made with other networks than the built-in ones; pass the model"):
         explain(other, "pnet/level00/conv1", (0, 0, 0))
     assert explain(other, "pnet/level00/conv1", (0, 0, 0), changed_model()).ok
     assert not explain(other, "pnet/level00/conv1", (0, 0, 0), MODEL).ok
@@ -118,23 +118,23 @@ def test_another_model() -> None:
         (
             "pnet/level01/input",
             (0, 0, 0),
-            "is not the output of a layer; explain knows the layers of pnet: conv1",
+            "is not the output of a layer; expected a layer of pnet: conv1",
         ),
         ("pnet/level01/heat_map", (0, 0), "is not the output of a layer"),
         ("final/boxes", (0, 0), "does not belong to a network"),
-        ("pnet/level01/conv1", (0, 0), r"has shape \(10, \d+, \d+\); the index 0,0 is not in it"),
-        ("pnet/level01/conv1", (10, 0, 0), "the index 10,0,0 is not in it"),
-        ("pnet/level01/conv1", (-1, 0, 0), "the index -1,0,0 is not in it"),
+        ("pnet/level01/conv1", (0, 0), r"has shape \(10, \d+, \d+\); the index 0,0 is outside this shape"),
+        ("pnet/level01/conv1", (10, 0, 0), "the index 10,0,0 is outside this shape"),
+        ("pnet/level01/conv1", (-1, 0, 0), "the index -1,0,0 is outside this shape"),
     ],
 )
-def test_what_cannot_be_explained(name: str, at: tuple[int, ...], message: str) -> None:
+def test_tensors_that_cannot_be_explained(name: str, at: tuple[int, ...], message: str) -> None:
     with pytest.raises(TraceError, match=message):
         explain(trace(), name, at)
 
 
 def test_traces_that_lack_values_or_inputs() -> None:
     hashes = Detector(backend="reference").trace(portrait(), capture="hash")
-    with pytest.raises(TraceError, match="it holds no values"):
+    with pytest.raises(TraceError, match="it contains no values"):
         explain(hashes, "pnet/level01/conv1", (0, 0, 0))
     partial = Detector(backend="reference").trace(portrait(), only=["*/conv1"])
     with pytest.raises(KeyError, match="has no tensor 'pnet/level01/input'"):
@@ -145,55 +145,70 @@ CONV2 = "pnet/level01/conv2"
 
 
 def test_two_sums_side_by_side() -> None:
-    """An input that differs, a weight that differs, another arithmetic, another computation, nothing."""
+    """A different input, a different weight, another arithmetic, another computation, and no difference."""
     at, right = (3, 1, 1), trace()
-    same = explain_both(right, right, CONV2, at)
-    assert (same.ok, same.parting, same.why) == (True, None, "all steps and both values are alike")
+    same = explain_difference(right, right, CONV2, at)
+    assert (same.ok, same.first_difference, same.why) == (True, None, "all steps and both values are equal")
 
     pool = right["pnet/level01/pool1"].copy()
     pool[2, 1, 2] += 1  # map 2, kernel x 1, y 0: the 22nd of 90 steps
-    found = explain_both(
+    found = explain_difference(
         right, right.replace({"pnet/level01/pool1": pool, CONV2: right[CONV2] + 1}), CONV2, at
     )
-    assert found.parting == 21
+    assert found.first_difference == 21
     assert found.a.terms[21].index == (2, 1, 2)
-    assert found.why.startswith("they part at step 22 of 90: the input at (2, 1, 2) is ")
+    assert found.why.startswith("the first step that differs is step 22 of 90: the input at (2, 1, 2) is ")
 
     conv = MODEL.pnet.layers[3]
     assert isinstance(conv, Conv2d)
     layers = list(MODEL.pnet.layers)
     layers[3] = Conv2d(conv.kernel.transpose(0, 1, 3, 2), conv.bias)
     port = dataclasses.replace(MODEL, pnet=Network(tuple(layers)))
-    theirs = Detector(port, backend="reference").trace(portrait(), only=["pnet/level01/*"])
-    found = explain_both(right, theirs, CONV2, at, model_b=port)
-    assert found.parting == 1
+    candidate = Detector(port, backend="reference").trace(portrait(), only=["pnet/level01/*"])
+    found = explain_difference(right, candidate, CONV2, at, model_b=port)
+    assert found.first_difference == 1
     assert "step 2 of 90: the weight is " in found.why
-    unknown = explain_both(right, theirs, CONV2, at)
-    assert unknown.parting is None
-    assert unknown.why.endswith("b computes this layer otherwise")
-    assert unknown.notes[0].startswith("b was made with other networks")
+    unknown = explain_difference(right, candidate, CONV2, at)
+    assert unknown.first_difference is None
+    assert unknown.why.endswith("not their sum: b was made with other weights")
+    assert unknown.notes[0].startswith("according to its manifest, b was made with other networks")
+    assert unknown.notes[0].endswith("uses the weights of a (to use other weights, pass --model-b)")
+    wrong = explain_difference(right, candidate, CONV2, at, model_b=MODEL)
+    assert wrong.why == unknown.why
+    assert "uses the weights that were passed for b " in wrong.notes[0]
+    unnamed = Trace.from_arrays({name: candidate[name] for name in candidate}, source="port")
+    found = explain_difference(right, unnamed, CONV2, at)
+    assert found.why.endswith("not their sum: b has other weights, or computes this layer differently")
+    assert found.notes == ()
+
+    pool1 = "pnet/level01/pool1"  # has no weights
+    for name, index, side in ((CONV2, at, right), (pool1, at, right), (pool1, at, unnamed)):
+        found = explain_difference(right, side.replace({name: right[name] * 2 + 1}), name, index)
+        assert found.why.endswith("not their sum: b computes this layer differently")
+    found = explain_difference(right, unnamed, CONV2, at, model_b=MODEL)
+    assert found.why.endswith("not their sum: b computes this layer differently")
 
     rounded = right[CONV2].copy()
-    spots = [(c, y, x) for c in range(16) for y in range(3) for x in range(3)]
-    worked = {spot: explain(right, CONV2, spot) for spot in spots[:40]}
+    positions = [(c, y, x) for c in range(16) for y in range(3) for x in range(3)]
+    explanations = {position: explain(right, CONV2, position) for position in positions[:40]}
     at = next(
-        spot
-        for spot, one in worked.items()
+        position
+        for position, one in explanations.items()
         if len({one.results.fma, one.results.mul_add, F(one.results.double)}) == 3
     )
     rounded[at] = F(explain(right, CONV2, at).results.double)
-    assert explain_both(right, right.replace({CONV2: rounded}), CONV2, at).why == (
-        "all steps are alike; b's value is the sum in float64: a matter of rounding"
+    assert explain_difference(right, right.replace({CONV2: rounded}), CONV2, at).why == (
+        "all steps are equal; the value in b is the sum in float64: a rounding difference"
     )
 
 
 def test_side_by_side_of_a_partial_trace() -> None:
     alone = Trace.from_arrays({CONV2: trace()[CONV2].astype(np.float64) + 1}, source="mine")
-    found = explain_both(trace(), alone, CONV2, (0, 0, 0))
-    assert found.notes == ("b lacks pnet/level01/pool1: its sum is of a's",)
+    found = explain_difference(trace(), alone, CONV2, (0, 0, 0))
+    assert found.notes == ("pnet/level01/pool1 is missing in b: the sum of b uses the input of a",)
     assert not found.ok
     with pytest.raises(TraceError, match="mine has no tensor 'pnet/level01/conv1'"):
-        explain_both(trace(), alone, "pnet/level01/conv1", (0, 0, 0))
+        explain_difference(trace(), alone, "pnet/level01/conv1", (0, 0, 0))
     short = trace().replace({"pnet/level01/pool1": trace()["pnet/level01/pool1"][:, 1:]})
-    with pytest.raises(TraceError, match=r"pnet/level01/pool1 has shape .* in a, .* in b"):
-        explain_both(trace(), short, CONV2, (0, 0, 0))
+    with pytest.raises(TraceError, match=r"pnet/level01/pool1: expected the same shape .* in a, .* in b"):
+        explain_difference(trace(), short, CONV2, (0, 0, 0))

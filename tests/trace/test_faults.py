@@ -1,4 +1,4 @@
-"""Faults planted in a port: each is found, and the first divergence named is the planted one."""
+"""Faults that are planted in a port: the first divergence is the planted fault."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from images import BACKENDS, portrait
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, Network
 from mtcnn_cpp.reference import cascade, layers
 from mtcnn_cpp.reference import plan as shapes
-from mtcnn_cpp.rerun import compare_isolated
 from mtcnn_cpp.trace import Trace, compare
-from pictures import BACKENDS, portrait
+from mtcnn_cpp.trace.replay import compare_isolated
 
 FAST = "core" if "core" in BACKENDS else "reference"
 
@@ -27,7 +27,7 @@ def right() -> Trace:
 
 
 def with_layer(stage: str, name: str, change: Callable[[Any], Any]) -> Detector:
-    """A detector with one layer changed, or dropped where `change` gives None."""
+    """A detector with one changed layer; the layer is dropped if `change` returns None."""
     model = Model.default()
     network = getattr(model, stage)
     number = network.names.index(name)
@@ -37,18 +37,18 @@ def with_layer(stage: str, name: str, change: Callable[[Any], Any]) -> Detector:
     return Detector(dataclasses.replace(model, **{stage: faulty}), backend=FAST)
 
 
-def first(faulty: Detector) -> str:
+def first_divergence(faulty: Detector) -> str:
     report = compare(right(), faulty.trace(portrait()))
     assert report.first_divergence is not None
     assert not report.ok
     return report.first_divergence.name
 
 
-def guilty(faulty: Detector, folder: Path) -> set[str]:
-    """Layers that differ when each is fed the right input."""
+def faulty_layers(faulty: Detector, folder: Path) -> set[str]:
+    """Layers that differ if each receives the correct input."""
     report = compare_isolated(right(), faulty.engine, folder)
-    assert report.notes[1].startswith("guilty: ")
-    return {f"{row.name.split('/')[0]}/{row.name.split('/')[-1]}" for row in report.rows if not row.ok}
+    assert report.notes[1].startswith("faulty layers: ")
+    return {f"{row.name.split('/')[0]}/{row.name.split('/')[-1]}" for row in report.tensors if not row.ok}
 
 
 def transposed(layer: Conv2d) -> Conv2d:
@@ -66,8 +66,8 @@ def transposed(layer: Conv2d) -> Conv2d:
 )
 def test_a_transposed_kernel(stage: str, layer: str, expected: str, tmp_path: Path) -> None:
     faulty = with_layer(stage, layer, transposed)
-    assert first(faulty) == expected
-    assert guilty(faulty, tmp_path) == {f"{stage}/{layer}"}
+    assert first_divergence(faulty) == expected
+    assert faulty_layers(faulty, tmp_path) == {f"{stage}/{layer}"}
 
 
 def one_ulp_off(layer: Any) -> Any:
@@ -89,8 +89,8 @@ def one_ulp_off(layer: Any) -> Any:
 )
 def test_one_weight_off_by_one_ulp(stage: str, layer: str, expected: str, tmp_path: Path) -> None:
     faulty = with_layer(stage, layer, one_ulp_off)
-    assert first(faulty) == expected
-    assert guilty(faulty, tmp_path) == {f"{stage}/{layer}"}
+    assert first_divergence(faulty) == expected
+    assert faulty_layers(faulty, tmp_path) == {f"{stage}/{layer}"}
 
 
 @pytest.mark.parametrize(
@@ -101,26 +101,26 @@ def test_one_weight_off_by_one_ulp(stage: str, layer: str, expected: str, tmp_pa
     ],
 )
 def test_a_dropped_layer(stage: str, layer: str, expected: str) -> None:
-    """The layers behind it are numbered anew, so there is one of its name."""
-    assert first(with_layer(stage, layer, lambda _: None)) == expected
+    """The following layers are renumbered, so a layer of this name exists."""
+    assert first_divergence(with_layer(stage, layer, lambda _: None)) == expected
 
 
 @pytest.mark.parametrize(
     ("stage", "layer", "expected", "note"),
     [
-        ("pnet", "prelu3", "pnet/level00/fc1", "b was given without pnet/level*/prelu3"),
-        ("rnet", "prelu4", "rnet/crop000/fc2", "b was given without rnet/crop*/prelu4"),
+        ("pnet", "prelu3", "pnet/level00/fc1", "b does not contain pnet/level*/prelu3"),
+        ("rnet", "prelu4", "rnet/crop000/fc2", "b does not contain rnet/crop*/prelu4"),
     ],
 )
 def test_a_dropped_last_of_its_kind(stage: str, layer: str, expected: str, note: str) -> None:
-    """The first tensor that differs is the next one, and a note says what is missing."""
+    """The next tensor is the first that differs, and a note names the missing one."""
     faulty = with_layer(stage, layer, lambda _: None)
-    assert first(faulty) == expected
-    assert any(note in words for words in compare(right(), faulty.trace(portrait())).notes)
+    assert first_divergence(faulty) == expected
+    assert any(note in text for text in compare(right(), faulty.trace(portrait())).notes)
 
 
 def test_swapped_red_and_blue_in_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The known error: PNet is fed with B, G, R, the others are not."""
+    """The known error: PNet receives BGR, the other networks RGB."""
     level = cascade.Cascade.level
 
     def swapped(self: Any, *arguments: Any) -> Any:
@@ -137,7 +137,7 @@ def test_swapped_red_and_blue_in_one_network(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_swapped_red_and_blue_in_the_weights() -> None:
     faulty = with_layer("onet", "conv1", lambda conv: Conv2d(conv.kernel[:, ::-1], conv.bias))
-    assert first(faulty) == "onet/crop000/conv1"
+    assert first_divergence(faulty) == "onet/crop000/conv1"
 
 
 def test_floored_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,13 +160,13 @@ def test_floored_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["pnet/level01/conv2", "rnet/crop003/fc1", "onet/scores"])
 def test_nan_in_one_element(name: str) -> None:
-    spoiled = right()[name].copy()
-    spoiled.flat[-1] = np.nan
-    report = compare(right(), right().replace({name: spoiled}), tolerances=1e3)
+    changed = right()[name].copy()
+    changed.flat[-1] = np.nan
+    report = compare(right(), right().replace({name: changed}), tolerances=1e3)
     assert report.first_divergence is not None
     assert report.first_divergence.name == name
     assert "NaN or infinities differ in 1 of" in report.headline
-    assert sum(not row.ok for row in report.rows) == 1
+    assert sum(not row.ok for row in report.tensors) == 1
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_a_late_stage_altered(function: str, expected: str, monkeypatch: pytest.
     right()
     original = getattr(cascade, function)
     monkeypatch.setattr(cascade, function, lambda *arguments: original(*arguments) + np.float32(0.25))
-    assert first(Detector(backend="reference")) == expected
+    assert first_divergence(Detector(backend="reference")) == expected
 
 
-def test_dense_inputs_in_another_order(tmp_path: Path) -> None:
+def test_fully_connected_inputs_in_another_order(tmp_path: Path) -> None:
     """(channel, y, x) instead of (channel, x, y)."""
 
     def reordered(layer: FullyConnected) -> FullyConnected:
@@ -188,5 +188,5 @@ def test_dense_inputs_in_another_order(tmp_path: Path) -> None:
         return FullyConnected(weights.reshape(layer.weights.shape), layer.bias)
 
     faulty = with_layer("rnet", "fc1", reordered)
-    assert first(faulty) == "rnet/crop000/fc1"
-    assert guilty(faulty, tmp_path) == {"rnet/fc1"}
+    assert first_divergence(faulty) == "rnet/crop000/fc1"
+    assert faulty_layers(faulty, tmp_path) == {"rnet/fc1"}

@@ -1,4 +1,4 @@
-"""The trace file: what is written is what is read, by anyone; what was damaged is refused."""
+"""The trace file: written values are read back, also by NumPy alone; damaged files are rejected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtcnn_cpp.trace import Trace, TraceError
 from mtcnn_cpp.trace.file.npz import digest
 
 RNG = np.random.default_rng(3)
-PICTURE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
+IMAGE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
 TENSORS: dict[str, np.ndarray] = {
     "pnet/level00/input": RNG.standard_normal((3, 4, 5), np.float32),
     "pnet/level00/conv1": np.array([[[np.nan, -0.0, np.inf]]], np.float32),
@@ -27,7 +27,7 @@ TENSORS: dict[str, np.ndarray] = {
 
 
 def make(**changes: Any) -> Trace:
-    return Trace.from_arrays(TENSORS, **{"picture": PICTURE, "options": {"min_face": 60.0}, **changes})
+    return Trace.from_arrays(TENSORS, **{"image": IMAGE, "options": {"min_face": 60.0}, **changes})
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_round_trip(path: Path) -> None:
     for name, array in TENSORS.items():
         assert same_bits(back[name], array)
         assert not back[name].flags.writeable
-        assert back.entry(name).sha256 == digest(array)
-    assert same_bits(back.picture, PICTURE)
+        assert back.info(name).sha256 == digest(array)
+    assert same_bits(back.image, IMAGE)
     assert back.manifest.options == {"min_face": 60.0}
 
 
@@ -73,16 +73,16 @@ def test_levels_without_values(tmp_path: Path, capture: Any) -> None:
     trace = make(capture=capture)
     trace.save(tmp_path / "a.npz")
     back = Trace.load(tmp_path / "a.npz")
-    assert repr(back.manifest) == repr(trace.manifest)  # statistics may be NaN, which equals nothing
+    assert repr(back.manifest) == repr(trace.manifest)  # statistics may be NaN, which is not equal to itself
     assert back.names == tuple(TENSORS)
-    entry = back.entry("pnet/level00/conv1")
+    entry = back.info("pnet/level00/conv1")
     assert entry.shape == (1, 1, 3)
     assert (entry.sha256 is None) == (capture == "names")
     assert (entry.statistics is None) == (capture != "stats")
-    with pytest.raises(TraceError, match=f"captured at level '{capture}': it holds no values"):
+    with pytest.raises(TraceError, match=f"captured at level '{capture}': it contains no values"):
         back["pnet/level00/conv1"]
-    with pytest.raises(TraceError, match="holds no picture"):
-        _ = back.picture
+    with pytest.raises(TraceError, match="contains no image"):
+        _ = back.image
 
 
 def test_a_hash_trace_is_small(tmp_path: Path) -> None:
@@ -121,20 +121,20 @@ def read_all(path: Path) -> None:
         trace[name]
 
 
-def test_values_that_were_tampered_with_are_found(path: Path) -> None:
+def test_changed_values_are_found(path: Path) -> None:
     changed = TENSORS["rnet/crop000/fc1"].copy()
     changed[5] = np.nextafter(changed[5], np.float32(9))
     rewrite(path, lambda entries: entries.update({"rnet/crop000/fc1.npy": npy(changed)}))
     with pytest.raises(
-        TraceError, match=r"'rnet/crop000/fc1' have SHA-256 .* the manifest says .* changed or dam"
+        TraceError, match=r"'rnet/crop000/fc1' have SHA-256 .* the manifest records .* changed or dam"
     ):
         read_all(path)
 
 
-def test_a_picture_that_was_tampered_with_is_found(path: Path) -> None:
-    rewrite(path, lambda entries: entries.update({"picture.npy": npy(PICTURE[::-1].copy())}))
+def test_a_changed_image_is_found(path: Path) -> None:
+    rewrite(path, lambda entries: entries.update({"picture.npy": npy(IMAGE[::-1].copy())}))
     with pytest.raises(TraceError, match="'picture' have SHA-256"):
-        _ = Trace.load(path).picture
+        _ = Trace.load(path).image
 
 
 def test_a_flipped_bit_is_found(path: Path) -> None:
@@ -157,27 +157,27 @@ def test_truncated_files_are_refused(path: Path, keep: float) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda e: e.pop("pnet/boxes.npy"), "lists an entry that the file lacks: 'pnet/boxes'"),
-        (lambda e: e.pop("picture.npy"), "lists an entry that the file lacks: 'picture'"),
-        (lambda e: e.update({"a.npy": npy(PICTURE)}), "does not list an entry: 'a'"),
+        (lambda e: e.pop("pnet/boxes.npy"), "lists an entry that the file does not contain: 'pnet/boxes'"),
+        (lambda e: e.pop("picture.npy"), "lists an entry that the file does not contain: 'picture'"),
+        (lambda e: e.update({"a.npy": npy(IMAGE)}), "does not list an entry: 'a'"),
         (lambda e: e.pop("manifest.npy"), "is not a trace: it has no manifest"),
-        (lambda e: e.update({"manifest.npy": npy(PICTURE)}), "manifest is not JSON"),
+        (lambda e: e.update({"manifest.npy": npy(IMAGE)}), "manifest is not JSON"),
         (lambda e: e.update({"manifest.npy": b"hello"}), "'manifest' is not a NumPy array"),
         (
             lambda e: e.update({"pnet/boxes.npy": npy(np.zeros((1, 4), np.float32))}),
-            r"manifest says \(0, 4\) float32",
+            r"manifest records \(0, 4\) float32",
         ),
         (
             lambda e: e.update({"pnet/boxes.npy": npy(np.array([{}], object), allow_pickle=True)}),
-            "'pnet/boxes' is a pickled array.*refused",
+            "'pnet/boxes': .* pickled array.*refused",
         ),
         (
             lambda e: e.update({"manifest.npy": npy(np.array([{}], object), allow_pickle=True)}),
-            "'manifest' is a pickled array.*refused",
+            "'manifest': .* pickled array.*refused",
         ),
         (
             lambda e: e.update({"rnet/crop000/fc1.npy": e["rnet/crop000/fc1.npy"][:-4]}),
-            "has 508 bytes of values, its header says 512",
+            "has 508 bytes of values, its header specifies 512",
         ),
         (
             lambda e: e.update(
@@ -199,44 +199,48 @@ def test_changed_entries_are_refused(path: Path, change: Any, message: str) -> N
         (
             '"version": 1',
             '"version": 2',
-            "trace format version 2, this package reads up to 1; update mtcnn_cpp",
+            "trace format version 2, this package reads versions up to 1; update mtcnn_cpp",
         ),
         ('"version": 1', '"version": "x"', "trace format version 'x'"),
-        ('"format": "mtcnn_cpp trace"', '"format": "?"', "is not a trace: its manifest does not say"),
+        ('"format": "mtcnn_cpp trace"', '"format": "?"', "is not a trace: its manifest does not have"),
         (
             '"capture": "full"',
             '"capture": "all"',
             "manifest: capture must be one of names, stats, hash, full",
         ),
-        ('"dtype": "float32"', '"dtype": "object"', "manifest: dtype of 'pnet/level00/input' is 'object'"),
+        (
+            '"dtype": "float32"',
+            '"dtype": "object"',
+            "manifest: the field `dtype` of 'pnet/level00/input' has the invalid value 'object'",
+        ),
         (
             '"shape": [3, 4, 5]',
             '"shape": [3, -4, 5]',
-            r"manifest: shape of 'pnet/level00/input' is \[3, -4, 5\]",
+            r"manifest: the field `shape` of 'pnet/level00/input' has the invalid value \[3, -4, 5\]",
         ),
         (
             '"shape": [3, 4, 5]',
             '"shape": [99999999, 99999999]',
-            "the manifest says .99999999, 99999999. float32",
+            "the manifest records .99999999, 99999999. float32",
         ),
-        ('"name": "pnet/boxes"', '"name": 5', "manifest: name of 5 is 5"),
+        ('"name": "pnet/boxes"', '"name": 5', "manifest: the field `name` of 5 has the invalid value 5"),
         ('"name": "pnet/boxes"', '"name": "pnet/nms_keep"', "a tensor is listed twice"),
-        ('"tensors": [', '"tensor": [', "manifest: tensors is missing"),
+        ('"tensors": [', '"tensor": [', "manifest: the field `tensors` is missing"),
         ('"sha256": "', '"sha256": "0', "changed or damaged"),
     ],
 )
 def test_changed_manifests_are_refused(path: Path, old: str, new: str, message: str) -> None:
     edit_manifest(path, old, new)
     with pytest.raises(TraceError, match=message):
-        _ = [Trace.load(path).picture, read_all(path)]
+        _ = [Trace.load(path).image, read_all(path)]
 
 
 def test_not_a_trace(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("hello")
-    np.savez(tmp_path / "plain.npz", a=PICTURE)
+    np.savez(tmp_path / "plain.npz", a=IMAGE)
     for name, message in {
         "text.npz": "text.npz is not a trace",
-        "plain.npz": "plain.npz is not a trace: it has no manifest .make one of plain arrays",
+        "plain.npz": "plain.npz is not a trace: it has no manifest .to make a trace from arrays",
         "none.npz": "none.npz: no such file",
         ".": "is a folder, expected a trace file",
     }.items():

@@ -1,4 +1,4 @@
-"""Trace files are written whole or not at all, and equal content gives equal files."""
+"""Trace files are written completely or not at all, and equal content gives equal files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ARRAY = RNG.integers(0, 256, (5, 7, 3), np.uint8)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """An earlier file."""
-    Trace.from_arrays({"a": ARRAY}, picture=ARRAY).save(tmp_path / "a.npz")
+    """An existing trace file."""
+    Trace.from_arrays({"a": ARRAY}, image=ARRAY).save(tmp_path / "a.npz")
     return tmp_path / "a.npz"
 
 
 def test_any_strides_and_byte_order_give_the_same_file(tmp_path: Path) -> None:
-    big = RNG.standard_normal((700, 1200, 3)).astype(np.float32)  # above the size that is written in pieces
+    big = RNG.standard_normal((700, 1200, 3)).astype(np.float32)  # large enough to be written in pieces
     for name, array in (("a", big.transpose(2, 0, 1)), ("b", big.transpose(2, 0, 1).copy().astype(">f4"))):
         Trace.from_arrays({"x": array}).save(tmp_path / name)
         with NpzWriter(tmp_path / (name + "2")) as writer:
@@ -38,7 +38,7 @@ def test_any_strides_and_byte_order_give_the_same_file(tmp_path: Path) -> None:
 def test_names_must_be_unique(tmp_path: Path) -> None:
     with NpzWriter(tmp_path / "a.npz") as writer:
         writer.add("a", ARRAY)
-        with pytest.raises(TraceError, match="two tensors have the name 'a'"):
+        with pytest.raises(TraceError, match="two arrays have the name 'a'"):
             writer.add("a", ARRAY)
 
 
@@ -50,7 +50,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_interrupt_leaves_the_earlier_file_and_nothing_else(
+def test_an_interrupt_keeps_the_existing_file_and_leaves_no_other(
     path: Path, error: type[BaseException]
 ) -> None:
     before = path.read_bytes()
@@ -63,9 +63,9 @@ def test_an_interrupt_leaves_the_earlier_file_and_nothing_else(
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file size limit stands for a full disk: POSIX only")
+@pytest.mark.skipif(sys.platform == "win32", reason="a file size limit simulates a full disk: POSIX only")
 @pytest.mark.parametrize("limit", [0, 1000, 4096, 70_000, 399_000])
-def test_a_full_disk_leaves_the_earlier_file_and_nothing_else(path: Path, limit: int) -> None:
+def test_a_full_disk_keeps_the_existing_file_and_leaves_no_other(path: Path, limit: int) -> None:
     before = path.read_bytes()
     code = f"""
         import resource
@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_earlier_file_and_nothing_else(path: Path, limit:
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     assert (ran.stdout, ran.stderr) == (
-        f"{path} could not be written (File too large); nothing was left behind\n",
+        f"{path} could not be written (File too large); no incomplete file remains\n",
         "",
     )
     assert path.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Pairs of faces: as the plain definition has them, ties included."""
+"""Pairs of faces equal those of a plain definition, also for ties."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtcnn_cpp.trace.judge import faces
-from mtcnn_cpp.trace.judge.faces import Pair, pair_up
+from mtcnn_cpp.trace.comparison import boxes as boxes_module
+from mtcnn_cpp.trace.comparison.boxes import FacePair, pair_boxes
 from numpy.typing import NDArray
 
 
-def plain_pairs(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Pair]:
-    """Pair by pair, in the order of their overlaps."""
+def plain_pairs(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[FacePair]:
+    """Pair the boxes one by one, in the order of descending overlap."""
     x, y = a.astype(np.float64), b.astype(np.float64)
     overlaps = np.array([[iou(p, q) for q in y] for p in x]).reshape(len(x), len(y))
     partner: dict[int, int] = {}
@@ -21,12 +21,12 @@ def plain_pairs(a: NDArray[np.float32], b: NDArray[np.float32]) -> list[Pair]:
         if overlaps[i, j] > 0 and i not in partner and j not in partner.values():
             partner[i] = j
     pairs = [
-        Pair(i, partner[i], float(overlaps[i, partner[i]]), tuple((y[partner[i]] - x[i]).tolist()))
+        FacePair(i, partner[i], float(overlaps[i, partner[i]]), tuple((y[partner[i]] - x[i]).tolist()))
         if i in partner
-        else Pair(i, None)
+        else FacePair(i, None)
         for i in range(len(x))
     ]
-    return pairs + [Pair(None, j) for j in range(len(y)) if j not in partner.values()]
+    return pairs + [FacePair(None, j) for j in range(len(y)) if j not in partner.values()]
 
 
 def iou(p: NDArray[Any], q: NDArray[Any]) -> float:
@@ -36,7 +36,7 @@ def iou(p: NDArray[Any], q: NDArray[Any]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def drawn(rng: np.random.Generator, count: int, kind: str) -> NDArray[np.float32]:
+def random_boxes(rng: np.random.Generator, count: int, kind: str) -> NDArray[np.float32]:
     if kind == "grid":  # whole numbers on a small grid: many equal overlaps
         return rng.integers(0, 4, (count, 4)).astype(np.float32)
     boxes = rng.uniform(0, 60, (count, 4)).astype(np.float32)
@@ -49,26 +49,26 @@ def drawn(rng: np.random.Generator, count: int, kind: str) -> NDArray[np.float32
 
 
 @pytest.mark.parametrize("kind", ["random", "grid", "twice", "odd"])
-@pytest.mark.parametrize("piece", [1, 50, faces.PIECE])
+@pytest.mark.parametrize("piece", [1, 50, boxes_module.CHUNK])
 def test_pairs_are_those_of_the_plain_definition(
     kind: str, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faces, "PIECE", piece)
+    monkeypatch.setattr(boxes_module, "CHUNK", piece)
     rng = np.random.default_rng(19)
     for _ in range(40):
-        a, b = (drawn(rng, int(rng.integers(0, 15)), kind) for _ in range(2))
+        a, b = (random_boxes(rng, int(rng.integers(0, 15)), kind) for _ in range(2))
         with np.errstate(all="ignore"):
             expected = plain_pairs(a, b)
-        found = pair_up(a, b)
-        assert repr(found) == repr(expected)  # NaN is equal to NaN there
+        found = pair_boxes(a, b)
+        assert repr(found) == repr(expected)  # the texts of NaN are equal
 
 
 def test_many_boxes_take_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Overlaps are computed together, not pair by pair."""
     calls = []
-    whole = faces._ious
-    monkeypatch.setattr(faces, "_ious", lambda p, q: calls.append(1) or whole(p, q))
+    compute_ious = boxes_module._ious
+    monkeypatch.setattr(boxes_module, "_ious", lambda p, q: calls.append(1) or compute_ious(p, q))
     boxes = np.random.default_rng(0).uniform(0, 900, (400, 4)).astype(np.float32)
-    pairs = pair_up(boxes, boxes)
+    pairs = pair_boxes(boxes, boxes)
     assert [(pair.a, pair.b) for pair in pairs] == [(i, i) for i in range(400)]
     assert len(calls) == 1

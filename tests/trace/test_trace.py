@@ -1,4 +1,4 @@
-"""Trace: a mapping of names to arrays; patterns, changed copies, and what a wrong name says."""
+"""Trace: a mapping of names to arrays; patterns, changed copies, and errors for wrong names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtcnn_cpp.trace import Trace, TraceError, compare
 from mtcnn_cpp.trace.file.npz import digest
 
 RNG = np.random.default_rng(7)
-PICTURE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
+IMAGE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
 TENSORS: dict[str, np.ndarray] = {
     "pnet/level00/input": RNG.standard_normal((3, 4, 5), np.float32),
     "pnet/level00/conv1": RNG.standard_normal((2, 3, 4), np.float32),
@@ -28,7 +28,7 @@ CONV1 = "pnet/level00/conv1"
 
 
 def make(**changes: Any) -> Trace:
-    return Trace.from_arrays(TENSORS, **{"picture": PICTURE, "options": {"min_face": 60.0}, **changes})
+    return Trace.from_arrays(TENSORS, **{"image": IMAGE, "options": {"min_face": 60.0}, **changes})
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -68,12 +68,12 @@ def test_a_trace_is_a_mapping(trace: Trace) -> None:
     assert len({trace, trace}) == 1
 
 
-def test_unknown_name_says_the_nearest(trace: Trace) -> None:
-    for ask in (trace.__getitem__, trace.entry):
+def test_unknown_name_suggests_the_nearest(trace: Trace) -> None:
+    for access in (trace.__getitem__, trace.info):
         with pytest.raises(KeyError, match=r"no tensor 'pnet/level0/conv1'; the nearest: pnet/level00/conv1"):
-            ask("pnet/level0/conv1")
+            access("pnet/level0/conv1")
         with pytest.raises(TraceError, match=r"^'pnet/\*/conv1' is a pattern, .* select\('pnet/\*/conv1'\)$"):
-            ask("pnet/*/conv1")
+            access("pnet/*/conv1")
     assert "pnet/level0/conv1" not in trace
 
 
@@ -82,7 +82,7 @@ def test_select(trace: Trace) -> None:
     assert some.names == ("pnet/boxes", "rnet/crop000/conv2", "rnet/crop001/conv2")
     assert np.array_equal(some["rnet/crop001/conv2"], TENSORS["rnet/crop001/conv2"])
     assert some.manifest.only == ("rnet/crop*/conv2", "pnet/boxes")
-    assert np.array_equal(some.picture, PICTURE)
+    assert np.array_equal(some.image, IMAGE)
     assert compare(trace, some, only=["rnet/crop*/conv2"]).ok
     again = some.select("rnet/*")
     assert again.manifest.only == again.names == ("rnet/crop000/conv2", "rnet/crop001/conv2")
@@ -91,7 +91,7 @@ def test_select(trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["rnet/crop*/conv9", "pnet/level*/conv2", "pnet/level00/fc1"])
-def test_a_pattern_that_fits_nothing_is_not_suggested(pattern: str) -> None:
+def test_a_pattern_without_a_match_is_not_suggested(pattern: str) -> None:
     with pytest.raises(TraceError, match="matches no tensor name; the nearest: ") as caught:
         make().select(pattern)
     assert pattern not in str(caught.value).partition("the nearest: ")[2].split(", ")
@@ -104,31 +104,31 @@ def test_replace(trace: Trace) -> None:
     assert changed.names == trace.names
     assert np.array_equal(changed[CONV1], np.ones((2, 3, 5)))
     assert not changed[CONV1].flags.writeable
-    entry = changed.entry(CONV1)
+    entry = changed.info(CONV1)
     assert (entry.shape, entry.dtype, entry.sha256) == ((2, 3, 5), "float64", digest(np.ones((2, 3, 5))))
-    assert (changed.manifest.options, changed.manifest.picture) == (
+    assert (changed.manifest.options, changed.manifest.image) == (
         {"min_face": 60.0},
-        trace.manifest.picture,
+        trace.manifest.image,
     )
-    assert [row.name for row in compare(trace, changed).rows if not row.ok] == [CONV1]
+    assert [row.name for row in compare(trace, changed).tensors if not row.ok] == [CONV1]
     assert np.array_equal(trace[CONV1], TENSORS[CONV1])
     assert compare(pickle.loads(pickle.dumps(changed)), changed).ok
 
 
-def test_what_cannot_be_replaced() -> None:
+def test_errors_of_replace() -> None:
     with pytest.raises(KeyError, match="has no tensor 'pnet/level00/conv9'; the nearest: pnet/level00/conv1"):
-        make().replace({"pnet/level00/conv9": PICTURE})
-    with pytest.raises(TraceError, match="it holds no values"):
-        make(capture="hash").replace({CONV1: PICTURE})
+        make().replace({"pnet/level00/conv9": IMAGE})
+    with pytest.raises(TraceError, match="it contains no values"):
+        make(capture="hash").replace({CONV1: IMAGE})
 
 
-def test_a_trace_is_called_what_it_was_loaded_as(tmp_path: Path) -> None:
+def test_the_source_of_a_loaded_trace(tmp_path: Path) -> None:
     make().save(tmp_path / "a.npz")
     assert Trace.load(tmp_path / "a.npz").source == str(tmp_path / "a.npz")
     assert Trace.load(tmp_path / "a.npz", source="mine").source == "mine"
 
 
-def test_from_arrays_refuses_other_arguments_by_its_own_name() -> None:
+def test_from_arrays_rejects_unknown_arguments() -> None:
     with pytest.raises(TypeError, match=r"from_arrays\(\) got an unexpected keyword argument 'wrong'"):
         Trace.from_arrays(TENSORS, wrong=1)  # type: ignore[call-arg]
     made = Trace.from_arrays(

@@ -1,4 +1,4 @@
-"""Traces from other programs: the examples of docs/trace-format.md run, and what they write is read back."""
+"""Traces from other programs: the examples of docs/trace-format.md run, and their files are read back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from images import ROOT, portrait
 from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.trace import OnnxRecorder, TorchRecorder, Trace, TraceError, compare
-from mtcnn_cpp.trace.record.batches import Batches
-from pictures import ROOT, portrait
+from mtcnn_cpp.trace.recorders import TraceBuilder
 
 PAGE = ROOT / "docs" / "trace-format.md"
 COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
@@ -47,12 +47,12 @@ def test_the_cpp_example(tmp_path: Path) -> None:
             "pnet/level00/conv1": np.float32([0.5, -1.25]).reshape(2, 1, 1),
             "pnet/nms_keep": np.int32([2, 0]),
         },
-        picture=np.full((48, 64, 3), 127, np.uint8),
+        image=np.full((48, 64, 3), 127, np.uint8),
     )
     mine = Trace.load(tmp_path / "mine.npz")
     report = compare(expected, mine, strict=True)
     assert report.counts == {"identical": 3}
-    assert np.array_equal(mine.picture, expected.picture)
+    assert np.array_equal(mine.image, expected.image)
     assert mine.manifest.options == {"min_face": 48}
     assert mine.manifest.made_by == {"package": "my port 1.0"}
     assert [entry.sha256 for entry in mine.manifest.tensors] == [e.sha256 for e in expected.manifest.tensors]
@@ -63,15 +63,15 @@ def test_the_cpp_example(tmp_path: Path) -> None:
 
 
 @needs_compiler
-def test_cpp_corners_and_refusals(tmp_path: Path) -> None:
-    """Lengths around the blocks of SHA-256 and of a header, no dimension, no value; what must not be."""
+def test_cpp_edge_cases_and_errors(tmp_path: Path) -> None:
+    """Lengths near the block sizes of SHA-256 and of headers, a scalar, an unfinished file, errors."""
     program = """
         #include <iostream>
         #include "mtcnn_trace_writer.h"
-        template <typename F> void refused(F f) {
-            std::string told = "accepted";
-            try { f(); } catch (const std::exception& e) { told = e.what(); }
-            std::cout << told << "\\n";
+        template <typename F> void print_error(F f) {
+            std::string message = "accepted";
+            try { f(); } catch (const std::exception& e) { message = e.what(); }
+            std::cout << message << "\\n";
         }
         int main() {
             std::vector<float> v(200);
@@ -82,14 +82,14 @@ def test_cpp_corners_and_refusals(tmp_path: Path) -> None:
                 for (std::size_t n = 0; n < 40; ++n) t.add("x" + std::string(n, 'y'), v.data(), {n});
                 t.add("scalar", v.data(), {});
                 t.add("double \\"\\\\ \\xc3\\xa9", wide, {2, 1});
-                refused([&] { t.add("scalar", v.data(), {1}); });
-                refused([&] { t.add("manifest", v.data(), {1}); });
-                refused([&] { t.add("a\\x1b[31m", v.data(), {1}); });
+                print_error([&] { t.add("scalar", v.data(), {1}); });
+                print_error([&] { t.add("manifest", v.data(), {1}); });
+                print_error([&] { t.add("a\\x1b[31m", v.data(), {1}); });
                 t.finish();
-                refused([&] { t.finish(); });
+                print_error([&] { t.finish(); });
             }
             { mtcnn_trace::Writer t("b.npz"); t.add("x", v.data(), {3}); }
-            refused([] { mtcnn_trace::Writer t("nowhere/c.npz"); });
+            print_error([] { mtcnn_trace::Writer t("nowhere/c.npz"); });
         }"""
     ran = subprocess.run(
         [compiled(tmp_path, program)], cwd=tmp_path, check=True, capture_output=True, text=True
@@ -144,22 +144,22 @@ def test_hooks_are_removed_and_levels_are_counted() -> None:
     pnet = TorchNetwork(Model.default().pnet, None)
     gold = Detector(backend="reference").trace(portrait())
     recorder = TorchRecorder()
-    with recorder.watch(pnet, {"conv1": "pnet/level*/conv1", "fc1": "pnet/level*/fc1"}):
+    with recorder.hook(pnet, {"conv1": "pnet/level*/conv1", "fc1": "pnet/level*/fc1"}):
         for name in [name for name in gold if name.startswith("pnet/level") and name.endswith("/input")]:
             pnet(torch.from_numpy(gold[name][None].copy()))
     pnet(torch.zeros(1, 3, 12, 12))
-    mine = recorder.trace(picture=portrait())
+    mine = recorder.trace(image=portrait())
     assert set(mine) == {
         name for name in gold if name.startswith("pnet/") and name.endswith(("/conv1", "/fc1"))
     }
     assert compare(gold, mine, tolerances={"*": {"share": 1e-5}}).ok
     with pytest.raises(TraceError, match=r"no module 'cnov1'; the nearest: conv1"):
-        recorder.watch(pnet, {"cnov1": "x"})
+        recorder.hook(pnet, {"cnov1": "x"})
 
 
 def test_batches() -> None:
-    """Taken apart, counted on, put in order; names that cannot be."""
-    batches = Batches()
+    """Batches are split, numbered and put in execution order; invalid names are errors."""
+    batches = TraceBuilder()
     items = np.arange(5 * 2, dtype=np.float32).reshape(5, 2)
     batches.add("onet/scores", items[:, 0])
     batches.add("rnet/crop*/fc2", items[:2])
@@ -173,5 +173,5 @@ def test_batches() -> None:
     with pytest.raises(TraceError, match="two tensors have the name 'onet/scores'"):
         batches.add("onet/scores", items)
     for name in ("rnet/*/fc1", "rnet/crop*/fc*"):
-        with pytest.raises(TraceError, match=r"expected a name such as rnet/crop\*/conv1"):
+        with pytest.raises(TraceError, match=r"expected one \*"):
             batches.add(name, items)

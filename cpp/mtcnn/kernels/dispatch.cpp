@@ -18,11 +18,11 @@ const std::vector<const Kernels*>& kernel_variants() {
 }
 
 const Kernels& select_kernels(std::string_view name) {
-    std::string asked(name);
+    std::string requested(name);
     std::string where = "isa";
-    if (asked.empty()) {
+    if (requested.empty()) {
         const char* forced = std::getenv("MTCNN_CPP_ISA");
-        if (forced != nullptr) asked = forced;
+        if (forced != nullptr) requested = forced;
         where = "MTCNN_CPP_ISA";
     }
     std::string known;
@@ -32,14 +32,14 @@ const Kernels& select_kernels(std::string_view name) {
             best = k;
             known += (known.empty() ? "" : ", ") + std::string(k->name);
         }
-        if (asked == k->name && !k->supported()) {
-            throw std::invalid_argument(where + ": this processor cannot run \"" + asked + "\" (" + k->description +
+        if (requested == k->name && !k->supported()) {
+            throw std::invalid_argument(where + ": this processor cannot run \"" + requested + "\" (" + k->description +
                                         ")");
         }
-        if (asked == k->name) return *k;
+        if (requested == k->name) return *k;
     }
-    if (!asked.empty()) {
-        throw std::invalid_argument(where + ": expected one of " + known + ", found \"" + asked + "\"");
+    if (!requested.empty()) {
+        throw std::invalid_argument(where + ": expected one of " + known + ", found \"" + requested + "\"");
     }
     return *best;
 }

@@ -1,4 +1,4 @@
-// Chooses a table of kernels at run time.
+// Selects a table of kernels at run time.
 #pragma once
 
 #include <string_view>
@@ -8,11 +8,11 @@
 
 namespace mtcnn {
 
-// All that were compiled in, slowest first.
+// All variants in this build, from the slowest to the fastest.
 const std::vector<const Kernels*>& kernel_variants();
 
-// The one named; with an empty name the one in MTCNN_CPP_ISA; without that, the fastest this processor can run.
-// Throws std::invalid_argument for a name that is unknown or not supported here.
+// Returns the variant with this name. If the name is empty: the variant in MTCNN_CPP_ISA, or else the fastest variant
+// that this CPU supports. Throws std::invalid_argument if the name is unknown or the variant is not supported.
 const Kernels& select_kernels(std::string_view name = {});
 
 }  // namespace mtcnn

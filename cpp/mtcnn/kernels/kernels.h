@@ -1,8 +1,8 @@
-// The loops that take the time, as tables of functions, one table per instruction set.
+// The hot loops: one table of functions per instruction set.
 //
-// Every table computes the same bits: the lanes of a vector are different outputs (pixels, channels or crops), never
+// Every table computes the same bits. The lanes of a vector are different outputs (pixels, channels or crops), never
 // terms of one sum, and each multiply-add is rounded once. Kernels take raw pointers only. Lengths are in elements
-// where no other unit is named.
+// unless another unit is given.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace mtcnn {
 
-// Every row buffer that a kernel reads or writes is padded to a multiple of this many floats, and every packed
-// channel count too: the widest vector there is.
+// Row buffers that a kernel reads or writes, and packed channel counts, are padded to a multiple of this many floats:
+// the width of the widest vector.
 inline constexpr int kPad = 16;
 
 constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
@@ -21,7 +21,7 @@ constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
 // One output row of a convolution over planar maps, lanes over pixels.
 struct PlanarConvolution {
     const float* const* rows;   // kernel_y pointers: row y + ky of input map 0
-    std::ptrdiff_t map_stride;  // from an input map to the next, the same row
+    std::ptrdiff_t map_stride;  // distance between the same row of two input maps
     const float* weights;       // packed by pack_convolution, in groups of planar_group()
     const float* bias;          // out_maps
     const float* slopes;        // out_maps, or null: no PReLU
@@ -30,7 +30,7 @@ struct PlanarConvolution {
     int in_maps, out_maps, kernel_y, kernel_x, width;
 };
 
-// One output row of max pooling over planar maps: first of equals, row by row.
+// One output row of max pooling over planar maps. Of equal values the first one counts, row by row.
 struct PlanarPooling {
     const float* const* rows;  // row_count pointers (fewer than the kernel's height at the lower border)
     int row_count;
@@ -40,8 +40,8 @@ struct PlanarPooling {
     int maps, in_width, width, kernel_x, stride_x;
 };
 
-// One output row of a dense layer on maps: double sums, rounded, plus bias in float.
-struct PlanarDense {
+// One output row of a fully connected layer on maps: sums in double, rounded, plus the bias in float.
+struct PlanarFullyConnected {
     const float* row;  // input map 0
     std::ptrdiff_t map_stride;
     const double* weights;  // in_maps x out_maps
@@ -52,7 +52,7 @@ struct PlanarDense {
     int in_maps, out_maps, width;
 };
 
-// A convolution of `items` equal inputs, lanes over output channels. Outputs are H x W x padded(out_maps).
+// A convolution of `items` inputs of equal size, lanes over output channels. Outputs are H x W x padded(out_maps).
 struct ChannelConvolution {
     const float* in;
     std::ptrdiff_t item_stride, row_stride, pixel_stride, map_stride;
@@ -60,7 +60,7 @@ struct ChannelConvolution {
     const float* bias;     // padded(out_maps)
     const float* slopes;   // padded(out_maps), or null
     float* out;
-    std::ptrdiff_t out_pixel_stride;                                  // padded(out_maps); items, rows, pixels are dense
+    std::ptrdiff_t out_pixel_stride;  // padded(out_maps); items, rows and pixels are contiguous
     int items, in_maps, out_maps, kernel_y, kernel_x, height, width;  // height, width of the output
 };
 
@@ -71,11 +71,12 @@ struct ChannelPooling {
     int channels, in_height, in_width, height, width, kernel_y, kernel_x, stride_y, stride_x;
 };
 
-// A dense layer on `items` vectors of doubles, lanes over outputs; bias in double, rounded once, then PReLU.
-struct Dense {
+// A fully connected layer on `items` vectors of doubles, lanes over outputs. The bias is added in double, the sum is
+// rounded once, then PReLU.
+struct ChannelFullyConnected {
     const double* in;
     std::ptrdiff_t item_stride;
-    const float* weights;  // packed by pack_dense, in groups of dense_group
+    const float* weights;  // packed by pack_fully_connected, in groups of fc_group
     const float* bias;     // padded(out)
     const float* slopes;   // padded(out), or null
     float* out;
@@ -83,22 +84,22 @@ struct Dense {
     int items, in_count, out_count;
 };
 
-// Bilinear weights across a row: out = in[left] * w0 + in[right] * w1, right being the pixel after left.
-struct RowTaps {
+// Horizontal bilinear weights: out = in[left] * w0 + in[right] * w1. The right pixel follows the left one.
+struct RowInterpolation {
     const std::int32_t* offsets;  // bytes from the row's start to the left pixel; padded(count) entries
     const float* w0;
     const float* w1;
     int count;
 };
 
-// How the pixels of a row lie in memory.
+// Memory layout of the pixels of a row.
 struct PixelFormat {
-    std::ptrdiff_t stride;  // bytes from a pixel to the next
-    bool red_first;
+    std::ptrdiff_t stride;  // bytes between two pixels
+    bool is_rgb;
     bool may_overread;  // two bytes past the row's last pixel may be read
 };
 
-// Down the columns: out = (upper * w0 + lower * w1 - centre) * scale.
+// Vertical interpolation: out = (upper * w0 + lower * w1 - centre) * scale.
 struct Blend {
     float w0, w1, centre, scale;
 };
@@ -106,36 +107,37 @@ struct Blend {
 struct Kernels {
     const char* name;
     const char* description;
-    std::uint32_t features;        // of the processor, that the compiler was allowed to use
-    bool supported() const;        // by this processor
-    std::int64_t steps_at_a_time;  // multiply-adds that one call is to do at most, so that others can end the work soon
-    // How many output maps (of a dense layer: outputs) one tile computes: weights are packed in groups of as many.
+    std::uint32_t features;        // CPU features that the compiler may use
+    bool supported() const;        // by this CPU
+    std::int64_t steps_at_a_time;  // maximum multiply-adds of one call, so that cancellation is prompt
+    // Number of output maps (or outputs of a fully connected layer) per tile. Weights are packed in groups of this
+    // size.
     int (*planar_group)(int out_maps);
     int (*channel_group)(int out_maps);
-    int dense_group;
+    int fc_group;
     void (*convolve_planar)(const PlanarConvolution&);
     void (*pool_planar)(const PlanarPooling&);
-    void (*dense_planar)(const PlanarDense&);
+    void (*fc_planar)(const PlanarFullyConnected&);
     void (*convolve_channels)(const ChannelConvolution&);
     void (*pool_channels)(const ChannelPooling&);
-    void (*dense)(const Dense&);
+    void (*fc_channels)(const ChannelFullyConnected&);
     void (*prelu)(const float* in, float slope, float* out, std::ptrdiff_t n);
     // Three planar rows (R, G, B in that order, map_stride apart) from one row of 8-bit or float pixels.
-    void (*resample_u8)(const std::uint8_t* row, const RowTaps&, const PixelFormat&, float* out,
+    void (*resample_u8)(const std::uint8_t* row, const RowInterpolation&, const PixelFormat&, float* out,
                         std::ptrdiff_t map_stride);
-    void (*resample_f32)(const std::uint8_t* row, const RowTaps&, const PixelFormat&, float* out,
+    void (*resample_f32)(const std::uint8_t* row, const RowInterpolation&, const PixelFormat&, float* out,
                          std::ptrdiff_t map_stride);
     void (*blend)(const float* upper, const float* lower, const Blend&, float* out, std::ptrdiff_t n);
-    // Both at once: from two rows of 8-bit pixels.
-    void (*resample_blend_u8)(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps&, const PixelFormat&,
-                              const Blend&, float* out, std::ptrdiff_t map_stride);
-    // Writes the positions x with a[x] - b[x] <= limit, returns how many.
+    // Resampling and blending in one step, from two rows of 8-bit pixels.
+    void (*resample_blend_u8)(const std::uint8_t* upper, const std::uint8_t* lower, const RowInterpolation&,
+                              const PixelFormat&, const Blend&, float* out, std::ptrdiff_t map_stride);
+    // Writes the positions x with a[x] - b[x] <= limit and returns their number.
     int (*find_below)(const float* a, const float* b, float limit, int n, std::int32_t* positions);
-    // Runs fused multiply-adds from registers; returns how many floating-point operations that were.
-    double (*burn)(std::int64_t steps);
+    // Runs fused multiply-adds on registers and returns the number of floating-point operations.
+    double (*run_multiply_adds)(std::int64_t steps);
 };
 
-// kernels_generic and so on: every variant that is in a build for this kind of processor.
+// kernels_generic etc.: every variant in a build for this kind of CPU.
 #define MTCNN_VARIANT(name) extern const Kernels kernels_##name;
 #include "variants.inc"
 #undef MTCNN_VARIANT

@@ -9,14 +9,14 @@
 #include "table-inl.h"
 
 #if MTCNN_X86_64
-#include "to_odd.h"
+#include "round_to_odd.h"
 
 namespace {
 
 constexpr unsigned kUnderflow = 1U << 4;  // MXCSR: a result was subnormal and inexact
 
-// Runs the loop, and anew by rounding to odd where that may give other bits. Pointers that may change keep the compiler
-// from inlining the loop: it does not know that arithmetic sets flags, and would move it past the look at them.
+// Runs the loop, and repeats it with rounding to odd if that may change bits. The volatile pointer prevents inlining: a
+// compiler that ignores the flags would move the arithmetic past the check.
 template <class Arguments>
 void checked(void (*fast)(const Arguments&), void (*exact)(const Arguments&), const Arguments& arguments) {
     void (*volatile loop)(const Arguments&) = fast;
@@ -29,10 +29,10 @@ void checked(void (*fast)(const Arguments&), void (*exact)(const Arguments&), co
 }
 
 void convolve_planar_checked(const PlanarConvolution& a) {
-    checked(convolve_planar, mtcnn::kernels_to_odd.convolve_planar, a);
+    checked(convolve_planar, mtcnn::kernels_round_to_odd.convolve_planar, a);
 }
 void convolve_channels_checked(const ChannelConvolution& a) {
-    checked(convolve_channels, mtcnn::kernels_to_odd.convolve_channels, a);
+    checked(convolve_channels, mtcnn::kernels_round_to_odd.convolve_channels, a);
 }
 
 }  // namespace

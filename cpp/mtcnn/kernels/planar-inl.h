@@ -1,4 +1,4 @@
-// Loops over planar maps, lanes over pixels. Included once per instruction set, after its vector header.
+// Loops over planar maps, lanes over pixels. Include this once per instruction set, after its vector header.
 #pragma once
 
 #include "kernels.h"
@@ -6,13 +6,14 @@
 namespace {
 
 using mtcnn::PlanarConvolution;
-using mtcnn::PlanarDense;
+using mtcnn::PlanarFullyConnected;
 using mtcnn::PlanarPooling;
 
-// A tile is `maps` output maps by `vectors` vectors of pixels, all in registers.
+// A tile consists of `maps` output maps for `vectors` vectors of pixels. All of its sums are in registers.
 constexpr int kPlanarVectors = 3;
 constexpr int kPlanarMaps = kRegisters == 32 ? 8 : 4;
-// Another shape with as many registers, for a number of maps that is no multiple of kPlanarMaps: PNet's ten.
+// A tile shape with the same number of registers, for a number of maps that is not a multiple of kPlanarMaps (PNet:
+// 10).
 constexpr int kPlanarTallVectors = 2;
 constexpr int kPlanarTallMaps = kRegisters == 32 ? 10 : 5;
 
@@ -106,7 +107,7 @@ void pool_planar(const PlanarPooling& a) {
         float* out = a.out + m * a.out_map_stride;
         int x = 0;
         if (a.kernel_x == 2 && a.stride_x == 2) {
-            // Whole pairs only; a pair cut by the border is left to the loop below.
+            // Complete pairs only; the loop below handles a pair that is cut by the border.
             for (; x + kLanes <= a.in_width / 2; x += kLanes) {
                 Vector best = zero();
                 for (int r = 0; r < a.row_count; ++r) {
@@ -132,9 +133,9 @@ void pool_planar(const PlanarPooling& a) {
     }
 }
 
-// kOutputs outputs of one vector of pixels: double sums in two halves.
+// kOutputs outputs of one vector of pixels: sums in double, in two halves.
 template <int kOutputs>
-MTCNN_INLINE void planar_dense_tile(const PlanarDense& a, int first, int x) {
+MTCNN_INLINE void planar_fc_tile(const PlanarFullyConnected& a, int first, int x) {
     Doubles sum[kOutputs][2];
     MTCNN_UNROLL
     for (int o = 0; o < kOutputs; ++o) sum[o][0] = sum[o][1] = double_zero();
@@ -161,11 +162,11 @@ MTCNN_INLINE void planar_dense_tile(const PlanarDense& a, int first, int x) {
     }
 }
 
-void dense_planar(const PlanarDense& a) {
+void fc_planar(const PlanarFullyConnected& a) {
     for (int x = 0; x < a.width; x += kLanes) {
         int o = 0;
-        for (; o + 6 <= a.out_maps; o += 6) planar_dense_tile<6>(a, o, x);
-        for (; o < a.out_maps; ++o) planar_dense_tile<1>(a, o, x);
+        for (; o + 6 <= a.out_maps; o += 6) planar_fc_tile<6>(a, o, x);
+        for (; o < a.out_maps; ++o) planar_fc_tile<1>(a, o, x);
     }
 }
 

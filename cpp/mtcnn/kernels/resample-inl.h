@@ -1,5 +1,5 @@
-// Bilinear resampling straight from pixels to planar rows, lanes over pixels. Two products and a sum, each rounded.
-// Included once per instruction set, after its vector header.
+// Bilinear resampling from pixels to planar rows, lanes over pixels. Two products and a sum, each rounded. Include this
+// once per instruction set, after its vector header.
 #pragma once
 
 #include "kernels.h"
@@ -8,7 +8,7 @@ namespace {
 
 using mtcnn::Blend;
 using mtcnn::PixelFormat;
-using mtcnn::RowTaps;
+using mtcnn::RowInterpolation;
 
 MTCNN_INLINE Vector across(Vector left, Vector right, Vector w0, Vector w1) {
     return add(multiply(left, w0), multiply(right, w1));
@@ -27,8 +27,9 @@ MTCNN_INLINE PixelPairs any_pixels(const std::uint8_t* row, const std::int32_t* 
             {byte_to_float<1>(right), byte_to_float<2>(right), byte_to_float<3>(right)}};
 }
 
-// Pixels of three bytes, two of which lie in eight bytes: half the loads, and two bytes read past the right pixel.
-MTCNN_INLINE PixelPairs dense_pixels(const std::uint8_t* row, const std::int32_t* offsets) {
+// Pixels of three bytes: two of them lie in eight bytes. This needs half the loads but reads two bytes past the right
+// pixel.
+MTCNN_INLINE PixelPairs packed_pixels(const std::uint8_t* row, const std::int32_t* offsets) {
     Integers low{};
     Integers high{};
     gather_pairs(row, offsets, low, high);
@@ -36,38 +37,38 @@ MTCNN_INLINE PixelPairs dense_pixels(const std::uint8_t* row, const std::int32_t
             {byte_to_float<3>(low), byte_to_float<0>(high), byte_to_float<1>(high)}};
 }
 
-// Where the colours of a pixel go: the places of the three rows.
+// Destination rows of the three channels of a pixel.
 struct ColourRows {
     ColourRows(const PixelFormat& format, float* out, std::ptrdiff_t map_stride)
-        : at{out + (format.red_first ? 0 : 2 * map_stride), out + map_stride,
-             out + (format.red_first ? 2 * map_stride : 0)} {}
+        : at{out + (format.is_rgb ? 0 : 2 * map_stride), out + map_stride, out + (format.is_rgb ? 2 * map_stride : 0)} {
+    }
     float* at[3];
 };
 
-template <bool kDense>
+template <bool kPacked>
 MTCNN_INLINE PixelPairs pixel_pairs(const std::uint8_t* row, const std::int32_t* offsets, std::ptrdiff_t stride) {
-    return kDense ? dense_pixels(row, offsets) : any_pixels(row, offsets, stride);
+    return kPacked ? packed_pixels(row, offsets) : any_pixels(row, offsets, stride);
 }
 
-template <bool kDense>
-MTCNN_INLINE void resample_row(const std::uint8_t* row, const RowTaps& taps, std::ptrdiff_t stride,
+template <bool kPacked>
+MTCNN_INLINE void resample_row(const std::uint8_t* row, const RowInterpolation& interpolation, std::ptrdiff_t stride,
                                const ColourRows& out) {
-    for (int x = 0; x < taps.count; x += kLanes) {
-        const PixelPairs pixels = pixel_pairs<kDense>(row, taps.offsets + x, stride);
-        const Vector w0 = load(taps.w0 + x);
-        const Vector w1 = load(taps.w1 + x);
+    for (int x = 0; x < interpolation.count; x += kLanes) {
+        const PixelPairs pixels = pixel_pairs<kPacked>(row, interpolation.offsets + x, stride);
+        const Vector w0 = load(interpolation.w0 + x);
+        const Vector w1 = load(interpolation.w1 + x);
         MTCNN_UNROLL
         for (int c = 0; c < 3; ++c) store(out.at[c] + x, across(pixels.left[c], pixels.right[c], w0, w1));
     }
 }
 
-bool are_dense(const PixelFormat& format) { return format.stride == 3 && format.may_overread; }
+bool are_packed(const PixelFormat& format) { return format.stride == 3 && format.may_overread; }
 
-void resample_u8(const std::uint8_t* row, const RowTaps& taps, const PixelFormat& format, float* out,
+void resample_u8(const std::uint8_t* row, const RowInterpolation& interpolation, const PixelFormat& format, float* out,
                  std::ptrdiff_t map_stride) {
     const ColourRows rows(format, out, map_stride);
-    are_dense(format) ? resample_row<true>(row, taps, format.stride, rows)
-                      : resample_row<false>(row, taps, format.stride, rows);
+    are_packed(format) ? resample_row<true>(row, interpolation, format.stride, rows)
+                       : resample_row<false>(row, interpolation, format.stride, rows);
 }
 
 struct Blender {
@@ -82,14 +83,15 @@ struct Blender {
     Vector w0, w1, centre, scale;
 };
 
-template <bool kDense>
-MTCNN_INLINE void resample_two_rows(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps& taps,
-                                    std::ptrdiff_t stride, const Blender& blended, const ColourRows& out) {
-    for (int x = 0; x < taps.count; x += kLanes) {
-        const PixelPairs above = pixel_pairs<kDense>(upper, taps.offsets + x, stride);
-        const PixelPairs below = pixel_pairs<kDense>(lower, taps.offsets + x, stride);
-        const Vector w0 = load(taps.w0 + x);
-        const Vector w1 = load(taps.w1 + x);
+template <bool kPacked>
+MTCNN_INLINE void resample_two_rows(const std::uint8_t* upper, const std::uint8_t* lower,
+                                    const RowInterpolation& interpolation, std::ptrdiff_t stride,
+                                    const Blender& blended, const ColourRows& out) {
+    for (int x = 0; x < interpolation.count; x += kLanes) {
+        const PixelPairs above = pixel_pairs<kPacked>(upper, interpolation.offsets + x, stride);
+        const PixelPairs below = pixel_pairs<kPacked>(lower, interpolation.offsets + x, stride);
+        const Vector w0 = load(interpolation.w0 + x);
+        const Vector w1 = load(interpolation.w1 + x);
         MTCNN_UNROLL
         for (int c = 0; c < 3; ++c) {
             store(out.at[c] + x, blended(across(above.left[c], above.right[c], w0, w1),
@@ -98,22 +100,23 @@ MTCNN_INLINE void resample_two_rows(const std::uint8_t* upper, const std::uint8_
     }
 }
 
-void resample_blend_u8(const std::uint8_t* upper, const std::uint8_t* lower, const RowTaps& taps,
+void resample_blend_u8(const std::uint8_t* upper, const std::uint8_t* lower, const RowInterpolation& interpolation,
                        const PixelFormat& format, const Blend& blend, float* out, std::ptrdiff_t map_stride) {
     const Blender blended(blend);
     const ColourRows rows(format, out, map_stride);
-    are_dense(format) ? resample_two_rows<true>(upper, lower, taps, format.stride, blended, rows)
-                      : resample_two_rows<false>(upper, lower, taps, format.stride, blended, rows);
+    are_packed(format) ? resample_two_rows<true>(upper, lower, interpolation, format.stride, blended, rows)
+                       : resample_two_rows<false>(upper, lower, interpolation, format.stride, blended, rows);
 }
 
-void resample_f32(const std::uint8_t* row, const RowTaps& taps, const PixelFormat& format, float* out,
+void resample_f32(const std::uint8_t* row, const RowInterpolation& interpolation, const PixelFormat& format, float* out,
                   std::ptrdiff_t map_stride) {
     for (int c = 0; c < 3; ++c) {
-        const std::uint8_t* channel = row + 4 * static_cast<std::ptrdiff_t>(format.red_first ? c : 2 - c);
-        for (int x = 0; x < taps.count; x += kLanes) {
-            const Vector left = gather_float(channel, taps.offsets + x);
-            const Vector right = gather_float(channel + format.stride, taps.offsets + x);
-            store(out + c * map_stride + x, across(left, right, load(taps.w0 + x), load(taps.w1 + x)));
+        const std::uint8_t* channel = row + 4 * static_cast<std::ptrdiff_t>(format.is_rgb ? c : 2 - c);
+        for (int x = 0; x < interpolation.count; x += kLanes) {
+            const Vector left = gather_float(channel, interpolation.offsets + x);
+            const Vector right = gather_float(channel + format.stride, interpolation.offsets + x);
+            store(out + c * map_stride + x,
+                  across(left, right, load(interpolation.w0 + x), load(interpolation.w1 + x)));
         }
     }
 }

@@ -1,6 +1,6 @@
-// What each compiler calls these: MTCNN_INLINE, always inline; MTCNN_UNROLL, unroll the next loop completely;
-// MTCNN_UNROLL_SIDE, unroll it three times, which is the side of the usual convolution kernel; MTCNN_NOINLINE, never
-// inline; MTCNN_UNLIKELY, after a condition that is rarely true.
+// Compiler-specific attributes. MTCNN_INLINE: always inline. MTCNN_NOINLINE: never inline. MTCNN_UNROLL: unroll the
+// next loop completely. MTCNN_UNROLL_SIDE: unroll it three times, the usual side of a convolution kernel.
+// MTCNN_UNLIKELY: follows a condition that is rarely true.
 #pragma once
 
 #if defined(__clang__)
@@ -11,7 +11,7 @@
 #define MTCNN_UNROLL _Pragma("GCC unroll 32")
 #define MTCNN_UNROLL_SIDE _Pragma("GCC unroll 3")
 #define MTCNN_INLINE inline __attribute__((always_inline))
-#else  // Microsoft's compiler unrolls as it likes: cmake/Isa.cmake warns
+#else  // MSVC decides on unrolling by heuristics: cmake/Isa.cmake warns
 #define MTCNN_UNROLL
 #define MTCNN_UNROLL_SIDE
 #define MTCNN_INLINE __forceinline

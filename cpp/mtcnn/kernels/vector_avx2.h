@@ -1,11 +1,11 @@
-// Eight floats: the operations that the loops are written against, AVX2 with FMA.
+// Eight floats: the vector operations of the kernels, AVX2 with FMA.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
 
-#include "places_x86.h"
+#include "gather_x86.h"
 #include "unroll.h"
 
 namespace {

@@ -1,11 +1,11 @@
-// Sixteen floats: the operations that the loops are written against, AVX-512F.
+// Sixteen floats: the vector operations of the kernels, AVX-512F.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
 
-#include "places_x86.h"
+#include "gather_x86.h"
 #include "unroll.h"
 
 namespace {

@@ -1,4 +1,4 @@
-// Four floats in an array: the operations that the loops are written against, in plain C++. The compiler makes
+// Four floats in an array: the vector operations of the kernels, in plain C++. The compiler makes
 // vector instructions of it where the target has a fused multiply-add (Arm); elsewhere fmaf does it in software.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Four floats: the operations that the loops are written against, Arm's Advanced SIMD (every 64-bit Arm processor).
+// Four floats: the vector operations of the kernels, Arm's Advanced SIMD (every 64-bit Arm processor).
 #pragma once
 
 #include <arm_neon.h>

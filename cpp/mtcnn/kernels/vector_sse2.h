@@ -1,12 +1,12 @@
-// Four floats: the operations that the loops are written against, for any x86-64 processor. It may have no fused
-// multiply-add, so that is computed with doubles, to the same bit.
+// Vector operations of the kernels on four floats, for every x86-64 CPU. Such a CPU may lack a fused multiply-add. It
+// is computed with doubles and has the same bits.
 //
-// The product of two floats is exact in double. What is added to it is rounded to double and then to float, and that
-// is the fused result but for two cases:
-// * The double lies half way between two floats and was rounded itself. Its lowest bits tell, and then the double is
-//   rounded to odd instead, which no second rounding can spoil.
-// * The float is subnormal and inexact: it has fewer bits, half way is elsewhere. The processor keeps a flag of that;
-//   whoever calls the loops looks at it and computes all of it anew by rounding to odd (MTCNN_ROUND_TO_ODD).
+// The product of two floats is exact in double. The sum of product and addend is rounded to double and then to float.
+// This equals the fused result except in two cases:
+// * The double lies half way between two floats and was itself rounded. Its lowest bits show this. Then the sum is
+// rounded to odd instead, so that the second rounding is correct.
+// * The float is subnormal and inexact: it has fewer bits, so half way is elsewhere. The CPU sets a flag in this case.
+// The caller of the loops checks the flag and repeats the computation with rounding to odd (MTCNN_ROUND_TO_ODD).
 #pragma once
 
 #include <emmintrin.h>
@@ -37,14 +37,14 @@ MTCNN_INLINE Doubles low_half(Vector v) { return _mm_cvtps_pd(v); }
 MTCNN_INLINE Doubles high_half(Vector v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
 MTCNN_INLINE Vector joined(Doubles low, Doubles high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
 
-// a * b + c, of floats, rounded to odd: where it is no double, the one of its two neighbours whose last bit is set.
+// a * b + c of floats, rounded to odd: an inexact result becomes the neighbouring double whose last bit is set.
 MTCNN_INLINE Doubles sum_to_odd(Doubles a, Doubles b, Doubles c) {
     const Doubles product = _mm_mul_pd(a, b);
     const Doubles sum = _mm_add_pd(product, c);
-    // What the rounding of the sum left out, exactly.
+    // The exact rounding error of the sum.
     const Doubles of_c = _mm_sub_pd(sum, product);
     const Doubles error = _mm_add_pd(_mm_sub_pd(product, _mm_sub_pd(sum, of_c)), _mm_sub_pd(c, of_c));
-    // Not where it is NaN: infinite sums stay as they are.
+    // False for NaN: infinite sums do not change.
     const __m128i inexact = _mm_castpd_si128(_mm_cmpgt_pd(_mm_andnot_pd(_mm_set1_pd(-0.0), error), _mm_setzero_pd()));
     const __m128i too_large = _mm_srli_epi64(_mm_castpd_si128(_mm_xor_pd(error, sum)), 63);  // in magnitude
     const __m128i toward_zero = _mm_sub_epi64(_mm_castpd_si128(sum), _mm_and_si128(too_large, inexact));
@@ -67,7 +67,7 @@ MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) {
 #else
     const Doubles low = _mm_add_pd(_mm_mul_pd(low_half(a), low_half(b)), low_half(c));
     const Doubles high = _mm_add_pd(_mm_mul_pd(high_half(a), high_half(b)), high_half(c));
-    // Of the 29 bits that a float does not have, the first is set and no other.
+    // Half way: of the 29 bits that a float lacks, only the first is set.
     const __m128i words = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0x88));
     const __m128i half_way = _mm_cmpeq_epi32(_mm_slli_epi32(words, 3), _mm_set1_epi32(INT32_MIN));
     if (_mm_movemask_epi8(half_way) != 0) MTCNN_UNLIKELY {
@@ -96,7 +96,7 @@ MTCNN_INLINE Doubles double_broadcast(double v) { return _mm_set1_pd(v); }
 MTCNN_INLINE Doubles double_load(const float* p) {
     return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
-// The product of two doubles that were floats is exact: fused or not, one rounding.
+// The product of two doubles that were floats is exact, so there is one rounding with or without fusion.
 MTCNN_INLINE Doubles double_fma(Doubles a, Doubles b, Doubles c) { return _mm_add_pd(_mm_mul_pd(a, b), c); }
 MTCNN_INLINE Doubles double_add(Doubles a, Doubles b) { return _mm_add_pd(a, b); }
 // Rounds to float.

@@ -1,2 +1,2 @@
-// For a BLAS without OpenBLAS's own function.
+// For a BLAS without the function that is specific to OpenBLAS.
 extern "C" void openblas_set_num_threads(int) {}

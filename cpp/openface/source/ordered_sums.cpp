@@ -1,5 +1,5 @@
-// Matrix products that sum in order, in the place of a BLAS: one accumulator per output, the inner dimension from its
-// first element to its last. So the result does not depend on the processor, and equals this package's.
+// Matrix products with ordered sums in place of a BLAS: one accumulator per output, the inner dimension from the first
+// to the last element. The result does not depend on the CPU and equals the result of this package.
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace {
 
-// a: rows x inner, b: inner x columns, c: rows x columns, column after column. Sums of one column side by side.
+// a: rows x inner, b: inner x columns, c: rows x columns, in column-major order. The sums of one column are
+// independent.
 __attribute__((always_inline)) inline void multiply(int rows, int columns, int inner, const float* a,
                                                     std::ptrdiff_t stride_a, const float* b, std::ptrdiff_t stride_b,
                                                     float* c, std::ptrdiff_t stride_c) {
@@ -29,7 +30,7 @@ __attribute__((always_inline)) inline void multiply(int rows, int columns, int i
 }
 
 #ifdef WITH_FMA_INSTRUCTIONS
-// The same bits as without the instructions, where std::fma is a call of the C library.
+// The instructions do not change the bits. Without them std::fma is a call of the C library.
 WITH_FMA_INSTRUCTIONS void multiply_fast(int rows, int columns, int inner, const float* a, std::ptrdiff_t stride_a,
                                          const float* b, std::ptrdiff_t stride_b, float* c, std::ptrdiff_t stride_c) {
     multiply(rows, columns, inner, a, stride_a, b, stride_b, c, stride_c);
@@ -40,7 +41,7 @@ bool is_transposed(char letter) { return letter != 'N' && letter != 'n'; }
 
 }  // namespace
 
-// Fortran's name, column after column. OpenFace's convolutions call it, without transposes, alpha 1, beta 0.
+// Fortran name and column-major order. OpenFace's convolutions call it without transposes, with alpha 1 and beta 0.
 extern "C" void sgemm_(char* transpose_a, char* transpose_b, int* rows, int* columns, int* inner, float* alpha,
                        float* a, int* stride_a, float* b, int* stride_b, float* beta, float* c, int* stride_c) {
     if (is_transposed(*transpose_a) || is_transposed(*transpose_b) || *alpha != 1 || *beta != 0) {
@@ -60,8 +61,9 @@ extern "C" void sgemm_(char* transpose_a, char* transpose_b, int* rows, int* col
 
 extern "C" void openblas_set_num_threads(int) {}
 
-// Where OpenCV was built with LAPACK, it hands large products to the function of this name. This one is exported, and
-// the loader finds it first: products and sums in double, in order, rounded once. 101: row after row; 111: as it is.
+// An OpenCV that was built with LAPACK calls the function of this name for large products. This definition is exported
+// and the loader finds it first. Products and sums are in double, in order, and rounded once. 101: row-major; 111: not
+// transposed.
 extern "C" __attribute__((visibility("default"))) void cblas_sgemm(int order, int transpose_a, int transpose_b,
                                                                    int rows, int columns, int inner, float alpha,
                                                                    const float* a, int stride_a, const float* b,

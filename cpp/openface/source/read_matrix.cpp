@@ -1,5 +1,5 @@
-// The function that reads a matrix, for a checkout that defines it in a file that is not compiled here. The checkout's
-// own definition takes precedence over these weak ones.
+// Reads a matrix, for checkouts that define this function in a file that is not compiled here. These definitions are
+// weak: those of the checkout take precedence.
 #include "stdafx.h"
 
 namespace {

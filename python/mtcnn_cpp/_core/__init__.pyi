@@ -1,4 +1,4 @@
-"""The C++ core. Arrays are taken as they are: nothing is converted; what does not fit is a ValueError."""
+"""The C++ core. It does not convert arrays: an array of another dtype, shape or layout raises ValueError."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypedDict, type_check_only
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..reference.model import Network
-from . import rooms as rooms
+from . import _testing as _testing
 
 _Floats: TypeAlias = NDArray[np.float32]
 _Image: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 _Faces: TypeAlias = tuple[_Floats, _Floats, _Floats]  # boxes (N, 4), scores (N,), landmarks (N, 5, 2)
-_Tap: TypeAlias = Callable[[str, NDArray[Any]], object]
+_Hook: TypeAlias = Callable[[str, NDArray[Any]], object]
 _Stage: TypeAlias = Literal["pnet", "rnet", "onet"]
 _Isa: TypeAlias = str  # "", or a name from isa_variants()
 
@@ -40,14 +40,14 @@ class _Profile(TypedDict):
     boxes_into_onet: int
 
 @type_check_only
-class _Type(type): ...  # what pybind11 makes classes with
+class _Type(type): ...  # the metaclass of pybind11's classes
 
-class Stop(metaclass=_Type):
+class CancellationSource(metaclass=_Type):
     def __init__(self) -> None: ...
     def set(self) -> None: ...
     def is_set(self) -> bool: ...
 
-class Stopped(RuntimeError): ...
+class Cancelled(RuntimeError): ...
 
 class Detector(metaclass=_Type):
     def __init__(self, pnet: Network, rnet: Network, onet: Network, isa: _Isa = "") -> None: ...
@@ -56,19 +56,19 @@ class Detector(metaclass=_Type):
     def detect(
         self,
         image: _Image,
-        red_first: bool,
+        is_rgb: bool,
         min_face: float,
         thresholds: tuple[float, float, float],
         scale_factor: float,
         threads: int,
-        tap: _Tap | None = None,
-        stop: Stop | None = None,
+        hook: _Hook | None = None,
+        cancellation: CancellationSource | None = None,
         memory_limit: int = 0,
     ) -> _Faces: ...
     def profile(
         self,
         image: _Image,
-        red_first: bool,
+        is_rgb: bool,
         min_face: float,
         thresholds: tuple[float, float, float],
         scale_factor: float,
@@ -81,6 +81,6 @@ def isa_variants() -> list[_IsaVariant]: ...
 def active_isa() -> str: ...
 def usable_cpus() -> int: ...
 def build_info() -> _BuildInfo: ...
-def burn(steps: int, isa: _Isa = "") -> float: ...
+def run_multiply_adds(steps: int, isa: _Isa = "") -> float: ...
 def ffmpeg_log_callback(next: int) -> int: ...
 def take_conversion_error() -> str: ...

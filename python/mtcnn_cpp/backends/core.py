@@ -1,19 +1,19 @@
-"""The compiled core, in one of its variants."""
+"""The backend of the compiled core, which has several variants."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
+from .._util.core import import_core
 from ..model import Model
-from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Stop, Stopped, Tap
-from .protocol import Backend, Settings
+from ..reference.types import CancellationSource, Cancelled, Faces
+from ..types import FloatArray, StageName
+from .engine import Backend, Request, Settings
 
 
 class CoreBackend:
-    """The compiled core; `isa` forces one of its variants, "" takes the best that this CPU has."""
+    """Runs the compiled core.
+
+    `isa` is the name of the variant. "" selects the fastest variant that this CPU supports.
+    """
 
     def __init__(self, model: Model, isa: str = "") -> None:
         self._core = import_core().Detector(model.pnet, model.rnet, model.onet, isa)
@@ -22,37 +22,28 @@ class CoreBackend:
     def name(self) -> str:
         return str(self._core.isa)
 
-    def detect(
-        self,
-        image: NDArray[Any],
-        *,
-        red_first: bool,
-        options: Options,
-        threads: int,
-        tap: Tap | None = None,
-        stop: Stop | None = None,
-        memory_limit: int = 0,
-    ) -> Faces:
+    def detect(self, request: Request) -> Faces:
         core = import_core()
+        options = request.options
         try:
             faces: Faces = self._core.detect(
-                image,
-                red_first,
+                request.image,
+                request.is_rgb,
                 options.min_face,
                 options.thresholds,
                 options.scale_factor,
-                threads,
-                tap,
-                stop,
-                memory_limit,
+                request.threads,
+                request.hook,
+                request.cancellation,
+                request.memory_limit or 0,
             )
-        except core.Stopped as error:
-            raise Stopped(str(error)) from error
+        except core.Cancelled as error:
+            raise Cancelled(str(error)) from error
         return faces
 
-    def make_stop(self) -> Stop:
-        stop: Stop = import_core().Stop()
-        return stop
+    def make_cancellation(self) -> CancellationSource:
+        cancellation: CancellationSource = import_core().CancellationSource()
+        return cancellation
 
     def layer(self, stage: StageName, name: str, maps: FloatArray) -> FloatArray:
         output: FloatArray = self._core.layer(stage, name, maps)
@@ -64,17 +55,5 @@ class CoreBackend:
 
 
 def make(name: str, model: Model, settings: Settings) -> Backend:
-    """The backend "core" (the best variant here), or the variant of that name."""
+    """Return the backend of a variant. The name "core" selects the fastest supported variant."""
     return CoreBackend(model, "" if name == "core" else name)
-
-
-def import_core() -> Any:
-    """The module `_core`, or an ImportError that says what to do."""
-    try:
-        from .. import _core
-    except ImportError as error:
-        raise ImportError(
-            f"the compiled core of mtcnn_cpp cannot be imported: {error}. "
-            "Install the package again (pip install .), or use backend='reference'"
-        ) from error
-    return _core

@@ -1,4 +1,4 @@
-"""Networks in ONNX Runtime."""
+"""The backend that runs the networks in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -7,42 +7,53 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..formats.errors import PortError, need
+from .._util.cpus import check_threads
+from .._util.errors import import_extra
+from ..formats.errors import PortError
 from ..formats.onnx.export import onnx_model
-from ..formats.onnx.file import read_model
-from ..formats.onnx.guarded import GuardedGraph, NotRun
-from ..formats.onnx.sessions import Sessions, reason
+from ..formats.onnx.graph import read_model
+from ..formats.onnx.process import GraphRunError, GuardedGraph
+from ..formats.onnx.sessions import Sessions, first_line
 from ..model import Model
 from ..reference.plan import STAGES
-from .protocol import Settings
-from .runner import INPUT, Array, RunnerBackend, split_run
+from .engine import Settings
+from .runner import INPUT, Array, CascadeBackend, split_run
 
 if TYPE_CHECKING:
     import onnx
 
 
 class Graph(Protocol):
-    """A graph that can be run as a whole or in part."""
+    """A graph that can be run completely or in part."""
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str], *, part: bool) -> dict[str, Array]: ...
 
 
 class OnnxRunner:
-    """One network in ONNX Runtime, its tensors named as in a trace; `export_onnx` writes such files.
+    """Runs one network in ONNX Runtime.
 
-    The graph runs in a process of its own, with limits (`formats.graph_limits`): it may come
-    from anybody.
+    The input of the graph must be named "input", and the outputs of the layers must be named as in a trace
+    (conv1, prelu1, …). `export_onnx` writes graphs with these names.
+
+    The graph is untrusted, so it runs in a separate process with limits (`formats.graph_limits`).
 
     Args:
-        source: A path or a ModelProto.
-        providers: Execution providers, best first. None: the CPU.
-        threads: Threads of ONNX Runtime. 0: its own choice.
-        layers: The layers, in execution order. None: every tensor named like one, the last too.
+        source: Path of an ONNX file, or a `ModelProto`.
+        providers: Execution providers, in order of preference. None: the CPU.
+        threads: Number of threads of ONNX Runtime, from 1 to 1024. None: the default of ONNX Runtime.
+        layers: Names of the layers in execution order. None: the layers are all node outputs whose names
+            have the form of conv1 (letters and digits, with a digit at the end). In this case, the last node
+            output must have a name of this form.
+
+    Attributes:
+        names: Names of the layers in execution order.
+        outputs: Names of the graph outputs.
 
     Raises:
-        PortError: For a file that is no such network, or a graph that cannot be run.
-        ValueError: If this installation has none of the providers.
-        MissingExtra: Without onnx or onnxruntime.
+        PortError: If the file is not ONNX, if the tensors have other names, or if ONNX Runtime cannot load
+            the graph.
+        ValueError: If this installation has none of the providers, or `threads` is out of range.
+        MissingExtra: If onnx or onnxruntime is not installed.
     """
 
     def __init__(
@@ -50,33 +61,34 @@ class OnnxRunner:
         source: str | Path | onnx.ModelProto,
         *,
         providers: Sequence[str] | None = None,
-        threads: int = 0,
+        threads: int | None = None,
         layers: Sequence[str] | None = None,
     ) -> None:
-        self._runtime = need("onnxruntime", "'mtcnn-cpp[onnx]'", "running ONNX")
-        need("onnx", "'mtcnn-cpp[onnx]'", "running ONNX")
+        count = check_threads(threads, default="ONNX Runtime's default") or 0
+        self._runtime = import_extra("onnxruntime", "mtcnn-cpp[onnx]", "running ONNX")
+        import_extra("onnx", "mtcnn-cpp[onnx]", "running ONNX")
         self.title = "onnx"
         self._source = str(source) if isinstance(source, (str, Path)) else "graph"
         model = read_model(source) if isinstance(source, (str, Path)) else source
-        made = [output for node in model.graph.node for output in node.output]
-        found = tuple(name for name in made if name.isalnum() and name[-1].isdigit())
-        entry = [value.name for value in model.graph.input]
-        if layers is not None and not set(layers) <= set(made):
+        produced = [output for node in model.graph.node for output in node.output]
+        found = tuple(name for name in produced if name.isalnum() and name[-1].isdigit())
+        inputs = [value.name for value in model.graph.input]
+        if layers is not None and not set(layers) <= set(produced):
             raise PortError(
                 f"{self._source}: expected layers {', '.join(layers)}, found {', '.join(found) or 'none'}"
             )
         self.names = found if layers is None else tuple(layers)
         self.outputs = tuple(value.name for value in model.graph.output)
-        if entry != [INPUT] or not self.names or (layers is None and self.names[-1] != made[-1]):
+        if inputs != [INPUT] or not self.names or (layers is None and self.names[-1] != produced[-1]):
             raise PortError(
                 f"{self._source}: expected one input named 'input' and layers named conv1, prelu1, …, found "
-                f"input {', '.join(entry)}; import it and export it anew: mtcnn-cpp export onnx OUT --model "
-                "FOLDER"
+                f"input {', '.join(inputs)}; to get these names, export the networks again: "
+                "mtcnn-cpp export onnx OUT --model FOLDER"
             )
         self._providers = choose_providers(providers, self._runtime.get_available_providers())
         try:
-            self._graph = self._open(model, threads)
-        except NotRun as error:
+            self._graph = self._open(model, count)
+        except GraphRunError as error:
             raise PortError(f"{self._source}: ONNX Runtime cannot load the graph: {error}") from error
 
     def _open(self, model: onnx.ModelProto, threads: int) -> Graph:
@@ -90,27 +102,31 @@ class OnnxRunner:
         )
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """As `Runner.run`. PortError for layers that do not fit each other, and for a run that exceeds a
-        limit."""
-        given, batch, asked = split_run(self.names, inputs, outputs)
+        """Run the network as `NetworkRunner.run` does.
+
+        Raises PortError if ONNX Runtime reports an error, or if the run exceeds a limit.
+        """
+        start, batch, requested = split_run(self.names, inputs, outputs)
         try:
-            return self._graph.run({given: batch}, asked, part=True)
-        except Exception as error:  # onnxruntime's own classes, which have no common name of their own
+            return self._graph.run({start: batch}, requested, part=True)
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
             raise PortError(
-                f"{self._source}: ONNX Runtime cannot run the layers from {given} to {asked[-1]}: "
-                f"{reason(error)}"
+                f"{self._source}: ONNX Runtime cannot run the layers from {start} to {requested[-1]}: "
+                f"{first_line(error)}"
             ) from error
 
     def run_outputs(self, batch: Array) -> dict[str, Array]:
-        """The graph's own outputs by name, as a user of the file has them. Raises as `run`."""
+        """Run the graph on a batch of images and return its outputs by name. Raises the errors of `run`."""
         try:
             return self._graph.run({INPUT: batch}, self.outputs, part=False)
         except Exception as error:
-            raise PortError(f"{self._source}: ONNX Runtime cannot run the graph: {reason(error)}") from error
+            raise PortError(
+                f"{self._source}: ONNX Runtime cannot run the graph: {first_line(error)}"
+            ) from error
 
 
-class OwnRunner(OnnxRunner):
-    """A network that was exported a moment ago, in this process: it runs here."""
+class InProcessOnnxRunner(OnnxRunner):
+    """Runs a network in this process. The network is trusted, because this process has exported it."""
 
     def _open(self, model: onnx.ModelProto, threads: int) -> Sessions:
         return Sessions(
@@ -122,26 +138,31 @@ class OwnRunner(OnnxRunner):
         )
 
     def used_providers(self) -> tuple[str, ...]:
-        """The execution providers that ONNX Runtime really uses for the network, best first."""
+        """Return the execution providers that ONNX Runtime uses, in order of preference."""
         assert isinstance(self._graph, Sessions)
-        return tuple(self._graph.whole().get_providers())
+        return tuple(self._graph.full_session().get_providers())
 
 
-def choose_providers(wanted: Sequence[str] | None, available: Sequence[str]) -> list[str]:
-    """Those of `wanted` (None: the CPU) that are available, in its order. ValueError where none is."""
-    chosen = [name for name in wanted or ["CPUExecutionProvider"] if name in available]
+def choose_providers(requested: Sequence[str] | None, available: Sequence[str]) -> list[str]:
+    """Return the available providers among the requested ones. `requested` None means the CPU.
+
+    Raises ValueError if none of them is available.
+    """
+    chosen = [name for name in requested or ["CPUExecutionProvider"] if name in available]
     if not chosen:
         raise ValueError(
-            f"providers: expected some of {', '.join(available)}, found {', '.join(wanted or [])}"
+            f"providers: expected at least one of {', '.join(available)}, found {', '.join(requested or [])}"
         )
     return chosen
 
 
-def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
-    """The backend "onnx": the model's networks, exported in memory. Raises as `OnnxRunner`; warns where a
-    provider that was asked for is not used."""
+def make(name: str, model: Model, settings: Settings) -> CascadeBackend:
+    """Return the backend "onnx", which runs the networks of the model in ONNX Runtime.
+
+    Raises the errors of `OnnxRunner`. Warns if ONNX Runtime does not use a requested provider.
+    """
     runners = {
-        stage.name: OwnRunner(
+        stage.name: InProcessOnnxRunner(
             onnx_model(model.networks[stage.name], stage.side, stage.file_name),
             providers=settings.providers,
             threads=settings.threads,
@@ -154,6 +175,6 @@ def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
         warnings.warn(
             f"providers: ONNX Runtime does not use {', '.join(unused)}; it uses {', '.join(used)}",
             RuntimeWarning,
-            stacklevel=4,  # the line that makes the Detector
+            stacklevel=4,  # the warning points to the line that creates the Detector
         )
-    return RunnerBackend("onnx", runners, model, used)
+    return CascadeBackend("onnx", runners, model, used)

@@ -1,42 +1,35 @@
-"""The reference in NumPy as a backend, on one thread."""
+"""The backend "reference": the NumPy implementation, which uses one thread."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
-
-from numpy.typing import NDArray
+from collections.abc import Mapping
+from typing import ClassVar
 
 from ..model import Model
 from ..reference import cascade
 from ..reference.network import Networks
-from ..reference.options import Options
-from ..types import Faces, FloatArray, StageName, Stop, Tap
-from .protocol import Backend, Settings
+from ..reference.types import CancellationSource, Faces
+from ..types import FloatArray, StageName
+from .engine import Backend, Request, Settings
 
 
 class ReferenceBackend:
-    """`reference.cascade` with the networks of a model."""
+    """Runs `reference.cascade` with the networks of a model."""
 
     name = "reference"
+    made_by: ClassVar[Mapping[str, str]] = {"compiler": "none (NumPy)"}
 
     def __init__(self, model: Model) -> None:
         self._networks = Networks(model.pnet, model.rnet, model.onet)
 
-    def detect(
-        self,
-        image: NDArray[Any],
-        *,
-        red_first: bool,
-        options: Options,
-        threads: int,
-        tap: Tap | None = None,
-        stop: Stop | None = None,
-        memory_limit: int = 0,
-    ) -> Faces:
-        return cascade.detect(self._networks, image, red_first=red_first, options=options, tap=tap, stop=stop)
+    def detect(self, request: Request) -> Faces:
+        return cascade.detect(
+            self._networks, request.image, is_rgb=request.is_rgb, options=request.options,
+            hook=request.hook, cancellation=request.cancellation,
+        )  # fmt: skip
 
-    def make_stop(self) -> Stop:
+    def make_cancellation(self) -> CancellationSource:
         return threading.Event()
 
     def layer(self, stage: StageName, name: str, maps: FloatArray) -> FloatArray:
@@ -47,5 +40,5 @@ class ReferenceBackend:
 
 
 def make(name: str, model: Model, settings: Settings) -> Backend:
-    """The backend "reference"."""
+    """Return the backend "reference"."""
     return ReferenceBackend(model)

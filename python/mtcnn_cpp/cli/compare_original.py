@@ -1,4 +1,4 @@
-"""`mtcnn-cpp compare-original`: does this package equal the original on this machine, bit for bit?"""
+"""`mtcnn-cpp compare-original`: compare this package with OpenFace's own detector, bit for bit."""
 
 from __future__ import annotations
 
@@ -9,53 +9,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import FAILED, INCOMPLETE, errors_reported
-from .groups import grouped
-from .lines import print_line
-from .options import CascadeOptions, ModelPath
-from .reports import AnyFormat, Format, console, grid, print_json, say
+from .errors import FAILED, INCOMPLETE, print_line, report_errors
+from .options import CascadeOptions, Format, ModelPath, OutputFormat
+from .reports import console, make_table, print_json, print_text
 
 if TYPE_CHECKING:
-    from ..compare_original.result import CaseResult, Comparison, Count
-
-
-def register(app: typer.Typer) -> None:
-    app.command("compare-original")(grouped(compare_original))
+    from ..ports.compare_original.result import CaseResult, Comparison, Count
 
 
 def compare_original(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="Image files, beside the bundled sample image.", show_default=False),
+        typer.Argument(help="Image files, in addition to the bundled sample image.", show_default=False),
     ] = None,
     random: Annotated[
-        int, typer.Option(help="Number of random cases: random crops, min_face and thresholds.")
+        int, typer.Option(help="Number of random cases. Each has a random crop, min_face and thresholds.")
     ] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the random cases.")] = 0,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page for a paper's supplement to this HTML file: versions, processor, compiler, "
-            "hashes and the numbers of every case (needs mtcnn-cpp\\[report])."
+            help="HTML file for a page with versions, processor, compiler, hashes and the numbers of every "
+            "case, for example for the supplement of a paper (needs mtcnn-cpp\\[report])."
         ),
     ] = None,
-    format: AnyFormat = Format.table,
+    format: Format = OutputFormat.table,
     cascade: CascadeOptions = CascadeOptions(),
     model: ModelPath = None,
 ) -> None:
     """Run OpenFace's own detector and this package side by side, and compare every bit.
 
-    Compared are boxes and scores, every layer of PNet, RNet and ONet, and PNet's heat maps: on the bundled
-    sample image, on the given images and on random cases. Needs a build with OpenFace (docs/openface.md).
+    The comparison includes boxes and scores, every layer of PNet, RNet and ONet, and PNet's heat maps. It
+    uses the bundled sample image, the given images and random cases. It needs a build with OpenFace
+    (docs/openface.md).
 
     Exit code 0: every case was compared, and no bit differs; 1: a bit differs; 2: a case could not be
     compared.
     """
-    from ..compare_original import compare_original as compare
-    from ..compare_original import save_page
     from ..model import Model
+    from ..ports.compare_original import compare_original as compare
+    from ..ports.compare_original import save_page
 
-    with errors_reported(), _status() as each:
+    with report_errors(), _status() as each:
         comparison = compare(
             _read(images or []),
             options=cascade.checked(),
@@ -66,7 +61,7 @@ def compare_original(
         )
         if report is not None:
             save_page(comparison, report)
-    if format is Format.json:
+    if format is OutputFormat.json:
         print_json(comparison.to_dict())
     else:
         _print(comparison)
@@ -79,26 +74,31 @@ def compare_original(
 
 
 def _read(images: list[Path]) -> dict[str, Any]:
-    """Names and pixels, (H, W, 3) uint8 BGR. Files of the same name get their folders too."""
-    from ..backends.openface import to_original
-    from ..image import sample_image, to_pixels
+    """Return the pixels of each image, (H, W, 3) uint8 BGR, by name.
 
-    found: dict[str, Any] = {"sample": sample_image()}
+    The name of an image is its file name. If an earlier image already has this name, it is the path of the
+    file.
+    """
+    from ..backends.openface import to_original
+    from ..media.image import sample_image
+    from ..media.image.pixels import to_pixels
+
+    named_images: dict[str, Any] = {"sample": sample_image()}
     for path in images:
         try:
             pixels = to_original(*to_pixels(path))
         except ValueError as error:
             raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
-        found[path.name if path.name not in found else str(path)] = pixels
-    return found
+        named_images[path.name if path.name not in named_images else str(path)] = pixels
+    return named_images
 
 
 @contextlib.contextmanager
 def _status() -> Iterator[Any]:
-    """On a terminal, a line with the number of cases that are done."""
+    """Show the number of finished cases while the block runs, if standard error is a terminal."""
     import sys
 
-    from ..console import SafeConsole
+    from .._util.console import SafeConsole
 
     if not sys.stderr.isatty():
         yield lambda result: None
@@ -117,7 +117,7 @@ def _status() -> Iterator[Any]:
 def _print(comparison: Comparison) -> None:
     from rich.text import Text
 
-    table = grid(
+    table = make_table(
         "image", right=("pixels", "min_face", "thresholds", "faces", "boxes, scores", "layers", "heat maps")
     )
     for result in comparison.results:
@@ -136,22 +136,22 @@ def _print(comparison: Comparison) -> None:
                 if result.faces[0] == result.faces[1]
                 else "{} / {}".format(*result.faces)
             )
-            cells += [faces, *map(_words, (result.detection, result.tensors, result.heat_maps))]
+            cells += [faces, *map(_text, (result.detection, result.tensors, result.heat_maps))]
         style = "" if result.is_equal else "red"
         table.add_row(Text(case.image, style), *cells)
     console().print(table)
     for result in comparison.results:
         if result.error:
-            say(f"not compared: {result.case.image}: {result.error}", "red")
+            print_text(f"not compared: {result.case.image}: {result.error}", "red")
     about = comparison.environment
     sums, opencv = about["order of its sums"], about["OpenCV of the original"]
-    say(f"original: {about['original']}, {sums} sums, OpenCV {opencv}", "dim")
+    print_text(f"original: {about['original']}, {sums} sums, OpenCV {opencv}", "dim")
     for remark in comparison.remarks:
-        say(remark)
-    say(comparison.headline, "bold green" if comparison.is_equal else "bold red")
+        print_text(remark)
+    print_text(comparison.headline, "bold green" if comparison.is_equal else "bold red")
 
 
-def _words(count: Count) -> str:
+def _text(count: Count) -> str:
     if not count.values_differing:
         return f"{count.values:,} equal" if count.values else "none"
     return f"{count.values_differing:,} of {count.values:,} differ"

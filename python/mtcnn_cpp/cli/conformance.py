@@ -1,4 +1,4 @@
-"""`mtcnn-cpp conformance`: the test that any implementation can take."""
+"""`mtcnn-cpp conformance`: a test of any implementation of OpenFace's MTCNN."""
 
 from __future__ import annotations
 
@@ -10,79 +10,79 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import INCOMPLETE, errors_reported
-from .lines import print_line
-from .options import BACKENDS
-from .reports import console, grid, print_json, say
+from .errors import INCOMPLETE, print_line, report_errors
+from .options import BACKENDS, make_detector
+from .reports import console, make_table, print_json, print_text
 
 if TYPE_CHECKING:
     from ..backends.engine import Engine
-    from ..conformance import Case, Grade, ScoreCard
-    from ..conformance.card import CaseGrade
+    from ..ports.conformance import Case, Grade, ScoreCard
+    from ..ports.conformance.score_card import CaseGrade
 
 
-class Format(str, enum.Enum):
+class ScoreCardFormat(str, enum.Enum):
     table = "table"
     json = "json"
     junit = "junit"
     badge = "badge"
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(conformance)
-
-
 def conformance(
     write: Annotated[
-        Path | None, typer.Option(help="Write the cases into this folder, for a program of yours.")
+        Path | None, typer.Option(help="Write the cases into this folder, as inputs of your program.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Grade what your program made of them: a folder with NAME.json.")
+        Path | None,
+        typer.Option(help="Grade the results of your program: a folder with one NAME.json per case."),
     ] = None,
-    backend: Annotated[str | None, typer.Option(help=f"Grade one of ours: {BACKENDS}")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"Grade a backend of this package: {BACKENDS}")] = None,
     cases: Annotated[
-        Path | None, typer.Option(help="A folder of cases.", show_default="the built-in cases")
+        Path | None, typer.Option(help="Folder of cases.", show_default="the built-in cases")
     ] = None,
     at_least: Annotated[
-        str, typer.Option(help="Exit with 1 below: exact, exact in part, ulp-close, close, same faces.")
+        str,
+        typer.Option(
+            help="Minimum grade of every case for exit code 0: exact, exact in part, ulp-close, close, or "
+            "same faces."
+        ),
     ] = "close",
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.table,
-    html: Annotated[Path | None, typer.Option(help="Write the score card to this page too.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML too.")] = None,
+    format: Annotated[ScoreCardFormat, typer.Option(help="Output format.")] = ScoreCardFormat.table,
+    html: Annotated[Path | None, typer.Option(help="Also write the score card to this HTML file.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write the score card to this JUnit XML file.")
+    ] = None,
 ) -> None:
-    """Write the cases, or grade an implementation of OpenFace's MTCNN by them.
+    """Write test cases, or grade an implementation of OpenFace's MTCNN with them.
 
-    Exit code 0: all cases have the grade --at-least or a better one; 1: one has not; 2: it could not be run.
+    Exit code 0: every case has the grade of --at-least or a better grade; 1: a case has a worse grade; 2: the
+    cases could not run.
+
     docs/conformance.md describes the files.
     """
     if sum(choice is not None for choice in (write, results, backend)) != 1:
-        raise typer.BadParameter("give one of --write FOLDER, --results FOLDER and --backend NAME")
-    with errors_reported():
-        from ..conformance import built_in_cases, grade, load_cases, results_in, results_of, write_cases
-        from ..conformance.grades import grade_named
-        from ..conformance.html import to_html
-        from ..conformance.junit import to_junit
-        from ..files import write_whole
+        raise typer.BadParameter("give exactly one of --write FOLDER, --results FOLDER or --backend NAME")
+    with report_errors():
+        from .._util.files import write_file
+        from ..ports.conformance import built_in_cases, grade, load_cases, write_cases
+        from ..ports.conformance.grading import find_grade
 
-        least = grade_named(at_least)
+        least = find_grade(at_least)
         if write is not None:
             names = write_cases(write)
             print_line(f"{write}: {len(names)} cases: {', '.join(names)}")
             return
-        found = load_cases(cases) if cases else built_in_cases()
-        if results is not None:
-            card = grade(_shown(found), results_in(results), str(results))
-        else:
-            card = grade(_shown(found), results_of(_engine(str(backend))), str(backend))
+        test_cases = load_cases(cases) if cases else built_in_cases()
+        graded = results if results is not None else _engine(str(backend))
+        card = grade(_shown(test_cases), graded, str(results or backend))
         if html:
-            write_whole(html, to_html(card))
+            write_file(html, card.to_html())
         if junit:
-            write_whole(junit, to_junit(card, least))
-        if format is Format.json:
+            write_file(junit, card.to_junit(least))
+        if format is ScoreCardFormat.json:
             print_json(card.to_dict())
-        elif format is Format.junit:
-            typer.echo(to_junit(card, least).decode())
-        elif format is Format.badge:
+        elif format is ScoreCardFormat.junit:
+            typer.echo(card.to_junit(least).decode())
+        elif format is ScoreCardFormat.badge:
             print_line(card.badge)
         else:
             _print(card)
@@ -92,16 +92,15 @@ def conformance(
 
 def _engine(backend: str) -> Engine:
     from ..reference.options import Options
-    from .options import make_detector
 
     return make_detector(None, Options(), backend=backend).engine
 
 
 def _shown(cases: Iterator[Case]) -> Iterator[Case]:
-    """The cases; on a terminal, with the name of the one that is at work."""
+    """Yield the cases. If standard error is a terminal, show the name of the current case."""
     import sys
 
-    from ..console import SafeConsole
+    from .._util.console import SafeConsole
 
     with contextlib.ExitStack() as stack:
         status = None
@@ -115,32 +114,32 @@ def _shown(cases: Iterator[Case]) -> Iterator[Case]:
 
 
 def _print(card: ScoreCard) -> None:
-    from ..console import plain_text
+    from .._util.console import plain_text
 
-    table = grid("case", "grade", right=("faces", "boxes within", "scores within", "tensors"))
+    table = make_table("case", "grade", right=("faces", "boxes within", "scores within", "tensors"))
     for case in card.cases:
         style = _style(case.grade)
         table.add_row(
             plain_text(case.case),
             plain_text(case.grade.label, style),
-            *_figures(case),
+            *_face_cells(case),
             f"{case.tensors} of {case.defined}",
         )
     console().print(table)
     for case in card.cases:
-        for words in filter(None, (case.reason, *case.notes)):
-            say(f"{case.case}: {words}")
+        for text in filter(None, (case.reason, *case.notes)):
+            print_text(f"{case.case}: {text}")
     for note in card.notes:
-        say(f"note: {note}")
-    say(card.headline, f"bold {_style(card.grade)}")
-    say(card.badge)
+        print_text(f"note: {note}")
+    print_text(card.headline, f"bold {_style(card.grade)}")
+    print_text(card.badge)
 
 
 def _style(grade: Grade) -> str:
     return "green" if grade <= grade.CLOSE else "dark_orange" if grade is grade.SAME_FACES else "red"
 
 
-def _figures(case: CaseGrade) -> list[str]:
+def _face_cells(case: CaseGrade) -> list[str]:
     if case.faces is None:
         return ["none"] + [""] * 2
     faces = case.faces

@@ -1,4 +1,4 @@
-"""`mtcnn-cpp detect`: find faces in pictures, videos, folders, streams."""
+"""`mtcnn-cpp detect`: find faces in images, videos, folders and streams."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..stores import mask_text
+from ..storage.address import mask_text
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
-from .errors import INCOMPLETE, errors_reported, print_warning
-from .groups import grouped
-from .lines import print_line
+from .errors import INCOMPLETE, print_line, print_warning, report_errors
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .progress import MOST_FAILURES, Progress
+from .progress import MAX_ERRORS_REPORTED, ProgressBar
 
 if TYPE_CHECKING:
-    from ..detector import Detector
-    from ..jobs import Eyes, Plan, Saver, Settings, Summary
-    from ..table import Format
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(grouped(detect))
+    from ..detector.detector import Detector
+    from ..jobs.pipeline import AnnotationWriter, DetectionPipeline
+    from ..jobs.plan import Plan
+    from ..jobs.run import JobCounters
+    from ..jobs.settings import JobSettings
+    from ..jobs.table import TableFormat
 
 
 def detect(
@@ -39,7 +36,7 @@ def detect(
             show_default=False,
         ),
     ] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use the picture that comes along.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the bundled sample image.")] = False,
     table: TableOptions = TableOptions(),
     frames: FrameOptions = FrameOptions(),
     save: SaveOptions = SaveOptions(),
@@ -49,26 +46,28 @@ def detect(
     backend: Backend = "core",
     model: ModelPath = None,
 ) -> None:
-    """Find the faces in pictures and videos: boxes, scores, landmarks; one row a face.
+    """Find the faces in images and videos. The table has one row per face, with box, score and landmarks.
 
-    A source that cannot be read, or a drawing that cannot be saved, is reported, the others are done, and the
-    exit code is 1.
+    If a source fails, the command reports its error, processes the other sources, and ends with exit code 1.
     """
-    from ..jobs import Eyes, Saver, Settings, keep_freed_memory, make_plan
+    from ..jobs.pipeline import AnnotationWriter, DetectionPipeline
+    from ..jobs.plan import make_plan
+    from ..jobs.run import keep_freed_memory
+    from ..jobs.settings import JobSettings
 
     keep_freed_memory()
     if not sources and not sample:
-        raise typer.BadParameter("no source given: name pictures, videos or folders, or use --sample")
-    with errors_reported():
+        raise typer.BadParameter("no source given: give images, videos or folders, or use --sample")
+    with report_errors():
         table.check()
         detector = make_detector(model, cascade, threads=threads, backend=backend)
         plan = make_plan(sources or [])
         if sample:
-            plan.sources.insert(0, _sample())
+            plan.sources.insert(0, _sample_source())
         if plan.sources and all(source.error for source in plan.sources):
-            raise ValueError("\nerror: ".join(source.error for source in plan.sources[:MOST_FAILURES]))
-        settings = Settings(
-            format=table.chosen(),
+            raise ValueError("\nerror: ".join(source.error for source in plan.sources[:MAX_ERRORS_REPORTED]))
+        settings = JobSettings(
+            format=table.row_format(),
             sampling=frames.sampling(),
             track=frames.track,
             save_dir=save.save_dir,
@@ -77,129 +76,156 @@ def detect(
             overwrite=save.overwrite,
             csv_safe=table.csv_safe,
         )
-        for words in plan.passed_over:
-            print_line(words, err=True)
+        for message in plan.skipped:
+            print_line(message, err=True)
         for note in getattr(detector.engine.backend, "notes", ()):
             print_line(f"note: {note}", err=True)
         ray.check(table, save, plan.sources)
-        idle = frames.idle(plan.sources)
-        if idle:
-            print_line(f"warning: {idle}", err=True)
-        saver = Saver(settings, plan.sources) if settings.saves else None
+        warning = frames.warn_without_video(plan.sources)
+        if warning:
+            print_line(f"warning: {warning}", err=True)
+        annotations = AnnotationWriter(settings, plan.sources) if settings.saves_images else None
         if ray.address is not None:
-            summary = _run_on_ray(plan, ray.address, table, settings, detector, threads)
+            counters = _run_on_ray(plan, ray.address, table, settings, detector, threads)
         else:
-            at_once = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
+            concurrency = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
             with (
-                Eyes(detector, settings, saver, decoders=at_once, warn=print_warning) as eyes,
-                _ending_live_sources(plan, eyes),
+                DetectionPipeline(
+                    detector, settings, annotations, video_readers=concurrency, warn=print_warning
+                ) as pipeline,
+                _interrupt_ends_live_sources(plan, pipeline),
             ):
-                summary = _run(plan, eyes, table, settings, detector, at_once)
-        if (table.output or saver) and not table.quiet:
-            print_line(_told(summary, table, save, saver), err=True)
-    if summary.failed or idle:
+                counters = _run(plan, pipeline, table, settings, detector, concurrency)
+        if (table.output or annotations) and not table.quiet:
+            print_line(_summary(counters, table, save, annotations), err=True)
+    if counters.failed or warning:
         raise typer.Exit(INCOMPLETE)
 
 
 def _run(
-    plan: Plan, eyes: Eyes, table: TableOptions, settings: Settings, detector: Detector, at_once: int
-) -> Summary:
-    from ..jobs import OneTable, Parts, prepare, run_to_folder, run_to_output
-    from ..stores import open_folder
+    plan: Plan,
+    pipeline: DetectionPipeline,
+    table: TableOptions,
+    settings: JobSettings,
+    detector: Detector,
+    concurrency: int,
+) -> JobCounters:
+    from ..jobs.part_files import PartFiles
+    from ..jobs.run import prepare_folder, run_to_folder, run_to_output
+    from ..jobs.table_file import TableFile
+    from ..storage.folder import open_folder
 
     if table.is_folder:
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(folder, settings, detector, plan.sources, resume=table.resume, names=plan.names)
-            todo = [source for unit in left.units for source in unit.sources]
-            kept = f"complete parts are kept in {folder.name}; --resume continues the job"
-            with _reporting_kept(lambda: kept), _watched(plan, table, todo, settings) as watch:
-                parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
-                return run_to_folder(left, eyes, parts, watch, at_once=at_once)
+            remaining = prepare_folder(
+                folder, settings, detector, plan.sources, resume=table.resume, names=plan.names
+            )
+            kept = f"complete part files are kept in {folder.name}; use --resume to continue the job"
+            with (
+                _reporting_kept_results(lambda: kept),
+                _progress(plan, table, remaining.sources, settings) as progress,
+            ):
+                part_files = PartFiles(folder, settings.format, csv_safe=settings.csv_safe)
+                return run_to_folder(remaining, pipeline, part_files, progress, concurrency=concurrency)
     with contextlib.ExitStack() as stack:
         if table.output:
-            one = OneTable(table.output, settings.format, csv_safe=settings.csv_safe)
-            stack.enter_context(_reporting_kept(lambda: one.kept if one.partial else ""))
-            output: Any = stack.enter_context(one)
+            file = TableFile(table.output, settings.format, csv_safe=settings.csv_safe)
+            stack.enter_context(_reporting_kept_results(lambda: file.kept if file.partial else ""))
+            output: Any = stack.enter_context(file)
         else:
-            output = stack.enter_context(_printing(table.format, settings.csv_safe))
-        watch = stack.enter_context(_watched(plan, table, plan.sources, settings))
-        return run_to_output(plan.sources, eyes, output, watch)
+            output = stack.enter_context(_standard_output(table.format, settings.csv_safe))
+        progress = stack.enter_context(_progress(plan, table, plan.sources, settings))
+        return run_to_output(plan.sources, pipeline, output, progress)
 
 
 @contextlib.contextmanager
-def _reporting_kept(kept: Callable[[], str]) -> Iterator[None]:
-    """If the block is ended, or fails, report what is kept of its results."""
+def _reporting_kept_results(kept: Callable[[], str]) -> Iterator[None]:
+    """If the block is interrupted or fails, report which results are kept."""
     try:
         yield
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(kept()) from error
     except BaseException as error:
-        if (words := kept()) not in str(error):
-            print_line(f"note: {mask_text(words)}", err=True)
+        if (message := kept()) not in str(error):
+            print_line(f"note: {mask_text(message)}", err=True)
         raise
 
 
 def _run_on_ray(
-    plan: Plan, address: str, table: TableOptions, settings: Settings, detector: Detector, threads: int
-) -> Summary:
-    from ..jobs import Parts, prepare
-    from ..ray import connected, fitting_units, run_on_ray, slots
-    from ..stores import open_folder
+    plan: Plan, address: str, table: TableOptions, settings: JobSettings, detector: Detector, threads: int
+) -> JobCounters:
+    from ..jobs.part_files import PartFiles
+    from ..jobs.ray.connection import connect
+    from ..jobs.ray.run import choose_images_per_task, count_workers, run_on_ray
+    from ..jobs.run import prepare_folder
+    from ..storage.folder import open_folder
 
     cpus = max(1, threads)
-    with connected(address):
-        most = fitting_units(len(plan.sources), slots(cpus))
+    with connect(address):
+        images_per_task = choose_images_per_task(len(plan.sources), count_workers(cpus))
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
-            left = prepare(
-                folder, settings, detector, plan.sources, resume=table.resume, most=most, names=plan.names
+            remaining = prepare_folder(
+                folder,
+                settings,
+                detector,
+                plan.sources,
+                resume=table.resume,
+                images_per_task=images_per_task,
+                names=plan.names,
             )
-            todo = [source for unit in left.units for source in unit.sources]
-            with _watched(plan, table, todo, settings) as progress:
+            with _progress(plan, table, remaining.sources, settings) as progress:
                 return run_on_ray(
-                    left,
+                    remaining,
                     detector,
                     settings,
-                    Parts(folder, settings.format, csv_safe=settings.csv_safe),
+                    PartFiles(folder, settings.format, csv_safe=settings.csv_safe),
                     cpus=cpus,
-                    watch=lambda tally: progress.count(tally.results, tally.faces, tally.failed),
-                    fail=progress.fail,
-                    tell=lambda words: print_line(f"note: {words}", err=True),
+                    progress=progress,
+                    notify=lambda message: print_line(f"note: {message}", err=True),
                 )
 
 
-def _sample() -> Any:
-    from ..image import SAMPLE
-    from ..jobs import Source
+def _sample_source() -> Any:
+    from ..jobs.sources import Source
+    from ..media.image.read import SAMPLE
 
-    return Source(SAMPLE.name, "picture", SAMPLE.name, address=os.fspath(SAMPLE))
+    return Source(SAMPLE.name, "image", SAMPLE.name, address=os.fspath(SAMPLE))
 
 
 @contextlib.contextmanager
-def _watched(plan: Plan, table: TableOptions, todo: list[Any], settings: Settings) -> Iterator[Progress]:
-    """Progress on a terminal, unless rows go to the same one as they are made."""
-    from ..jobs import expected_frames
+def _progress(
+    plan: Plan, table: TableOptions, remaining: list[Any], settings: JobSettings
+) -> Iterator[ProgressBar]:
+    """Show a progress bar if standard error is a terminal.
 
-    rows_there = not table.output and sys.stdout.isatty()
-    shown = sys.stderr.isatty() and not table.quiet and not rows_there
+    If the rows are also printed to a terminal, no bar is shown.
+    """
+    from ..jobs.plan import estimate_frame_count
+
+    prints_rows = not table.output and sys.stdout.isatty()
+    shown = sys.stderr.isatty() and not table.quiet and not prints_rows
     if shown or (table.output and not table.quiet):
-        print_line(f"to look at: {plan}", err=True)
-    total = expected_frames(todo, settings.sampling) if shown else None
-    with Progress(total, shown=shown) as progress:
+        print_line(f"to process: {plan}", err=True)
+    total = estimate_frame_count(remaining, settings.sampling) if shown else None
+    with ProgressBar(total, shown=shown) as progress:
         yield progress
 
 
 @contextlib.contextmanager
-def _printing(format: Format | None, csv_safe: bool) -> Iterator[Any]:
-    """A table on standard output: for people, or in a format, each row at once. What was found is printed
-    even if the rest is interrupted."""
-    from ..table import Terminal, make_writer
+def _standard_output(format: TableFormat | None, csv_safe: bool) -> Iterator[Any]:
+    """Return a table on standard output.
+
+    If the job is interrupted, the results up to this moment are printed.
+    """
+    from ..jobs.table.formats import make_writer
+    from ..jobs.table.terminal import TerminalTable
 
     if format is None:
-        output: Any = Terminal(sys.stdout)
+        output: Any = TerminalTable(sys.stdout)
     else:
         output = make_writer(format, sys.stdout.buffer, flush=True, csv_safe=csv_safe)
     with contextlib.closing(output):
@@ -207,41 +233,45 @@ def _printing(format: Format | None, csv_safe: bool) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _ending_live_sources(plan: Plan, eyes: Eyes) -> Iterator[None]:
-    """Ctrl-C ends cameras and streams in order, so that the table is complete; a second one ends the
-    program."""
+def _interrupt_ends_live_sources(plan: Plan, pipeline: DetectionPipeline) -> Iterator[None]:
+    """Let the first Ctrl-C end only cameras and streams, so that the table is completed.
+
+    A second Ctrl-C interrupts the program.
+    """
     if not any(source.kind == "live" for source in plan.sources):
         yield
         return
 
     def end(number: int, frame: object) -> None:
-        if eyes.end.is_set():
+        if pipeline.end_live.is_set():
             raise KeyboardInterrupt
-        eyes.end.set()
+        pipeline.end_live.set()
 
-    before = signal.signal(signal.SIGINT, end)
+    previous = signal.signal(signal.SIGINT, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def _told(summary: Summary, table: TableOptions, save: SaveOptions, saver: Saver | None) -> str:
-    """The line at the end."""
-    frames, faces = _counted(summary.frames, "picture or frame"), _counted(summary.faces, "face")
-    told = [f"looked at {frames}, found {faces}"]
-    if summary.done_before:
-        told.append(f"{_counted(summary.done_before, 'source')} done before")
-    if summary.failed:
-        told.append(f"{summary.failed:,} failed")
-    if saver:
+def _summary(
+    counters: JobCounters, table: TableOptions, save: SaveOptions, annotations: AnnotationWriter | None
+) -> str:
+    """Return the last line of the report."""
+    frames, faces = _with_noun(counters.frames, "image or frame"), _with_noun(counters.faces, "face")
+    items = [f"processed {frames}, found {faces}"]
+    if counters.done_before:
+        items.append(f"{_with_noun(counters.done_before, 'source')} already done")
+    if counters.failed:
+        items.append(f"{counters.failed:,} failed")
+    if annotations:
         folders = ", ".join(filter(None, (save.save_dir, save.save_crops)))
-        told.append(f"{_counted(saver.count, 'file')} written to {folders}")
+        items.append(f"{_with_noun(annotations.count, 'file')} written to {folders}")
     if table.output:
-        told.append(f"table: {mask_text(table.output)}")
-    return "; ".join(told)
+        items.append(f"table: {mask_text(table.output)}")
+    return "; ".join(items)
 
 
-def _counted(count: int, what: str) -> str:
-    plural = "pictures and frames" if what.startswith("picture") else f"{what}s"
-    return f"{count:,} {what if count == 1 else plural}"
+def _with_noun(count: int, noun: str) -> str:
+    plural = "images and frames" if noun.startswith("image") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

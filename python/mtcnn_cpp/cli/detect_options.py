@@ -1,4 +1,4 @@
-"""Options of `mtcnn-cpp detect`: the table, the frames of videos, drawings."""
+"""Options of `mtcnn-cpp detect` for the table, the frames of videos, annotated files and Ray."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..jobs import Source
-    from ..table import Format
-    from ..video import Sampling
+    from ..jobs.sources import Source
+    from ..jobs.table import TableFormat
+    from ..media.video import Sampling
 
 
-class TableFormat(str, enum.Enum):
+class DetectFormat(str, enum.Enum):
     table = "table"
     csv = "csv"
     jsonl = "jsonl"
@@ -25,29 +25,34 @@ class TableFormat(str, enum.Enum):
     parquet = "parquet"
 
 
-class SaveFormat(str, enum.Enum):
+EXTENSIONS = ", ".join(f".{one.value}" for one in DetectFormat if one is not DetectFormat.table)
+
+
+class ImageFormat(str, enum.Enum):
     png = "png"
     jpg = "jpg"
 
 
 @dataclass(frozen=True)
 class TableOptions:
-    """Where the table goes, and how it is written."""
+    """Destination and format of the table."""
 
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
-            help="Write the table here: a file (.csv, .jsonl, .json, .parquet), or a folder, which gets "
-            "parts and can be resumed.",
+            help=f"File ({EXTENSIONS}) or folder for the table. In a folder, the table "
+            "consists of part files, and the job can be resumed.",
             show_default="printed",
         ),
     ] = None
     format_name: Annotated[
-        TableFormat | None,
+        DetectFormat | None,
         typer.Option(
-            "--format", help="How the table is written.", show_default="table, or by the ending of --output"
+            "--format",
+            help="Format of the table.",
+            show_default="by the name of --output; without --output: table",
         ),
     ] = None
     csv_safe: Annotated[
@@ -55,148 +60,170 @@ class TableOptions:
         typer.Option(
             "--csv-safe",
             help="CSV for spreadsheets: put an apostrophe before each text (columns source and error) that a "
-            "spreadsheet could take for a formula.",
+            "spreadsheet could read as a formula.",
         ),
     ] = False
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the job in the folder of --output; retry what failed."),
+        typer.Option(
+            "--resume", help="Continue the job in the folder of --output, and retry failed sources."
+        ),
     ] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only errors.")] = False
 
     @property
     def is_folder(self) -> bool:
-        """Whether the output is a folder of parts: it ends with a slash, is a folder, or has no ending."""
+        """Whether the output is a folder.
+
+        The output is a folder if its name ends with a slash, if its name has no extension, or if a folder
+        with this name exists.
+        """
         if self.output is None:
             return False
         name = self.output
         return name.endswith(("/", os.sep)) or os.path.isdir(name) or "." not in os.path.basename(name)
 
     @property
-    def format(self) -> Format | None:
-        """The format that was asked for by name, None for none and for `table`."""
-        from ..table import Format
+    def format(self) -> TableFormat | None:
+        """The format that --format names. None if --format is missing or is `table`."""
+        from ..jobs.table import TableFormat
 
         name = self.format_name
-        return None if name in (None, TableFormat.table) else Format(name.value)
+        return None if name in (None, DetectFormat.table) else TableFormat(name.value)
 
-    def chosen(self) -> Format:
-        """The format of the rows that are written."""
-        from ..table import Format
+    def row_format(self) -> TableFormat:
+        """Return the format in which the rows are written."""
+        from ..jobs.table import TableFormat
 
         if self.format:
             return self.format
         if self.is_folder:
-            return Format.parquet if importlib.util.find_spec("pyarrow") else Format.csv
-        return Format.of(self.output or "") or Format.csv
+            return TableFormat.parquet if importlib.util.find_spec("pyarrow") else TableFormat.csv
+        return TableFormat.from_name(self.output or "") or TableFormat.csv
 
     def check(self) -> None:
-        """ValueError for options that do not go together."""
-        from ..table import Format
+        """Raise ValueError if options exclude each other."""
+        from ..jobs.table import TableFormat
 
         if self.resume and not self.is_folder:
-            raise ValueError("--resume goes on with a job in a folder; give the folder by --output")
-        if self.csv_safe and (self.chosen() is not Format.csv or (self.output is None and not self.format)):
-            given = self.chosen().value if self.output or self.format else "table"
-            raise ValueError(f"--csv-safe is for CSV, and the format is {given}; choose --format csv")
+            raise ValueError("--resume continues a job in a folder; give the folder with --output")
+        if self.csv_safe and (
+            self.row_format() is not TableFormat.csv or (self.output is None and not self.format)
+        ):
+            given = self.row_format().value if self.output or self.format else "table"
+            raise ValueError(f"--csv-safe requires CSV, but the format is {given}; use --format csv")
         if self.output is None:
             return
         if self.output == "-":
-            raise ValueError("without --output the table goes to standard output; give a file or a folder")
-        if self.format_name is TableFormat.table:
-            raise ValueError("--format table is for people and cannot be written by --output; choose another")
-        if not self.is_folder and self.format is None and Format.of(self.output) is None:
             raise ValueError(
-                f"{self.output}: the ending of --output must be .csv, .jsonl, .json or .parquet, or choose a "
-                "--format; a folder of parts ends with a slash"
+                "--output must be a file or a folder, got -; without --output, the table is written to "
+                "standard output"
+            )
+        if self.format_name is DetectFormat.table:
+            raise ValueError("--format table is only for standard output; choose another format for --output")
+        if not self.is_folder and self.format is None and TableFormat.from_name(self.output) is None:
+            raise ValueError(
+                f"{self.output}: the extension of --output must be one of {EXTENSIONS}; "
+                "otherwise give --format, or end the name of a folder with a slash"
             )
 
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Which frames of videos are looked at."""
+    """Options that select the frames of videos."""
 
-    every: Annotated[int, typer.Option(help="Videos: look at each n-th frame.")] = 1
+    every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1
     start: Annotated[
-        float | None, typer.Option(help="Videos: seconds to begin at.", show_default="first frame")
+        float | None, typer.Option(help="Videos: start time in seconds.", show_default="first frame")
     ] = None
     end: Annotated[
-        float | None, typer.Option(help="Videos: seconds to end at.", show_default="last frame")
+        float | None, typer.Option(help="Videos: end time in seconds.", show_default="last frame")
     ] = None
     track: Annotated[
         bool,
         typer.Option(
             "--track",
-            help="Videos: number faces so that a number follows a face from frame to frame, by its place "
-            "(people are not recognised). Needs the extra 'track'.",
+            help="Videos: give each face a number that stays the same from frame to frame. The numbers are "
+            "based on position and movement; people are not recognised. Needs the extra 'track'.",
         ),
     ] = False
 
-    def idle(self, sources: Iterable[Source]) -> str:
-        """What to say if there is no video for `--track`; empty if there is one, or nothing was found."""
-        found = [source.kind for source in sources if not source.error]
-        if not self.track or not found or {"video", "live"} & set(found):
+    def warn_without_video(self, sources: Iterable[Source]) -> str:
+        """Return a warning if `--track` is given but no source is a video or live source.
+
+        Otherwise return "".
+        """
+        kinds = {source.kind for source in sources if not source.error}
+        if not self.track or not kinds or {"video", "live"} & kinds:
             return ""
         return (
-            "--track follows faces from frame to frame of a video, but there is no video or live source "
-            "here: face_id is the rank in each image. Give a video, or leave out --track"
+            "--track follows faces through a video, but no source is a video or live source; face_id is the "
+            "index in each image. Give a video, or leave out --track"
         )
 
     def sampling(self) -> Sampling:
-        """The same, checked."""
-        from ..video import Sampling
+        """Return the options as `Sampling`. Raises ValueError if they are invalid."""
+        from ..media.video import Sampling
 
         return Sampling(self.every, self.start, self.end)
 
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """Drawings and crops."""
+    """Options of annotated files and crops."""
 
     save_dir: Annotated[
         str | None,
         typer.Option(
-            help="Write pictures and videos with the faces drawn in, NAME_faces, below this folder."
+            help="Folder for annotated images and videos, which show boxes, landmarks and scores. Their "
+            "names end in _faces."
         ),
     ] = None
-    save_crops: Annotated[
-        str | None, typer.Option(help="Write each face that is found as a picture below this folder.")
-    ] = None
-    save_format: Annotated[SaveFormat, typer.Option(help="Of drawn pictures and crops.")] = SaveFormat.png
+    save_crops: Annotated[str | None, typer.Option(help="Folder for crops: one image per face.")] = None
+    save_format: Annotated[ImageFormat, typer.Option(help="Image format of annotated images and crops.")] = (
+        ImageFormat.png
+    )
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Let drawings replace other files (never the sources).")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Allow annotated files and crops to replace other files. Sources are never replaced.",
+        ),
     ] = False
 
 
 @dataclass(frozen=True)
 class RayOptions:
-    """Where the units of a job run."""
+    """Options of the Ray cluster that runs the job."""
 
     address: Annotated[
         str | None,
         typer.Option(
             "--ray",
             metavar="ADDRESS",
-            help="Run the job on a Ray cluster: auto (the one of this machine), host:port, or local (Ray is "
-            "started here for the run). --output is a folder that all machines share. --threads are the CPUs "
-            "of each worker, 0 for 1. Needs the extra 'ray'.",
+            help="Run the job on a Ray cluster: auto (the running cluster that this machine belongs "
+            "to), host:port, or local (starts Ray on this machine for the job). "
+            "--output must be a folder that all machines share. --threads sets the number of CPUs "
+            "of each worker (0 means 1). Needs the extra 'ray'.",
             show_default="this process",
         ),
     ] = None
 
     def check(self, table: TableOptions, save: SaveOptions, sources: Iterable[Source]) -> None:
-        """ValueError for what a cluster cannot do."""
+        """Raise ValueError if a cluster does not support these options or sources."""
         if self.address is None:
             return
         if not table.is_folder:
             given = f", not the file {table.output}" if table.output else ""
             raise ValueError(
-                "--ray writes a folder of parts, which all machines share; give one by --output, with a "
-                f"slash at its end{given}"
+                "--ray writes part files to a folder that all machines share; give this folder, with a slash "
+                f"at its end, with --output{given}"
             )
         if save.save_dir is not None or save.save_crops is not None:
-            raise ValueError("--save-dir and --save-crops do not go with --ray; draw in a run without it")
+            raise ValueError(
+                "--save-dir and --save-crops cannot be combined with --ray; use them in a run without --ray"
+            )
         for source in sources:
             if source.kind == "live" or source.name == "-":
                 name = "standard input" if source.name == "-" else source.name
-                raise ValueError(f"{name} is there for this process only; look at it without --ray")
+                raise ValueError(f"Ray workers cannot read {name}; process it without --ray")

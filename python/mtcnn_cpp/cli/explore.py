@@ -1,4 +1,4 @@
-"""`mtcnn-cpp explore`: look inside a detection, or lay two traces side by side, in the browser."""
+"""`mtcnn-cpp explore`: show a detection, or compare two traces, in the browser."""
 
 from __future__ import annotations
 
@@ -10,58 +10,56 @@ from typing import Annotated
 
 import typer
 
-from .errors import INTERRUPTED, errors_reported
-from .groups import grouped
-from .inputs import Sample
-from .lines import print_line
-from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
-from .reports import JudgeOptions
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(grouped(explore))
+from .errors import INTERRUPTED, print_line, report_errors
+from .options import Backend, CascadeOptions, CompareOptions, ModelPath, Sample, Threads, make_detector
 
 
 def explore(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="A picture, or a trace file: the reference, where there are two.", show_default=False
+            help="Image or trace file. If a second file is given, this one is the reference.",
+            show_default=False,
         ),
     ] = None,
     other: Annotated[
-        Path | None, typer.Argument(help="A trace file (or a picture) to lay beside it.", show_default=False)
+        Path | None, typer.Argument(help="Trace or image file to compare with the first.", show_default=False)
     ] = None,
-    port: Annotated[
-        int, typer.Option(help="Where to listen, on this machine only; 0 for any that is free.")
-    ] = 0,
+    port: Annotated[int, typer.Option(help="Port of the local server. 0: any free port.")] = 0,
     sample: Sample = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address only.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address; do not open a browser.")
+    ] = False,
     cascade: CascadeOptions = CascadeOptions(),
-    judging: JudgeOptions = JudgeOptions(),
+    comparison: CompareOptions = CompareOptions(),
     threads: Threads = 0,
     backend: Backend = "core",
     model: ModelPath = None,
     model_b: Annotated[
-        Path | None, typer.Option(help="The networks of the other trace.", show_default="those of the first")
+        Path | None,
+        typer.Option(
+            help="Networks with which the second trace was recorded.",
+            show_default="networks of the first trace",
+        ),
     ] = None,
 ) -> None:
-    """Open a local page that shows a detection from the picture down to one value's sum; of two traces, the
-    first divergence.
+    """Open a local page that shows a detection, from the image down to the sum behind one value of a layer.
+    For two traces, the page also shows where they first differ.
 
-    Ends with Ctrl-C. The page's address has a token in it: whoever has it on this machine can look.
+    The command runs until Ctrl-C. The address contains a token. Any user of this machine who knows the
+    address can open the page.
     """
-    with errors_reported():
-        from ..explore.extra import need_server
+    with report_errors():
+        from ..explore import require_server_packages
 
-        need_server()
-        from ..explore.serve import bound, serve
-        from ..explore.source import opened
-        from ..image import SAMPLE
+        require_server_packages()
+        from ..explore.server import bind_socket, serve
+        from ..explore.traces import open_traces
+        from ..media.image.read import SAMPLE
         from ..model import Model
 
-        judge = judging.judge()
-        listening = bound(port)
+        options = comparison.to_options()
+        listening = bind_socket(port)
         networks = Model.load(model) if model else None
         other_networks = Model.load(model_b) if model_b else networks
         detector = make_detector(networks, cascade, threads=threads, backend=backend)
@@ -69,19 +67,19 @@ def explore(
 
         def ready(address: str) -> None:
             print_line(address)
-            if not no_browser and not (has_screen() and webbrowser.open(address)):
-                print_line("no browser was found here; open the address above", err=True)
+            if not no_browser and not (_has_screen() and webbrowser.open(address)):
+                print_line("no browser was found; open the address above", err=True)
 
         try:
-            with listening, opened(paths, detector, (networks, other_networks)) as source:
-                serve(source, judge, listening, ready)
+            with listening, open_traces(paths, detector, (networks, other_networks)) as traces:
+                serve(traces, options, listening, ready)
         except KeyboardInterrupt as error:
             print_line("the explorer has ended", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
-def has_screen() -> bool:
-    """Whether a browser can have a window here: one in the terminal could not show the page."""
+def _has_screen() -> bool:
+    """Return whether a graphical browser can be opened. A text browser cannot show the page."""
     if sys.platform in ("win32", "darwin"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,37 +1,28 @@
-"""`mtcnn-cpp info`: which build this is, what it runs on and with which networks."""
+"""`mtcnn-cpp info` and `sample`: a description of this build, and sample files for the other commands."""
 
 from __future__ import annotations
 
-import enum
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .errors import errors_reported
-from .options import ModelPath
+from .errors import print_line, report_errors
+from .options import Format, ModelPath, OutputFormat
+from .reports import console
 
 
-class Format(str, enum.Enum):
-    table = "table"
-    json = "json"
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(info)
-
-
-def info(
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.table, model: ModelPath = None
-) -> None:
-    """Version, compiler, OpenCV, the variants of the core and which one runs, SHA-256 of the networks."""
-    from ..backends.core import import_core
-    from ..image import opencv_version
+def info(format: Format = OutputFormat.table, model: ModelPath = None) -> None:
+    """Print the versions of this package and of OpenCV, the compiler, the CPU variants of the core (and which
+    one is active), and the SHA-256 of the networks."""
+    from .._util.core import import_core
+    from ..media.image.opencv import opencv_version
     from ..model import Model
 
-    with errors_reported():
+    with report_errors():
         core = import_core()
-        found: dict[str, Any] = {
+        info: dict[str, Any] = {
             **core.build_info(),
             "active_isa": core.active_isa(),
             "isa_variants": core.isa_variants(),
@@ -39,14 +30,17 @@ def info(
             "openface": _openface(),
             "model": (Model.load(model) if model else Model.default()).hashes(),
         }
-        if format is Format.json:
-            typer.echo(json.dumps(found, indent=1))
+        if format is OutputFormat.json:
+            typer.echo(json.dumps(info, indent=1))
         else:
-            _print_table(found)
+            _print_table(info)
 
 
 def _openface() -> dict[str, str]:
-    """What was bound, or the error that says why nothing is."""
+    """Return a description of the OpenFace with which this package was built.
+
+    If there is no OpenFace, return the error.
+    """
     from ..backends.openface import describe
 
     try:
@@ -55,31 +49,52 @@ def _openface() -> dict[str, str]:
         return {"state": str(error)}
 
 
-def _print_table(found: dict[str, Any]) -> None:
+def _print_table(info: dict[str, Any]) -> None:
     from rich import box, table
 
-    from ..console import plain_text
-    from .reports import console
+    from .._util.console import plain_text
 
     rows = table.Table(box=box.SIMPLE, show_header=False)
     rows.add_column()
     rows.add_column(overflow="fold")
     for name in ("version", "compiler", "flags", "opencv"):
-        rows.add_row(name, plain_text(str(found[name])))
-    for variant in found["isa_variants"]:
-        active = variant["name"] == found["active_isa"]
+        rows.add_row(name, plain_text(str(info[name])))
+    for variant in info["isa_variants"]:
+        active = variant["name"] == info["active_isa"]
         state = "active" if active else "can run" if variant["supported"] else "cannot run here"
         rows.add_row(f"isa {variant['name']}", plain_text(f"{state}: {variant['description']}"))
-    rows.add_row("openface", plain_text(_openface_words(found["openface"])))
-    for stage, digest in found["model"].items():
+    rows.add_row("openface", plain_text(_openface_text(info["openface"])))
+    for stage, digest in info["model"].items():
         rows.add_row(f"model {stage}", plain_text(digest))
     console().print(rows)
 
 
-def _openface_words(found: dict[str, str]) -> str:
-    if found["state"] != "bound":
-        return found["state"]
-    version = f" {found['version']}" if found["version"] else ""
-    library = f"{found['library']} ({found['kind']})"
-    sums = f"sums by its BLAS ({found['blas']})" if found["sums"] == "blas" else "ordered sums"
-    return f"bound{version}: {library}, {sums}, OpenCV {found['opencv']}"
+def _openface_text(info: dict[str, str]) -> str:
+    if info["state"] != "bound":
+        return info["state"]
+    version = f" {info['version']}" if info["version"] else ""
+    library = f"{info['library']} ({info['kind']})"
+    sums = f"sums computed by its BLAS ({info['blas']})" if info["sums"] == "blas" else "ordered sums"
+    return f"bound{version}: {library}, {sums}, OpenCV {info['opencv']}"
+
+
+def sample(
+    path: Annotated[Path, typer.Argument(help="File to write: .mp4 or .png.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a short sample video (.mp4) or the bundled sample image (.png)."""
+    from .._util.files import write_file
+    from ..media.image.read import SAMPLE
+    from ..media.sample_video import write_sample_video
+
+    with report_errors():
+        ending = path.suffix.lower()
+        if ending not in (".mp4", ".png"):
+            raise ValueError(f"{path}: the file name must end in .mp4 (a video) or .png (an image)")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} already exists and was not changed; use --overwrite to replace it")
+        if ending == ".mp4":
+            write_sample_video(path)
+        else:
+            write_file(path, SAMPLE.read_bytes())
+    print_line(path)

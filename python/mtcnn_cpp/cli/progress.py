@@ -1,4 +1,4 @@
-"""How far a job is: a line on a terminal's stderr, and failures as they come."""
+"""Show the progress of a job as a bar on the terminal, and print its first errors."""
 
 from __future__ import annotations
 
@@ -6,33 +6,37 @@ import contextlib
 import sys
 import threading
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..escape import escaped_streams
-from ..table import Result
-from .errors import report
+from .._util.escape import escaped_streams
+from .errors import print_error
 
-MOST_FAILURES = 20  # that are told one by one
+if TYPE_CHECKING:
+    from ..jobs.run import JobCounters
+
+MAX_ERRORS_REPORTED = 20
 
 
-class Progress:
-    """Told of every result, by any thread; a context manager.
+class ProgressBar:
+    """The progress callback of a job. It is also a context manager. Any thread may call it.
 
-    shown: whether there is a line; failures are told in any case. total: how many results are expected, None
-    if that is not known.
+    `total` is the expected number of results, or None if unknown. `shown` states whether a bar is shown.
+    Errors are printed in both cases.
     """
 
     def __init__(self, total: int | None, *, shown: bool) -> None:
         self._lock = threading.Lock()
         self._escaped = contextlib.ExitStack()
-        self._faces = self._failed = self._told = 0
+        self._faces = self._failed = self._reported = 0
         self._bar: Any = _make_bar() if shown else None
         self._task = None if self._bar is None else self._bar.add_task("", total=total, faces=0, failed=0)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if self._bar is not None:
-            self._bar.start()  # Rich puts streams of its own before standard output and standard error,
-            self._escaped.enter_context(escaped_streams())  # which would take escapes as styles and links
+            # Rich replaces stdout and stderr with its own streams. These streams would interpret control
+            # sequences as styles and links, so the control sequences are escaped.
+            self._bar.start()
+            self._escaped.enter_context(escaped_streams())
         return self
 
     def __exit__(
@@ -41,29 +45,22 @@ class Progress:
         self._escaped.close()
         if self._bar is not None:
             self._bar.stop()
-        if self._failed > MOST_FAILURES:
-            report(f"{self._failed:,} failed in all; the column error of the table says why")
+        if self._failed > MAX_ERRORS_REPORTED:
+            print_error(
+                f"{self._failed:,} failed in total; the column `error` of the table contains all messages"
+            )
 
-    def __call__(self, result: Result) -> None:
-        self.count(1, len(result.faces or ()), bool(result.error))
-        if result.error:
-            self.fail(result.error)
-
-    def count(self, results: int, faces: int, failed: int) -> None:
-        """Count results that are seen from afar."""
+    def __call__(self, increments: JobCounters) -> None:
+        """Add the increments of the counters to the display, and print new errors."""
         with self._lock:
-            self._faces += faces
-            self._failed += failed
+            self._faces += increments.faces
+            self._failed += increments.failed
+            errors = increments.errors[: max(0, MAX_ERRORS_REPORTED - self._reported)]
+            self._reported += len(errors)
         if self._bar is not None:
-            self._bar.update(self._task, advance=results, faces=self._faces, failed=self._failed)
-
-    def fail(self, error: str) -> None:
-        """Tell of a failure, unless many have been told."""
-        with self._lock:
-            self._told += 1
-            tell = self._told <= MOST_FAILURES
-        if tell:
-            report(error)
+            self._bar.update(self._task, advance=increments.results, faces=self._faces, failed=self._failed)
+        for error in errors:
+            print_error(error)
 
 
 def _make_bar() -> Any:
@@ -71,10 +68,10 @@ def _make_bar() -> Any:
     from rich.table import Column
     from rich.text import Text
 
-    from ..console import SafeConsole
+    from .._util.console import SafeConsole
 
-    class Count(progress.ProgressColumn):
-        """How many of how many, and how many a second."""
+    class CountColumn(progress.ProgressColumn):
+        """Shows the number of results, the expected total, and the number of results per second."""
 
         def render(self, task: progress.Task) -> Text:
             total = "" if task.total is None else f" of {task.total:,.0f}"
@@ -84,12 +81,11 @@ def _make_bar() -> Any:
     def one_line() -> Column:
         return Column(no_wrap=True)
 
+    bar_column = Column(ratio=1, max_width=40)  # the bar fills the rest of the line
     return progress.Progress(
         progress.TextColumn("detecting", table_column=one_line()),
-        progress.BarColumn(
-            bar_width=None, table_column=Column(ratio=1, max_width=40)
-        ),  # the rest of the width
-        Count(table_column=one_line()),
+        progress.BarColumn(bar_width=None, table_column=bar_column),
+        CountColumn(table_column=one_line()),
         progress.TimeRemainingColumn(compact=True, table_column=one_line()),
         progress.TextColumn(
             "faces {task.fields[faces]:,}, failed {task.fields[failed]:,}", table_column=one_line()

@@ -1,104 +1,50 @@
-"""How `diff`, `validate` and `compare` judge and print: their common options, the table, JSON and HTML."""
+"""Output of commands as tables, JSON, reports of comparisons, and files for other tools."""
 
 from __future__ import annotations
 
 import contextlib
-import enum
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .ci import CiOptions, give
-from .errors import INCOMPLETE
-from .inputs import Only, parse_tolerances
-from .lines import print_line
+from .errors import INCOMPLETE, print_line
+from .options import CiOptions, OutputFormat, ReportOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..trace import Judge, Report, Row
-
-
-class Format(str, enum.Enum):
-    table = "table"
-    json = "json"
-
-
-AnyFormat: TypeAlias = Annotated[Format, typer.Option(help="What to print.")]
-Isolated: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--isolated", help="Feed every layer what the reference recorded: only guilty layers differ."
-    ),
-]
+    from ..trace import Report, TensorComparison
+    from ..trace.report.checks import CheckResult
 
 COLOURS = {"similar": "dark_orange", "unchecked": "dim"}
 
 
-@dataclass(frozen=True)
-class JudgeOptions:
-    """What is compared and what is allowed, as `trace.Judge`."""
+def show_report(report: Report, options: ReportOptions, extra: dict[str, Any] | None = None) -> None:
+    """Print the report, write its files, close the traces, and exit with 1 if a tensor failed.
 
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What may differ: 1e-5 (atol = rtol), 4ulp, 1e-5share (of a layer's greatest magnitude), "
-            "PATTERN=1e-5 (repeatable; the last that fits holds), or a .toml file. Without it every value "
-            "must be equal."
-        ),
-    ] = None
-    only: Only = None
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict", help="A tensor that one side lacks is a failure; else what both have is compared."
-        ),
-    ] = False
-
-    def judge(self) -> Judge:
-        from ..trace import Judge
-
-        tolerances = parse_tolerances(self.tolerance) if self.tolerance else None
-        return Judge(tolerances, self.only or (), self.fail_fast, self.strict)
-
-
-@dataclass(frozen=True)
-class ReportOptions(CiOptions):
-    """How a report is shown."""
-
-    html: Annotated[
-        Path | None,
-        typer.Option(help="Write a report with pictures to this file (needs mtcnn-cpp\\[report])."),
-    ] = None
-    format: AnyFormat = Format.table
-    rows: Annotated[int, typer.Option(help="Print at most so many tensors; 0 for all, passed ones too.")] = 20
-
-
-def show(report: Report, options: ReportOptions, extra: dict[str, Any] | None = None) -> None:
-    """Print the report, write the HTML file, close the traces, and exit with 1 if a tensor failed. `extra`:
-    more for JSON."""
+    `extra` contains additional entries of the JSON output.
+    """
     with contextlib.closing(report):
-        _show(report, options, extra or {})
+        _write_report(report, options, extra or {})
     if not report.ok:
         raise typer.Exit(INCOMPLETE)
 
 
-def _show(report: Report, options: ReportOptions, extra: dict[str, Any]) -> None:
+def _write_report(report: Report, options: ReportOptions, extra: dict[str, Any]) -> None:
     if options.html is not None:
         from ..trace import save_html
 
         save_html(report, options.html)
-    from ..trace.show.cases import report_cases
+    from ..trace.report.checks import report_checks
 
-    give(report_cases(report), report.headline, f"{report.b.source} against {report.a.source}", options)
-    if options.format is Format.json:
+    write_ci_outputs(
+        report_checks(report), report.headline, f"{report.b.source} compared with {report.a.source}", options
+    )
+    if options.format is OutputFormat.json:
         print_json(report.to_dict() | extra)
     else:
         _print(report, options.rows)
@@ -107,33 +53,36 @@ def _show(report: Report, options: ReportOptions, extra: dict[str, Any]) -> None
 
 
 def console() -> Console:
-    """Wide enough for the longest names where the output is no terminal."""
-    from ..console import SafeConsole
+    """Return a console for standard output.
+
+    If standard output is not a terminal, the console is wide enough for all names.
+    """
+    from .._util.console import SafeConsole
 
     return SafeConsole(sys.stdout, None if sys.stdout.isatty() else 160)
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def say(text: str, style: str = "") -> None:
-    """Print one line: no markup, no line breaks, escaped."""
-    from ..console import plain_text
+def print_text(text: str, style: str = "") -> None:
+    """Print one line of text. The text is escaped and not wrapped, and markup in it has no effect."""
+    from .._util.console import plain_text
 
     console().print(plain_text(text, style), soft_wrap=True)
 
 
-def grid(*left: str, right: Sequence[str] = ()) -> Table:
-    """An empty table with these columns: those aligned left, then those aligned right."""
+def make_table(*left: str, right: Sequence[str] = ()) -> Table:
+    """Return an empty table. Its left-aligned columns come first, then its right-aligned columns."""
     from rich import box, table
 
-    made = table.Table(box=box.SIMPLE_HEAD)
+    result = table.Table(box=box.SIMPLE_HEAD)
     for title in left:
-        made.add_column(title, no_wrap=True)
+        result.add_column(title, no_wrap=True)
     for title in right:
-        made.add_column(title, justify="right", no_wrap=True)
-    return made
+        result.add_column(title, justify="right", no_wrap=True)
+    return result
 
 
 def print_json(found: Any) -> None:
@@ -141,46 +90,59 @@ def print_json(found: Any) -> None:
 
 
 def _print(report: Report, limit: int) -> None:
-    from ..trace.judge.next_step import next_steps
-    from ..trace.judge.rounding import rounding
+    from ..trace.comparison.report import find_rounding_noise, suggest_commands
 
-    say(report.headline, "bold green" if report.ok else "bold red")
+    print_text(report.headline, "bold green" if report.ok else "bold red")
     first = report.first_divergence
-    if first is not None and first.figures is not None and first.figures.worst is not None:
-        f, worst = first.figures, first.figures.worst
-        say(f"worst element {worst}, {number(worst.ulp)} ulp apart")
-        say(
-            f"would have passed: ulp {number(f.pass_ulp)}, or atol {number(f.pass_atol)}, "
-            f"or rtol {number(f.pass_rtol)}, or both {number(f.pass_both)}"
+    if first is not None and first.statistics is not None and first.statistics.worst is not None:
+        f, worst = first.statistics, first.statistics.worst
+        print_text(f"worst element {worst}, {format_number(worst.ulp)} ulp of difference")
+        print_text(
+            f"it passes with ulp {format_number(f.pass_ulp)}, or atol {format_number(f.pass_atol)}, "
+            f"or rtol {format_number(f.pass_rtol)}, or atol = rtol = {format_number(f.pass_both)}"
         )
-    noise = rounding(report)
+    noise = find_rounding_noise(report)
     if noise is not None:
-        say(str(noise), "bold yellow")
+        print_text(str(noise), "bold yellow")
     for note in report.notes:
-        say(f"note: {note}", "dim")
-    listed = [row for row in report.rows if not row.ok or limit == 0]
+        print_text(f"note: {note}", "dim")
+    listed = [row for row in report.tensors if not row.ok or limit == 0]
     if listed:
         _print_rows(listed[: limit or None])
     if 0 < limit < len(listed):
-        console().print(f"… and {len(listed) - limit} more that failed (--rows 0 prints all)")
-    for command in next_steps(report, noise):
-        say(f"next: {command}", "dim")
+        console().print(f"… and {len(listed) - limit} more failed tensors (--rows 0 prints all tensors)")
+    for command in suggest_commands(report, noise):
+        print_text(f"next: {command}", "dim")
 
 
-def _print_rows(rows: Sequence[Row]) -> None:
-    from ..console import plain_text
+def _print_rows(rows: Sequence[TensorComparison]) -> None:
+    from .._util.console import plain_text
 
-    table = grid(
-        "tensor", "shape", "verdict", right=("differing", "max |b-a|", "max ulp", "SNR dB", "corr. (least)")
+    table = make_table(
+        "tensor", "shape", "verdict", right=("differing", "max |b-a|", "max ulp", "SNR dB", "corr. (minimum)")
     )
     for row in rows:
-        entry, f = row.a or row.b, row.figures
+        entry, f = row.a or row.b, row.statistics
         style = "green" if row.ok else COLOURS.get(row.verdict, "red")
         shape = "x".join(map(str, entry.shape)) if entry else ""
         cells = [""] * 5
         if f:
             least = min((r for r in f.correlation if r == r), default=None)
-            figures = (f.absolute.maximum, f.ulp.maximum, f.snr_db, least)
-            cells = [f"{f.differing}/{f.elements}", *map(number, figures)]
-        table.add_row(plain_text(row.name), shape, plain_text(row.words, style), *cells)
+            numbers = (f.absolute.maximum, f.ulp.maximum, f.snr_db, least)
+            cells = [f"{f.differing}/{f.elements}", *map(format_number, numbers)]
+        table.add_row(plain_text(row.name), shape, plain_text(row.label, style), *cells)
     console().print(table)
+
+
+def write_ci_outputs(cases: list[CheckResult], headline: str, suite: str, options: CiOptions) -> None:
+    """Write the requested files. If requested, print the annotations for GitHub."""
+    from .._util.files import write_file
+    from ..trace.report.checks import github, junit, model_explorer
+
+    if options.junit is not None:
+        write_file(options.junit, junit(cases, suite))
+    if options.model_explorer is not None:
+        write_file(options.model_explorer, model_explorer(cases).encode())
+    if options.github:
+        for line in github(cases, headline):
+            print_line(line, err=True)

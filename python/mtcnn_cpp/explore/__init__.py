@@ -1,5 +1,16 @@
-"""The explorer: a page in the browser that shows a detection from the picture down to one value's sum, of one
-trace or of two side by side. Needs the extra `explore`.
+"""The explorer: a local web page that shows a detection, from the image to the sum that gives one value.
 
-`source` opens, `server` answers, `serve` runs it on this machine only; `page` is what the browser gets.
+It shows one trace, or compares two traces. It needs the extra `explore`. `traces` opens the files, `api`
+answers the requests of the page, `server` makes the page available only on this machine, and `page` contains
+the files for the browser.
 """
+
+from __future__ import annotations
+
+from .._util.errors import import_extra
+
+
+def require_server_packages() -> None:
+    """Raise MissingExtra if starlette or uvicorn is not installed."""
+    for name in ("starlette", "uvicorn"):
+        import_extra(name, "mtcnn-cpp[explore]", "the explorer")

@@ -1,184 +1,185 @@
-"""What the page may ask for, as a Starlette application. It reads; it changes nothing and runs nothing."""
+"""Runs the explorer until Ctrl-C.
+
+Only this machine can reach it, and requests without the token are refused.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeAlias
+import contextlib
+import errno
+import hmac
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 
-from numpy.typing import NDArray
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..trace.errors import TraceError, UnknownName
-from ..trace.judge.plain import plain
-from . import about
-from .boxes import boxes_of
-from .guard import Guard
-from .receptive import receptive_field
-from .source import Source
-from .sums import sum_of
-from .tensors import Window, thumbnails, which, window
-from .verdicts import Verdicts
+from ..trace.comparison.comparison import ComparisonOptions
+from .api import application
+from .comparison import BackgroundComparison
+from .traces import OpenTraces
 
-PAGE = Path(__file__).parent / "page"
-KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_Answer: TypeAlias = Callable[[Request], Response]
-
-
-class BadQuestion(ValueError):
-    """A question that the page would not ask."""
-
-
-def application(source: Source, verdicts: Verdicts | None, token: str, port: int) -> Guard:
-    """The explorer of `source`, for requests to 127.0.0.1 and localhost at that port that have the token."""
-    yielding = verdicts.give_way if verdicts else lambda: None
-    answers: dict[str, Callable[[Request], Any]] = {
-        "about": lambda request: about.about(source),
-        "boxes": lambda request: plain(boxes_of(source.side(_side(request)).trace)),
-        "faces": lambda request: about.faces(source),
-        "tensor": lambda request: about.tensor(source, verdicts, _name(request)),
-        "verdicts": lambda request: verdicts.since(_number(request, "from")) if verdicts else None,
-        "field": _or_why_not(source, lambda request: _field(source, request)),
-        "sum": _or_why_not(
-            source, lambda request: sum_of(source, _name(request), _at(request), _word(request, "side", "a"))
-        ),
-    }
-    routes = [
-        *(Route(f"/api/{name}", _as_json(answer)) for name, answer in answers.items()),
-        Route("/api/picture", _sync(lambda request: _picture(source, request), yielding)),
-        Route("/api/values", _sync(lambda request: _values(source, request), yielding)),
-        Route("/api/thumbnails", _sync(lambda request: _thumbnails(source, request), yielding)),
-        *_page_routes(),
-    ]
-    handlers: dict[Any, Any] = {
-        UnknownName: _refuse(404),
-        TraceError: _refuse(422),
-        BadQuestion: _refuse(400),
-        MemoryError: _refuse(507),
-    }
-    hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost")]
-    if port == 80:
-        hosts += ["127.0.0.1", "localhost"]
-    app = Starlette(routes=routes, exception_handlers=handlers)
-    app.router.redirect_slashes = False  # it would lead away from the token
-    return Guard(app, token, hosts)
+HOST = "127.0.0.1"
+SHUTDOWN_SECONDS = 1  # time that running requests have to finish when the explorer ends
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
 
 
-def _page_routes() -> list[Route]:
-    """One for each file of the page, known by name: no path of a request reaches the disk."""
-    routes = []
-    for file in sorted(PAGE.iterdir()):
-        if file.suffix in KINDS:
-            path = "/" if file.name == "index.html" else f"/{file.name}"
-            routes.append(Route(path, _file(file)))
-    return routes
+def bind_socket(port: int) -> socket.socket:
+    """Return a socket that is bound to `port` of this machine. 0 means any free port.
+
+    Raises ValueError if the number is not a port, and OSError if the port cannot be opened.
+    """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"--port must be from 0 (any free port) to 65535, got {port}")
+    listening = socket.socket()
+    if os.name != "nt":  # on Windows this option would let two programs use the same port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(
+                f"port {port} of {HOST} is already in use; choose another one with --port, or omit --port "
+                "for any free port"
+            ) from error
+        if error.errno == errno.EACCES:
+            raise OSError(
+                f"this user may not open port {port} of {HOST}; choose a port above 1023 with --port, or "
+                "omit --port for any free port"
+            ) from error
+        raise OSError(f"port {port} of {HOST} cannot be opened ({error.strerror})") from error
+    return listening
 
 
-def _file(file: Path) -> _Answer:
-    return _sync(lambda request: Response(file.read_bytes(), media_type=KINDS[file.suffix]))
+def serve(
+    traces: OpenTraces, options: ComparisonOptions, listening: socket.socket, ready: Callable[[str], None]
+) -> None:
+    """Answer requests until Ctrl-C or SIGTERM.
+
+    After the server has stopped, the signal has its usual effect: Ctrl-C raises KeyboardInterrupt.
+
+    `ready` is called with the address of the page as soon as the server accepts requests.
+    """
+    with running_server(traces, options, listening) as (server, address):
+        threading.Thread(target=_call_when_started, args=(server, ready, address), daemon=True).start()
+        server.run(sockets=[listening])
 
 
-def _sync(answer: _Answer, before: Callable[[], None] = lambda: None) -> _Answer:
-    """A plain function, which Starlette runs on a thread of its own. `before` is called first."""
+@contextlib.contextmanager
+def running_server(
+    traces: OpenTraces, options: ComparisonOptions, listening: socket.socket
+) -> Iterator[tuple[uvicorn.Server, str]]:
+    """Return a server for the socket `listening`, and its address.
 
-    def run(request: Request) -> Response:
-        before()
-        return answer(request)
-
-    return run
-
-
-def _as_json(answer: Callable[[Request], Any]) -> _Answer:
-    def run(request: Request) -> Response:
-        text = json.dumps(answer(request), allow_nan=False, separators=(",", ":"))
-        return Response(text, media_type="application/json")
-
-    return run
-
-
-def _or_why_not(source: Source, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Not every value has a sum: that is an answer too, {"none": why}. UnknownName for no tensor's name."""
-
-    def run(request: Request) -> Any:
-        about.entry_of(source, _name(request))
-        try:
-            return answer(request)
-        except TraceError as error:
-            return {"none": str(error)}
-
-    return run
+    If there are two traces, a thread compares them until the `with` block ends.
+    """
+    token = secrets.token_urlsafe(24)
+    port = listening.getsockname()[1]
+    with _running_comparison(traces, options) as comparison:
+        app = AccessGuard(application(traces, comparison), token, port)
+        config = uvicorn.Config(
+            app,
+            log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )  # fmt: skip
+        yield uvicorn.Server(config), f"http://{HOST}:{port}/{token}/"
 
 
-def _refuse(status: int) -> Callable[[Request, Exception], Response]:
-    def handle(request: Request, error: Exception) -> Response:
-        words = str(error) or type(error).__name__
-        return Response(json.dumps({"error": words}), status, media_type="application/json")
-
-    return handle
-
-
-def _field(source: Source, request: Request) -> Any:
-    one = source.side(_side(request))
-    return plain(receptive_field(one.trace, _name(request), _at(request), one.model))
+def _call_when_started(server: uvicorn.Server, ready: Callable[[str], None], address: str) -> None:
+    while not server.started:
+        time.sleep(0.005)
+        if server.should_exit:
+            return
+    ready(address)
 
 
-def _picture(source: Source, request: Request) -> Response:
-    """Bytes red, green, blue of each pixel."""
-    return _binary(about.pixels_of(source.side(_side(request)), max(_number(request, "step", 1), 1)))
+@contextlib.contextmanager
+def _running_comparison(
+    traces: OpenTraces, options: ComparisonOptions
+) -> Iterator[BackgroundComparison | None]:
+    if traces.b is None:
+        yield None
+        return
+    comparison = BackgroundComparison(traces, options)
+    comparison.start()
+    try:
+        yield comparison
+    finally:
+        comparison.stop()
 
 
-def _values(source: Source, request: Request) -> Response:
-    channel, top, left, height, width = (
-        _number(request, key) for key in ("channel", "top", "left", "height", "width")
-    )
-    place = Window(channel, top, left, height, width, _number(request, "step", 1))
-    return _binary(window(source, _name(request), which(_word(request, "what", "a")), place))
+class AccessGuard:
+    """Serves an application under /TOKEN/ to 127.0.0.1 and localhost.
 
+    It refuses three kinds of requests with status 403: requests without the token, requests for a different
+    host name (DNS rebinding), and requests that another page makes.
+    """
 
-def _thumbnails(source: Source, request: Request) -> Response:
-    side = _number(request, "size", 48)
-    if not 4 <= side <= 512:
-        raise BadQuestion(f"size must be from 4 to 512, got {side}")
-    codes, low, high = thumbnails(source, _name(request), which(_word(request, "what", "a")), side)
-    return _binary(codes, low=repr(low), high=repr(high))
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self._app = app
+        self._token = token.encode()
+        names = (HOST, "localhost")
+        self._hosts = frozenset([f"{name}:{port}" for name in names] + (list(names) if port == 80 else []))
+        self._origins = frozenset(f"http://{host}" for host in self._hosts)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # for example a web socket; the explorer does not use web sockets
+            await send({"type": "websocket.close", "code": 1008})
+            return
 
-def _binary(array: NDArray[Any], **more: str) -> Response:
-    """The bytes of an array in C order; its shape and dtype in headers."""
-    headers = {"x-shape": ",".join(map(str, array.shape)), "x-dtype": array.dtype.name}
-    headers |= {f"x-{key}": value for key, value in more.items()}
-    return Response(array.tobytes(), media_type="application/octet-stream", headers=headers)
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
 
+        reason = self._refusal(scope)
+        if reason:
+            response = PlainTextResponse(f"refused: {reason}\n", 403)
+            await response(scope, receive, send_with_headers)
+            return
+        _, _, rest = scope["path"].lstrip("/").partition("/")
+        inner = dict(scope, path=f"/{rest}", raw_path=f"/{rest}".encode(), root_path="")
+        await self._app(inner, receive, send_with_headers)
 
-def _word(request: Request, key: str, default: str | None = None) -> str:
-    given = request.query_params.getlist(key)
-    if len(given) > 1 or (not given and default is None):
-        raise BadQuestion(f"expected one {key}, got {len(given)}")
-    return given[0] if given else str(default)
-
-
-def _name(request: Request) -> str:
-    return _word(request, "name")
-
-
-def _side(request: Request) -> str:
-    return _word(request, "side", "a")
-
-
-def _number(request: Request, key: str, default: int | None = None) -> int:
-    word = _word(request, key, None if default is None else str(default))
-    if not re.fullmatch("[0-9]{1,9}", word):
-        raise BadQuestion(f"{key} must be a whole number of at most nine digits, got {word!r:.40}")
-    return int(word)
-
-
-def _at(request: Request) -> tuple[int, ...]:
-    word = _word(request, "at")
-    if not re.fullmatch("[0-9]{1,9}(,[0-9]{1,9}){0,7}", word):
-        raise BadQuestion(f"at must be whole numbers with commas between them, got {word!r:.40}")
-    return tuple(map(int, word.split(",")))
+    def _refusal(self, scope: Scope) -> str:
+        """Return the reason to refuse the request; empty if it is allowed."""
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return "the request names another host; open the address that mtcnn-cpp explore printed"
+        if any(origin not in self._origins for origin in origins):
+            return "the request was made by another page"
+        token, slash, rest = scope["path"].lstrip("/").partition("/")
+        opens_page = slash and not rest and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not opens_page:
+            return "the request was made by another page"
+        if not slash or not hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+            return (
+                "the address does not contain the token; open the complete address that mtcnn-cpp explore "
+                "printed"
+            )
+        return ""

@@ -1,77 +1,69 @@
-"""What can be wrong with a port, and what is missing to look at it."""
+"""Errors of reading and writing network files."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator
-from typing import Any
 
-from ..escape import printable
+from .._util.errors import MtcnnError
+from .._util.escape import printable
 
-LONGEST = 2000  # characters of an error; what a file holds can be longer
-
-
-def shown(text: object, longest: int = LONGEST) -> str:
-    """Text that may come from a file, fit for a terminal: what cannot be printed is escaped, what is too long
-    is cut."""
-    whole = str(text)
-    return printable(whole[:longest]) + ("…" if len(whole) > longest else "")
+MAX_MESSAGE = 2000  # characters; text from a file can be longer
 
 
-class PortError(ValueError):
-    """A file or a graph that cannot be read as one of the three networks; the message names the cause, and
-    never holds control characters."""
+def safe_text(text: object, limit: int = MAX_MESSAGE) -> str:
+    """Escape the unprintable characters of a text from a file, and cut the text to `limit` characters."""
+    full = str(text)
+    return printable(full[:limit]) + ("…" if len(full) > limit else "")
+
+
+class PortError(MtcnnError, ValueError):
+    """A file or graph cannot be read as one of the three networks.
+
+    The message states the cause and contains no control characters.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shown(message))
+        super().__init__(safe_text(message))
 
 
-class Unsupported(Exception):
-    """Why a node of an ONNX graph cannot be read; the reader makes a PortError of it that names the node."""
+class Unsupported(MtcnnError):
+    """A node of an ONNX graph cannot be read.
 
-
-class MissingExtra(ImportError):
-    """A package is needed that is not installed; the message says which one and how to get it."""
+    The reader converts this error to a PortError that names the node.
+    """
 
 
 @contextlib.contextmanager
-def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever goes wrong with a file in this block is a PortError that names the path.
+def translate_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Convert the exceptions that a damaged file causes into PortError. The message contains `path`.
 
-    A damaged file fails in any way (KeyError, RecursionError, MemoryError, …), so all of them count. What is
-    no fault of the file stays as it is: OSError, which names the path by itself, and MissingExtra.
+    Examples are KeyError, RecursionError and MemoryError. OSError and MissingExtra are not converted. The
+    message of an OSError already names the path.
     """
     try:
         yield
     except (OSError, ImportError):
         raise
     except ValueError as error:
-        if str(error).startswith(shown(path)):
+        if str(error).startswith(safe_text(path)):
             raise
-        raise PortError(f"{path}: {words(error)}") from error
+        raise PortError(f"{path}: {error_message(error)}") from error
     except MemoryError as error:
-        raise PortError(f"{path}: it asks for more memory than there is ({words(error)})") from error
+        raise PortError(
+            f"{path}: reading this file needs more memory than is available ({error_message(error)})"
+        ) from error
     except Exception as error:
-        raise PortError(f"{path}: damaged, or another kind of file ({words(error)})") from error
+        raise PortError(f"{path}: damaged, or another kind of file ({error_message(error)})") from error
 
 
-def words(error: BaseException) -> str:
-    """What an exception says, in one line; its class where that is not plain from the words."""
+def error_message(error: BaseException) -> str:
+    """Return the first line of an exception's message.
+
+    For exceptions other than PortError, the name of the class is added.
+    """
     text = str(error).partition("\n")[0]
     if isinstance(error, PortError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def need(module: str, install: str, purpose: str) -> Any:
-    """Import `module`, or raise MissingExtra saying that `purpose` needs it and what to `pip install`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtra(
-            f"{purpose} needs the package {module.partition('.')[0]!r}, which is not installed "
-            f"(or does not import: {error}); pip install {install}",
-            name=module,
-        ) from error

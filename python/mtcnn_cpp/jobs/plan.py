@@ -1,77 +1,211 @@
-"""What a job looks at: from names on a command line to sources."""
+"""The plan of a job. It contains the sources to which the names on a command line refer."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from ..stores import is_address, is_web, mask_address, path_of
-from ..video import is_live
-from .content import is_image_on_the_web
-from .found import SHOWN, files_in_store, files_of_folder, files_of_pattern, is_pattern, look_at_file
-from .lists import read_list
-from .names import kind_by_name
-from .source import Kind, Source
+from .._util.user_files import describe_read_error, detect_encoding, read_file
+from ..media.video import Sampling, Video
+from ..media.video.video import is_live
+from ..storage.address import is_address, is_web, mask_address
+from ..storage.web import path_of
+from .sources import (
+    MAX_NAMES_SHOWN,
+    Source,
+    SourceKind,
+    find_by_pattern,
+    find_in_folder,
+    find_in_store,
+    inspect_file,
+    is_pattern,
+    is_web_image,
+    kind_by_name,
+)
 
-NOUNS: dict[Kind, str] = {"picture": "picture", "video": "video", "live": "live source"}
+NOUNS: dict[SourceKind, str] = {"image": "image", "video": "video", "live": "live source"}
+MAX_LIST_SIZE = 1 << 30  # maximum size of a list, in bytes; this is enough for about ten million names
+MAX_VIDEOS_OPENED = 100  # maximum number of videos that `estimate_frame_count` opens
+_QUOTES = ('"', "'")
 
 
 @dataclass
 class Plan:
-    """sources: what is looked at, in order, each once. passed_over: in words, what was found and left out.
-    names: those that the sources were found by, without passwords."""
+    """The sources of a job.
+
+    Attributes:
+        sources: Sources in order, without duplicates.
+        skipped: Messages about the files that were found but are not sources.
+        names: The names that were passed to `make_plan`, and the names in lists. Credentials in these names
+            are masked.
+    """
 
     sources: list[Source] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """How many of what: `3 pictures, 1 video`."""
+        """Return the number of sources of each kind as text, such as `3 images, 1 video`."""
         counts = Counter(source.kind for source in self.sources)
-        told = [
+        items = [
             f"{counts[kind]:,} {noun}{'s' * (counts[kind] != 1)}"
             for kind, noun in NOUNS.items()
             if counts[kind]
         ]
-        return ", ".join(told) or "nothing"
+        return ", ".join(items) or "nothing"
 
 
 def make_plan(names: Iterable[str]) -> Plan:
-    """The sources that these names stand for.
+    """Find the sources to which names refer.
 
-    A name is a file, a folder (all pictures and videos below it, hidden ones left out), a pattern (`*`, `?`,
-    `[…]`, `**`), `@list.txt` (one name per line), `-` (a picture on standard input), `camera:0`, a stream, an
-    image at a web address, or an address of a file, folder or pattern in an object store. A name of nothing
-    becomes a source with an error, so that the others are done. What is named twice is looked at once.
+    Args:
+        names: The names. A name can be a file, a folder, or a pattern with `*`, `?`, `[…]` or `**`. A folder
+            means all images and videos below it, except hidden files. `@list.txt` is a list with one name per
+            line, and `-` is an image on standard input. A name can also be `camera:0`, a stream, or an image
+            at a web address. In an object store, a name can be the address of a file, folder or pattern.
+
+    Returns:
+        The plan. If nothing is found for a name, the plan contains a source with an error. If several names
+        refer to the same file, the plan contains it only once.
+
+    Example:
+        plan = make_plan(["study/", "more/*.jpg"])
+        print(plan, plan.skipped)
     """
     plan = Plan()
-    linked: list[str] = []
-    found = [(name, _find(name, plan, linked)) for name in _with_lists(names, plan)]
-    found += [(link, ("", [source])) for link, source in _not_followed(linked, found, plan.passed_over)]
-    common = _common_folder([base for _, (base, _) in found if base])
-    seen: set[str] = set()
-    taken: set[str] = set()
-    twice = 0
-    for _, (base, sources) in found:
+    links: list[str] = []
+    groups = [(name, _find_sources(name, plan, links)) for name in _expand_lists(names, plan)]
+    groups += [(link, ("", [source])) for link, source in _unfollowed_links(links, groups, plan.skipped)]
+    common = _common_folder([base for _, (base, _) in groups if base])
+    identities: set[str] = set()
+    used_names: set[str] = set()
+    duplicates = 0
+    for _, (base, sources) in groups:
         for source in sources:
             address = source.address or source.name
             is_path = source.kind != "live" and not is_address(address) and not is_web(address)
-            key = _identity(address) if is_path else address
-            if key in seen:
-                twice += 1
+            identity = _file_identity(address) if is_path else address
+            if identity in identities:
+                duplicates += 1
                 continue
-            seen.add(key)
-            plan.sources.append(_placed(_named(source, taken), base, common))
-    if twice:
-        plan.passed_over.append(f"named more than once, looked at once: {twice:,}")
+            identities.add(identity)
+            plan.sources.append(_with_place(_with_unique_name(source, used_names), base, common))
+    if duplicates:
+        plan.skipped.append(f"skipped {duplicates:,} duplicates: sources that are named more than once")
     return plan
 
 
-def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
-    """The names, with those of each list in its place."""
+def _find_sources(name: str, plan: Plan, links: list[str]) -> tuple[str, list[Source]]:
+    """Return the folder of a name, and its sources.
+
+    The places of the sources are relative to this folder. The folder is "" if the sources are not local
+    files.
+    """
+    if name == "-":
+        return "", [Source("-", "image", "stdin")]
+    if is_live(name):
+        public = mask_address(name)
+        live_kind: SourceKind = "image" if is_web(name) and _is_image_address(name) else "live"
+        return "", [Source(public, live_kind, _file_name_of(public), address=name if public != name else "")]
+    if is_address(name):
+        return "", find_in_store(name, plan.skipped)
+    if os.path.isdir(name):
+        return os.path.abspath(name), find_in_folder(name, plan.skipped, links)
+    if is_pattern(name) and not os.path.lexists(name):
+        return find_by_pattern(name, plan.skipped, links)
+    kind, _ = inspect_file(name)
+    return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "image", "")]
+
+
+def _is_image_address(address: str) -> bool:
+    """Return whether a web address leads to an image.
+
+    This depends on the extension of the name. If the extension is unknown, it depends on the first bytes. A
+    stream can have the name of an image. In this case, the stream is recognised only when it is read.
+    """
+    kind = kind_by_name(path_of(address))
+    return is_web_image(address) if kind is None else kind == "image"
+
+
+def _unfollowed_links(
+    links: list[str], groups: list[tuple[str, tuple[str, list[Source]]]], skipped: list[str]
+) -> Iterator[tuple[str, Source]]:
+    """Yield a source with an error for each link to a folder that is not searched.
+
+    A folder is searched if it is also named, or if it is below a folder that is named. Links to such a folder
+    are only reported in `skipped`.
+    """
+    searched = {os.path.realpath(name) for name, _ in groups if os.path.isdir(name)}
+    covered = []
+    for link in links:
+        target = os.path.realpath(link)
+        if any(target == root or target.startswith(os.path.join(root, "")) for root in searched):
+            covered.append(link)
+            continue
+        reason = (
+            f"{link} is a symbolic link to the folder {target}, which is not searched; to search it, "
+            "name it as a source"
+        )
+        yield link, Source(link, "image", "", error=reason)
+    if covered:
+        shown = ", ".join(covered[:MAX_NAMES_SHOWN]) + (", …" if len(covered) > MAX_NAMES_SHOWN else "")
+        skipped.append(f"skipped {len(covered):,} links to folders that are searched anyway: {shown}")
+
+
+def _file_name_of(address: str) -> str:
+    return "".join(character if character.isalnum() or character in "-." else "_" for character in address)
+
+
+def _common_folder(bases: list[str]) -> str:
+    """Return the deepest folder that contains all these folders, or "" if there is no such folder."""
+    try:
+        return os.path.commonpath(sorted(set(bases)))
+    except ValueError:  # the list is empty, or the folders are on different drives
+        return ""
+
+
+def _with_unique_name(source: Source, used_names: set[str]) -> Source:
+    """Add a number to the name of a source if another source already has this name.
+
+    This happens if two addresses differ only in the parts that are masked in their names.
+    """
+    name = source.name
+    for number in count(2):
+        if name not in used_names:
+            break
+        name = f"{source.name}#{number}"
+    used_names.add(name)
+    return replace(source, name=name)
+
+
+def _with_place(source: Source, base: str, common: str) -> Source:
+    """Set `place` to the path of the source, relative to the folder that contains all sources."""
+    if source.place:
+        return source
+    place = os.path.relpath(os.path.abspath(source.name), common or base)
+    return replace(source, place=place.replace(os.sep, "/"))
+
+
+def _file_identity(name: str) -> str:
+    """Return a text that is the same for all names of a file.
+
+    If several broken links have the same target, the texts differ, because each of these links is an error.
+    """
+    try:
+        return os.path.realpath(name) if os.path.exists(name) else os.path.abspath(name)
+    except (OSError, ValueError):
+        return name
+
+
+# Lists of names
+
+
+def _expand_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
+    """Yield the names. Instead of a list, yield the names in the list."""
     for name in names:
         plan.names.append(mask_address(name))
         if not name.startswith("@"):
@@ -80,92 +214,76 @@ def _with_lists(names: Iterable[str], plan: Plan) -> Iterator[str]:
         try:
             listed = read_list(name[1:])
         except (OSError, ValueError) as error:
-            plan.sources.append(Source(name, "picture", name, error=str(error)))
+            plan.sources.append(Source(name, "image", name, error=str(error)))
             continue
         plan.names += map(mask_address, listed)
         yield from listed
 
 
-def _find(name: str, plan: Plan, linked: list[str]) -> tuple[str, list[Source]]:
-    """The folder below which places are counted ("" for none), and the sources of one name."""
-    if name == "-":
-        return "", [Source("-", "picture", "stdin")]
-    if is_live(name):
-        public = mask_address(name)
-        found: Kind = "picture" if is_web(name) and _is_web_image(name) else "live"
-        return "", [Source(public, found, _plain(public), address=name if public != name else "")]
-    if is_address(name):
-        return files_in_store(name, plan.passed_over)
-    if os.path.isdir(name):
-        return os.path.abspath(name), files_of_folder(name, plan.passed_over, linked)
-    if is_pattern(name) and not os.path.lexists(name):
-        return files_of_pattern(name, plan.passed_over, linked)
-    kind, _ = look_at_file(name)
-    return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "picture", "")]
+def read_list(path: str) -> list[str]:
+    """Read the names in a list.
 
+    The encoding is UTF-8, or UTF-16 with a byte order mark, as Windows PowerShell writes it. Bytes that are
+    not valid UTF-8 are kept, because file names may contain any bytes. Blank lines, lines that begin with
+    `#`, and white space around a name are ignored. If quotes enclose a complete line, they are removed. There
+    is one exception. If a line that begins with `#` or a quote is the name of an existing file, the line
+    refers to this file. Relative names are relative to the current folder.
 
-def _is_web_image(address: str) -> bool:
-    """Whether a web address is one of an image: by its name, or by its first bytes if the name says nothing.
-    (An image by its name that is a stream is found when it is read.)"""
-    kind = kind_by_name(path_of(address))
-    return is_image_on_the_web(address) if kind is None else kind == "picture"
-
-
-def _not_followed(
-    linked: list[str], found: list[tuple[str, tuple[str, list[Source]]]], passed_over: list[str]
-) -> Iterator[tuple[str, Source]]:
-    """Sources with an error for links to folders, which are not followed, unless the folder is searched as
-    well: then a note."""
-    searched = {os.path.realpath(name) for name, _ in found if os.path.isdir(name)}
-    covered = []
-    for link in linked:
-        target = os.path.realpath(link)
-        if any(target == root or target.startswith(os.path.join(root, "")) for root in searched):
-            covered.append(link)
-            continue
-        reason = f"{link} is a link to the folder {target}, which is not searched; name it as a source, too"
-        yield link, Source(link, "picture", "", error=reason)
-    if covered:
-        shown = ", ".join(covered[:SHOWN]) + (", …" if len(covered) > SHOWN else "")
-        passed_over.append(f"links to folders that are searched anyway, {len(covered):,}: {shown}")
-
-
-def _plain(address: str) -> str:
-    """A name for drawings of an address."""
-    return "".join(sign if sign.isalnum() or sign in "-." else "_" for sign in address)
-
-
-def _common_folder(bases: list[str]) -> str:
-    """The folder that all of these lie in; "" where there is none."""
+    Raises:
+        OSError: The list cannot be read.
+        ValueError: The list is not a text file, is too large, or contains no name.
+    """
     try:
-        return os.path.commonpath(sorted(set(bases)))
-    except ValueError:  # none, or on different drives
+        data = read_file(path, limit=MAX_LIST_SIZE, pipes=True)
+    except OSError as error:
+        reason = describe_read_error(path, error)
+        raise type(error)(f"{path}: this list of names cannot be read ({reason})") from error
+    encoding = detect_encoding(data)
+    try:
+        text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")) if "8" in encoding else data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: this list of names is damaged: not valid {encoding.upper()} ({error})"
+        ) from error
+    if "\0" in text:
+        raise ValueError(
+            f"{path}: this list of names contains zero bytes; expected one name per line, in UTF-8, or in "
+            "UTF-16 with a byte order mark"
+        )
+    names = [name for line in text.split("\n") if (name := _name_in_line(line.strip(" \t\r")))]
+    if not names:
+        raise ValueError(f"{path}: this list of names is empty; expected one name per line")
+    return names
+
+
+def _name_in_line(line: str) -> str:
+    """Return the name in a line, or "" for a comment."""
+    if not line.startswith(("#", *_QUOTES)) or os.path.lexists(line):
+        return line
+    if line.startswith("#"):
         return ""
+    is_quoted = len(line) > 1 and line[0] == line[-1]
+    return line[1:-1] if is_quoted else line
 
 
-def _named(source: Source, taken: set[str]) -> Source:
-    """The source with a name of its own: addresses that differ only in what is masked are numbered."""
-    name = source.name
-    for number in count(2):
-        if name not in taken:
-            break
-        name = f"{source.name}#{number}"
-    taken.add(name)
-    return replace(source, name=name)
+def estimate_frame_count(sources: Iterable[Source], sampling: Sampling) -> int | None:
+    """Estimate the number of images and video frames for a progress bar.
 
-
-def _placed(source: Source, base: str, common: str) -> Source:
-    """The source with its path below the folder that it has in common with all others."""
-    if source.place:
-        return source
-    whole = os.path.abspath(source.name)
-    place = os.path.relpath(whole, common or base)
-    return Source(source.name, source.kind, place.replace(os.sep, "/"), source.address, source.error)
-
-
-def _identity(name: str) -> str:
-    """Equal for names of one file. Broken links to one target are not one: each is an error."""
-    try:
-        return os.path.realpath(name) if os.path.exists(name) else os.path.abspath(name)
-    except (OSError, ValueError):
-        return name
+    The estimate uses the headers of the video files. It is None if there are live sources, remote videos, or
+    more than 100 videos. It is also None if the header of a video does not contain its length or frame rate.
+    """
+    total = videos = 0
+    for source in sources:
+        if source.kind == "image" or source.error:
+            total += 1
+            continue
+        videos += 1
+        if source.kind == "live" or is_address(source.name) or videos > MAX_VIDEOS_OPENED:
+            return None
+        with contextlib.suppress(OSError, ValueError, ImportError), Video(source.name) as video:
+            if video.count is None or video.fps is None:
+                return None
+            first = (sampling.start or 0) * video.fps
+            last = video.count if sampling.end is None else min(video.count, sampling.end * video.fps + 1)
+            total += max(1, round((last - first) / sampling.every))
+    return total

@@ -1,129 +1,286 @@
-"""Running a job: a plan, done into one table or into a folder of parts."""
+"""Run a job. It counts its results, and writes them to one table or to a folder of part files."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ..stores import Folder
-from ..table import Result
-from .look import Eyes
-from .manifest import NAME, check_manifest, write_manifest
-from .parts import Left, Parts, left_to_do
-from .settings import Settings
-from .source import Source
-from .work import Watch, do_unit
+from ..storage.folder import Folder
+from .part_files import PartFiles
+from .pipeline import DetectionPipeline
+from .settings import MANIFEST_NAME, JobSettings, check_manifest, write_manifest
+from .sources import Source
+from .table.rows import FrameResult, TableRow, results_from_rows
+from .tasks import FRAMES_PER_CHUNK, RemainingWork, Task, find_remaining_work
 
 if TYPE_CHECKING:
-    from ..detector import Detector
+    from ..detector.detector import Detector
 
-
-class Output(Protocol):
-    """Takes results: `table.Writer` and `table.Terminal`."""
-
-    def add(self, result: Result) -> None: ...
+MAX_ERRORS_KEPT = 20  # maximum number of messages in the counters; the table contains all messages
 
 
 @dataclass
-class Summary:
-    """frames: how many pictures and frames were looked at. faces: in them. failed: how many results have an
-    error. done_before: sources that a resumed job found done."""
+class JobCounters:
+    """Counters of a job or of a part of a job.
 
+    Attributes:
+        results: Number of results. There is one result for each image, frame and failed source.
+        frames: Number of processed images and frames.
+        faces: Number of faces in these images and frames.
+        failed: Number of results with an error.
+        done_before: Number of sources that were already complete when the job was resumed.
+        errors: The first 20 error messages.
+    """
+
+    results: int = 0
     frames: int = 0
     faces: int = 0
     failed: int = 0
     done_before: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    errors: list[str] = field(default_factory=list)
 
-    def add(self, result: Result) -> None:
-        """Count a result; from any thread."""
-        with self._lock:
-            self.frames += result.faces is not None
-            self.faces += len(result.faces or ())
-            self.failed += bool(result.error)
+    def add(self, result: FrameResult) -> JobCounters:
+        """Count a result, and return the increments."""
+        increments = JobCounters(
+            results=1,
+            frames=int(result.faces is not None),
+            faces=len(result.faces or ()),
+            failed=int(bool(result.error)),
+            errors=[result.error] if result.error else [],
+        )
+        self.merge(increments)
+        return increments
+
+    def merge(self, other: JobCounters) -> None:
+        """Add the numbers of `other` to these counters."""
+        self.results += other.results
+        self.frames += other.frames
+        self.faces += other.faces
+        self.failed += other.failed
+        self.done_before += other.done_before
+        self.errors = (self.errors + other.errors)[:MAX_ERRORS_KEPT]
 
 
-def run_to_output(sources: Iterable[Source], eyes: Eyes, output: Output, watch: Watch) -> Summary:
-    """Look at the sources one after the other, frames in parallel, and pass on every result in order."""
-    summary = Summary()
-    with closing(eyes.look(sources)) as results:  # type: ignore[type-var]  # it is a generator
+ProgressCallback: TypeAlias = Callable[[JobCounters], None]  # receives increments; any thread may call it
+
+
+class ResultWriter(Protocol):
+    """An object that receives results, such as a `TableWriter`, a `TableFile` or a `TerminalTable`."""
+
+    def add(self, result: FrameResult) -> None: ...
+
+
+def run_to_output(
+    sources: Iterable[Source],
+    pipeline: DetectionPipeline,
+    output: ResultWriter,
+    progress: ProgressCallback = lambda increments: None,
+) -> JobCounters:
+    """Process sources in order and write all results to one output.
+
+    Args:
+        sources: Sources of a plan.
+        pipeline: Pipeline that processes them.
+        output: Object that receives the results in order.
+        progress: Function that receives the increments of the counters after each result.
+
+    Returns:
+        Counters of the job.
+    """
+    counters = JobCounters()
+    with closing(pipeline.process(sources)) as results:  # type: ignore[type-var]  # it is a generator
         for result in results:
             output.add(result)
-            summary.add(result)
-            watch(result)
-    return summary
+            progress(counters.add(result))
+    return counters
 
 
-def prepare(
+def prepare_folder(
     folder: Folder,
-    settings: Settings,
+    settings: JobSettings,
     detector: Detector,
     sources: Iterable[Source],
     *,
     resume: bool,
-    most: int | None = None,
+    images_per_task: int | None = None,
     names: Iterable[str] = (),
-) -> Left:
-    """Make the folder that of this job, or see that it is; what is left to do. Call it under its lock. most:
-    pictures in a new unit, None for the usual number. names: those that the sources were found by.
+) -> RemainingWork:
+    """Prepare a folder for a job, and return the remaining work.
 
-    Raises FileExistsError for a folder that holds a job or anything else and is not to be resumed, ValueError
-    if its job had other options or a live source is to be resumed, TableError for a part that is damaged or
-    that is there twice.
+    If the folder already contains a job, check that it is the same job.
+
+    The caller must hold the lock of the folder.
+
+    Args:
+        folder: Folder for the part files.
+        settings: Settings of the job.
+        detector: Detector of the job.
+        sources: Sources of the plan.
+        resume: Whether to continue the job if the folder already contains it.
+        images_per_task: Number of images in a new task. None: 256.
+        names: The names in `Plan.names`, from which the sources were found.
+
+    Raises:
+        FileExistsError: The folder contains files but no job, or it contains a job and `resume` is False.
+        ValueError: `resume` is True, but the job in the folder has other options, or a source is live.
+        TableError: A part file is damaged, or two tables in the folder contain rows of the same source.
     """
     from .. import __version__
 
-    described = settings.described(detector, __version__)
-    there = [name for name in folder.names() if not name.startswith(".")]
-    if not there:
-        write_manifest(folder, described)
+    description = settings.describe(detector, __version__)
+    sources = list(sources)
+    existing = [name for name in folder.names() if not name.startswith(".")]
+    if not existing:
+        write_manifest(folder, description)
+    elif MANIFEST_NAME not in existing:
+        raise FileExistsError(
+            f"{folder.name} is not empty and contains no job to resume; choose another folder for the table"
+        )
     elif not resume:
         raise FileExistsError(
-            f"{folder.name} holds a job already; --resume goes on with it; else choose another folder"
-            if NAME in there
-            else f"{folder.name} is not empty and holds no job; choose another folder for the table"
+            f"{folder.name} already contains a job; use --resume to continue it, or choose another folder"
         )
-    elif NAME not in there:
-        raise FileExistsError(f"{folder.name} is not empty and holds no job; nothing can be resumed there")
     else:
-        check_manifest(folder, described)
-        sources = list(sources)
+        check_manifest(folder, description)
         live = next((source.name for source in sources if source.kind == "live"), None)
         if live is not None:
-            raise ValueError(f"{live} is live: what has passed cannot be read again, so it cannot be resumed")
+            raise ValueError(
+                f"{live} is a live source; it cannot be read again, so a job with it cannot be resumed"
+            )
         folder.clean()
-    parts = Parts(folder, settings.format, csv_safe=settings.csv_safe)
-    sources = list(sources)
-    found = parts.find()
-    parts.check_others(found, sources)
-    left = left_to_do(sources, found, whole_videos=settings.saves, most=most, names=names)
-    for part, start in left.stale:
-        folder.remove(parts.name(part, start))
-    for part, replaced in left.replaced.items():
-        parts.without(part, replaced)
-    return left
+    part_files = PartFiles(folder, settings.format, csv_safe=settings.csv_safe)
+    contents = part_files.read_contents()
+    part_files.check_other_tables(contents, sources)
+    remaining = find_remaining_work(
+        sources, contents, whole_videos=settings.saves_images, images_per_task=images_per_task, names=names
+    )
+    for part, start in remaining.stale:
+        folder.remove(part_files.file_name(part, start))
+    for part, replaced in remaining.replaced.items():
+        part_files.remove_rows(part, replaced)
+    return remaining
 
 
-def run_to_folder(left: Left, eyes: Eyes, parts: Parts, watch: Watch, *, at_once: int) -> Summary:
-    """Do the units, so many at once, each into its part. Raises what `do_unit` raises, and then ends the
-    others, whose parts are not written."""
-    summary = Summary(done_before=left.done)
+def run_to_folder(
+    remaining: RemainingWork,
+    pipeline: DetectionPipeline,
+    part_files: PartFiles,
+    progress: ProgressCallback = lambda increments: None,
+    *,
+    concurrency: int = 1,
+) -> JobCounters:
+    """Run the tasks of a job. Each task writes its own part files.
 
-    def watch_all(result: Result) -> None:
-        summary.add(result)
-        watch(result)
+    Args:
+        remaining: The remaining work that `prepare_folder` returned.
+        pipeline: Pipeline that processes the sources.
+        part_files: Part files in the folder.
+        progress: Function that receives the increments of the counters after each result. Any thread may call
+            it.
+        concurrency: Number of tasks that run at the same time.
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="mtcnn_cpp unit") as pool:
-        futures = [pool.submit(do_unit, unit, eyes, parts, watch_all) for unit in left.units]
+    Returns:
+        Counters of the job.
+
+    Raises:
+        OSError: A part file cannot be written. In this case, all tasks that have not ended are cancelled, and
+            their part files are not written.
+        TableError: A part file that is needed is damaged.
+    """
+    counters, lock = JobCounters(done_before=remaining.done), threading.Lock()
+
+    def run(task: Task) -> None:
+        for result in run_task(task, pipeline, part_files):
+            with lock:
+                increments = counters.add(result)
+            progress(increments)
+
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="mtcnn_cpp task") as pool:
+        futures = [pool.submit(run, task) for task in remaining.tasks]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
         except BaseException:
-            eyes.stop()
+            pipeline.cancel()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return summary
+    return counters
+
+
+def run_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> Iterator[FrameResult]:
+    """Process the sources of a task, yield the results, and write the part files.
+
+    A part file is complete only after the caller has received all its results and has requested the next
+    result. If a task runs twice, it writes the same part files.
+
+    Raises:
+        OSError: A part file cannot be written.
+        TableError: A part file that is needed is damaged.
+    """
+    if task.is_video:
+        yield from _run_video_task(task, pipeline, part_files)
+        return
+    kept: list[TableRow] = []
+    if task.retry:
+        names = {source.name for source in task.sources}
+        kept = [row for row in part_files.read_rows(task.part) if row["source"] not in names]
+    yield from _write_part(pipeline.process(task.sources), part_files, part_files.file_name(task.part), kept)
+
+
+def _run_video_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> Iterator[FrameResult]:
+    tracker = pipeline.make_tracker()
+    if tracker:
+        for start in range(0, task.frames_done, FRAMES_PER_CHUNK):
+            for result in results_from_rows(part_files.read_rows(task.part, start)):
+                if result.faces is not None:
+                    tracker.update(result.faces, result.time)
+    start, count = task.frames_done, FRAMES_PER_CHUNK
+    with closing(pipeline.process_video(task.sources[0], tracker, skip=start)) as results:
+        while count == FRAMES_PER_CHUNK:
+            chunk = islice(results, FRAMES_PER_CHUNK)
+            count = yield from _write_part(chunk, part_files, part_files.file_name(task.part, start))
+            start += FRAMES_PER_CHUNK
+
+
+def _write_part(
+    results: Iterable[FrameResult], part_files: PartFiles, file_name: str, kept: Sequence[TableRow] = ()
+) -> Generator[FrameResult, None, int]:
+    """Write a part file with the rows `kept` and the rows of the results. Return the number of results."""
+    count = 0
+    with part_files.folder.open_for_writing(file_name) as file:
+        writer = part_files.make_writer(file)
+        writer.add_rows(kept)
+        for result in results:
+            writer.add(result)
+            yield result
+            count += 1
+        writer.close()
+    return count
+
+
+# Arguments of the function mallopt of glibc
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 1 << 26  # number of free bytes that each heap keeps
+_LARGEST_HEAP_BLOCK = 1 << 25  # size of the largest block in a heap, in bytes; glibc accepts no larger size
+
+
+def keep_freed_memory() -> None:
+    """Configure glibc so that it keeps the memory of an image for the next image.
+
+    Without this setting, glibc returns the memory of every image to the system, and requests memory again
+    page by page. This takes 5 to 15 % of the time of a job on two CPUs. The setting applies to the complete
+    process.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc has no mallopt
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_MMAP_THRESHOLD, _LARGEST_HEAP_BLOCK)
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -1,29 +1,41 @@
-"""What decides the rows and drawings of a job, and is written beside them."""
+"""Settings of a job, and the file `_job.json` that records them in a folder of part files."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..image import opencv_version
-from ..table import Format
-from ..types import VariantName
-from ..video import Sampling
+from ..formats.errors import safe_text
+from ..media.image.opencv import opencv_version
+from ..media.video import Sampling
+from ..storage.folder import Folder
+from ..types import ExactBackendName
+from .table import TableFormat
 
 if TYPE_CHECKING:
-    from ..detector import Detector
+    from ..detector.detector import Detector
 
-EXACT = {*get_args(VariantName), "reference"}  # the same bits
+MANIFEST_NAME = "_job.json"
+PROGRAM = "mtcnn_cpp"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """format: of the table. sampling: which frames of videos are looked at. track: numbers that follow faces
-    through a video. save_dir, save_crops: folders of drawings and crops, None for none; save_format: theirs;
-    overwrite: whether they may replace other files. csv_safe: whether no text of a CSV is a formula to a
-    spreadsheet."""
+class JobSettings:
+    """Settings of a job that determine its rows and its annotated files.
 
-    format: Format
+    Attributes:
+        format: Format of the table.
+        sampling: Settings that select the frames of videos.
+        track: Whether a face keeps its number through a video.
+        save_dir: Folder for annotated images and videos, or None.
+        save_crops: Folder for crops of faces, or None.
+        save_format: Image format of annotated images and crops: png or jpg.
+        overwrite: Whether annotated files may replace other files.
+        csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
+    """
+
+    format: TableFormat
     sampling: Sampling = field(default_factory=Sampling)
     track: bool = False
     save_dir: str | None = None
@@ -33,12 +45,12 @@ class Settings:
     csv_safe: bool = False
 
     @property
-    def saves(self) -> bool:
-        """Whether drawings or crops are asked for."""
+    def saves_images(self) -> bool:
+        """Whether the job writes annotated files or crops."""
         return self.save_dir is not None or self.save_crops is not None
 
-    def described(self, detector: Detector, version: str) -> dict[str, Any]:
-        """JSON-ready: what a job has to have in common with one that it goes on with."""
+    def describe(self, detector: Detector, version: str) -> dict[str, Any]:
+        """Return all values that must be the same when a job is resumed, for the file `_job.json`."""
         backend = detector.backend
         return {
             "version": version,
@@ -52,7 +64,46 @@ class Settings:
             "min_face": detector.min_face,
             "thresholds": list(detector.thresholds),
             "scale_factor": detector.scale_factor,
-            "backend": "exact" if backend in EXACT else backend,
+            "backend": "exact" if backend in get_args(ExactBackendName) else backend,
             "model": detector.model.hashes(),
             **({"csv_safe": True} if self.csv_safe else {}),
         }
+
+
+def write_manifest(folder: Folder, description: dict[str, Any]) -> None:
+    """Write `_job.json`."""
+    text = json.dumps({"program": PROGRAM, "settings": description}, indent=1)
+    with folder.open_for_writing(MANIFEST_NAME) as file:
+        file.write(text.encode() + b"\n")
+
+
+def check_manifest(folder: Folder, description: dict[str, Any]) -> None:
+    """Raise ValueError if the job in the folder has other settings.
+
+    The message contains the differences.
+    """
+    recorded = _read_manifest(folder)
+    differences = [
+        f"{name} was {safe_text(json.dumps(recorded[name])) if name in recorded else 'not recorded'}, "
+        f"now {json.dumps(description.get(name))}"
+        for name in {**description, **recorded}
+        if recorded.get(name) != description.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{folder.name} contains a job with other options: {'; '.join(differences)}. To continue it, "
+            "give the same options; otherwise choose another folder"
+        )
+
+
+def _read_manifest(folder: Folder) -> dict[str, Any]:
+    try:
+        content = json.loads(folder.read(MANIFEST_NAME))
+        description = content["settings"] if content["program"] == PROGRAM else None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{folder.name}: {MANIFEST_NAME} is damaged, or another program wrote it ({error})"
+        ) from error
+    if not isinstance(description, dict):
+        raise ValueError(f"{folder.name}: {MANIFEST_NAME} is damaged, or another program wrote it")
+    return description

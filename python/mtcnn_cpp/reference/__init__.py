@@ -1,6 +1,5 @@
-"""The detector in NumPy alone: the specification that runs, room for room and bit for bit as the core."""
+"""The reference implementation of the detector. It uses only NumPy.
 
-from .cascade import detect
-from .network import Networks
-
-__all__ = ["Networks", "detect"]
+It is the executable specification of the detector. Each function returns the same bits as the component of
+the C++ core that has the same name.
+"""

@@ -1,4 +1,7 @@
-"""Boxes (N, 4) float32 `x, y, width, height`: suppression, offsets, squares."""
+"""Suppresses boxes, moves them by offsets, and makes them square.
+
+Boxes are (N, 4) float32 `x, y, width, height`.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ BOX_LIMIT = np.float32(1 << 30)
 
 
 def check_usable(boxes: FloatArray) -> None:
+    """Raise ValueError if a value of a box is not finite or has an absolute value of 2^30 or more."""
     bad = np.flatnonzero(~are_usable(boxes))
     if bad.size:
         raise ValueError(f"boxes: expected finite numbers below 2^30, found another in row {bad[0]}")
 
 
 def to_integers(boxes: FloatArray) -> Integers:
-    """Each of x, y, width, height to nearest, ties to even."""
+    """Round x, y, width and height to the nearest integer, ties to even."""
     check_usable(boxes)
     return np.rint(boxes).astype(np.int64)
 
@@ -30,12 +34,27 @@ def to_integers(boxes: FloatArray) -> Integers:
 def non_maximum_suppression(
     boxes: FloatArray, scores: FloatArray, threshold: float, mode: Literal["union", "minimum"]
 ) -> Indices:
-    """Indices of the boxes that stay, in the order picked; ValueError for NaN scores, which have no order.
+    """Suppress boxes that overlap a box with a higher score.
 
-    Takes the box of the highest score (of equal scores the last one), drops each remaining one whose
-    overlap with it is above the threshold, and goes on. Boxes are rounded to integers. Overlap: the
-    intersection's area over that of the union, or over the smaller of the two areas, in float; 0/0 is no
-    overlap.
+    Boxes are rounded to integers. The box with the highest score is kept. If several boxes have this score,
+    the last of them is kept. Every other box is dropped if its overlap with the kept box exceeds the
+    threshold. Both steps are repeated with the boxes that are neither kept nor dropped, until there are no
+    such boxes. All overlaps are computed in float32. A result of 0/0 counts as no overlap.
+
+    Args:
+        boxes: (N, 4) float32 `x, y, width, height`.
+        scores: (N,) float32.
+        threshold: Maximum overlap between two boxes that are both kept.
+        mode: Definition of the overlap. With "union", it is the area of the intersection divided by the area
+            of the union. With "minimum", it is the area of the intersection divided by the area of the
+            smaller box.
+
+    Returns:
+        Indices (M,) int32 of the kept boxes, sorted by descending score.
+
+    Raises:
+        ValueError: A score is NaN, or a value of a box is not finite or has an absolute value of 2^30 or
+            more.
     """
     x, y, width, height = to_integers(boxes).T
     if np.isnan(scores).any():
@@ -43,38 +62,46 @@ def non_maximum_suppression(
     right, bottom, area = x + width, y + height, width * height
     limit = np.float32(threshold)
 
-    # Boxes that do not touch cannot drop each other (unless the threshold is negative). So only those boxes
-    # are looked at whose left side is in reach: that is quick even with very many boxes.
+    # Unless the threshold is negative, only boxes that intersect can drop each other. Therefore, compare a
+    # box only with boxes whose left side is close enough. This is fast even for a very large number of boxes.
     by_left = np.argsort(x, kind="stable")
     widest = width.max(initial=0)
     first = np.searchsorted(x[by_left], x - widest) if limit >= 0 else np.zeros_like(x)
     last = np.searchsorted(x[by_left], right) if limit >= 0 else np.full_like(x, x.size)
 
     picked = []
-    is_left = np.ones(x.size, np.bool_)
+    remains = np.ones(x.size, np.bool_)
     for best in np.argsort(scores, kind="stable")[::-1]:
-        if not is_left[best]:
+        if not remains[best]:
             continue
         picked.append(best)
-        is_left[best] = False
+        remains[best] = False
         near = by_left[first[best] : last[best]]
-        near = near[is_left[near]]
+        near = near[remains[near]]
         across = np.minimum(right[best], right[near]) - np.maximum(x[best], x[near])
         down = np.minimum(bottom[best], bottom[near]) - np.maximum(y[best], y[near])
         shared = np.where((across > 0) & (down > 0), across * down, 0).astype(np.float32)
         if mode == "union":
-            whole = (area[best] + area[near]).astype(np.float32) - shared
+            total = (area[best] + area[near]).astype(np.float32) - shared
         else:
-            whole = np.minimum(area[best], area[near]).astype(np.float32)
+            total = np.minimum(area[best], area[near]).astype(np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
-            is_left[near[shared / whole > limit]] = False
+            remains[near[shared / total > limit]] = False
     return np.array(picked, np.int32)
 
 
 def apply_offsets(boxes: FloatArray, offsets: FloatArray, add_one: bool) -> FloatArray:
-    """Boxes with their corners moved by offsets times size, float32, each step rounded.
+    """Move the corners of each box by its offsets, which are fractions of the size of the box.
 
-    They are rounded to integers before; with add_one, width and height are 1 more.
+    The result of each operation is rounded to float32.
+
+    Args:
+        boxes: (N, 4) float32 `x, y, width, height`. The function first rounds the boxes to integers.
+        offsets: (N, 4) float32 `dx1, dy1, dx2, dy2`. A value of 1 means the full width or height of the box.
+        add_one: Add 1 to width and height after rounding.
+
+    Returns:
+        The moved boxes, (N, 4) float32.
     """
     integers = to_integers(boxes)
     integers[:, 2:] += int(add_one)
@@ -87,7 +114,16 @@ def apply_offsets(boxes: FloatArray, offsets: FloatArray, add_one: bool) -> Floa
 
 
 def make_square(boxes: FloatArray) -> FloatArray:
-    """Squares of the longer side about the same centre, in whole numbers (truncated)."""
+    """Expand each box to a square. The result is truncated to integers.
+
+    A square has the same centre as its box. Its side is the longer side of the box.
+
+    Args:
+        boxes: (N, 4) float32 `x, y, width, height`.
+
+    Returns:
+        The squares, (N, 4) float32. The squares contain no negative zeros.
+    """
     check_usable(boxes)
     x, y, width, height = boxes.T
     side = np.maximum(width, height)
@@ -97,16 +133,19 @@ def make_square(boxes: FloatArray) -> FloatArray:
         return moved.astype(np.float32)
 
     squares: FloatArray = np.stack([shifted(x, width), shifted(y, height), side, side], axis=1)
-    return squares.astype(np.int64).astype(np.float32)  # truncated as integers: no negative zero
+    return squares.astype(np.int64).astype(np.float32)  # removes negative zeros, because integers have none
 
 
 def are_usable(boxes: FloatArray) -> npt.NDArray[np.bool_]:
-    """Which boxes are finite and within 2^30; a user's own network can make others."""
+    """Return a mask of the boxes whose values are all finite and have absolute values below 2^30.
+
+    The networks of a user can produce boxes with other values.
+    """
     return np.asarray((np.abs(boxes) < BOX_LIMIT).all(axis=1))
 
 
 def are_inside(squares: FloatArray, height: int, width: int) -> npt.NDArray[np.bool_]:
-    """Which squares have a positive side and a patch that shares a pixel with the image (see `cut`)."""
+    """Return a mask of the squares whose side is positive and whose patch (see `cut`) overlaps the image."""
     x, y, side, _ = squares.astype(np.int64).T
     inside: npt.NDArray[np.bool_] = (
         (side > 0) & (x <= width) & (y <= height) & (x + side >= 1) & (y + side >= 1)

@@ -1,8 +1,9 @@
-"""Networks from and to the bytes of a `.dat` file.
+"""Reads and writes networks in `.dat` files.
 
-A `.dat` is little endian: int32 number of layers, then for each layer an int32 type and its fields, nothing
-after. A matrix is int32 rows, columns, type (5 float32, 6 float64), then its numbers in row order. float64
-is rounded to float32.
+A `.dat` file is little endian. It begins with the number of layers (int32). Each layer consists of its type
+(int32) and its fields. A matrix begins with three int32 numbers: rows, columns and number type. Its values
+follow, row by row. Number type 5 is float32, and number type 6 is float64. The reader rounds float64 to
+float32.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .model import SIZE_LIMIT, Conv2d, FullyConnected, Layer, MaxPool, Network, PReLU, Sigmoid
-from .plan import find_misfit
+from .plan import find_mismatch
 from .types import FloatArray
 
 CONV, POOL, FC, PRELU, SIGMOID = range(5)
@@ -23,7 +24,10 @@ FLOAT32, FLOAT64 = 5, 6
 
 
 class Reader:
-    """A position in the bytes of a file. Complaints have one form; sizes are checked before they are used."""
+    """Reads the bytes of a file.
+
+    It checks each size before it uses the size. All its errors have the same form.
+    """
 
     def __init__(self, data: bytes, source: str) -> None:
         self.data, self.source, self.offset = data, source, 0
@@ -74,7 +78,7 @@ class Reader:
         return np.frombuffer(data, number).reshape(rows, columns)
 
     def kernels(self, maps_in: int, maps_out: int, what: str) -> NDArray[Any]:
-        """maps_in x maps_out matrices, all headers equal to the first one."""
+        """Read maps_in x maps_out matrices. The headers of all these matrices must be equal."""
         start = self.offset
         rows = self.positive(f"{what} rows")
         columns = self.positive(f"{what} columns")
@@ -119,12 +123,22 @@ class Reader:
 def read_network(
     data: bytes, source: str, *, input_size: int | None = None, outputs: int | None = None
 ) -> Network:
-    """Read a `.dat`.
+    """Read the content of a `.dat` file.
 
-    `source` is what errors call it (a path). With `input_size` the network is for maps (3, input_size,
-    input_size) and must end in one value per output; with `outputs` alone it must run on (3, H, W) of any
-    size, as PNet does; with neither its input is free. Raises ValueError `{source}: byte {offset}: expected
-    …, found …`.
+    Args:
+        data: Content of the file.
+        source: Name of the file for error messages.
+        input_size: Height and width of the input maps. If given, the network must accept maps (3, input_size,
+            input_size) and return one value per output, as RNet and ONet do.
+        outputs: Required number of outputs. If only `input_size` is None, the network must accept input maps
+            of any size, as PNet does. If `input_size` and `outputs` are both None, any network is valid.
+
+    Returns:
+        The network.
+
+    Raises:
+        ValueError: The file is damaged, or its network does not meet the requirements above. The message is
+            `{source}: byte {offset}: expected …, found …`.
     """
     reader = Reader(data, source)
     layers: list[Layer] = []
@@ -136,14 +150,21 @@ def read_network(
     if reader.offset != len(data):
         reader.fail(reader.offset, "the end of the file", f"{len(data) - reader.offset} more bytes")
     network = Network(tuple(layers))
-    misfit = find_misfit(network, input_size=input_size, outputs=outputs)
-    if misfit:
-        reader.fail(offsets[misfit.index], misfit.expected, misfit.found)
+    mismatch = find_mismatch(network, input_size=input_size, outputs=outputs)
+    if mismatch:
+        reader.fail(offsets[mismatch.index], mismatch.expected, mismatch.found)
     return network
 
 
 def write_network(network: Network) -> bytes:
-    """The `.dat` of a network, float32 throughout: what `read_network` reads back, byte for byte."""
+    """Return the content of a `.dat` file for a network. Weights are stored as float32.
+
+    Args:
+        network: The network.
+
+    Returns:
+        The bytes of the file. `read_network` converts them back to the same network.
+    """
     parts = [struct.pack("<i", len(network.layers))]
     for layer in network.layers:
         if isinstance(layer, Conv2d):

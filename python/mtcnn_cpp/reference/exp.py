@@ -1,7 +1,8 @@
-"""The two exponentials of the original, float32, to the bit. Neither is correctly rounded.
+"""The two float32 exponential functions that OpenFace uses. The results have the same bits as in OpenFace.
 
-Both split x into (i + r) * ln 2 / n with an integer i, look 2^(i/n) up in a table, and compute the rest by a
-polynomial. Every step is rounded as written here; `fma` and `fma_of_doubles` round once.
+Some results of both functions are not correctly rounded. Both functions write x as (i + r) * ln 2 / n, where
+i is an integer. They read 2^(i/n) from a table and compute the remaining factor 2^(r/n) with a polynomial.
+Every operation rounds its result. `fma` and `fma_of_doubles` multiply and add, but round only once.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from .types import DoubleArray, FloatArray
 
 
 def power_of_two(numerator: int, denominator: int) -> float:
-    """Return 2^(numerator/denominator) rounded to double, for a denominator that is a power of two.
+    """Return 2^(numerator/denominator), rounded to double. The denominator must be a power of two.
 
-    The root is computed in integers, with 60 bits after the point, so the conversion to double is the only
-    rounding. (None of these powers lies near half way between two doubles.)
+    The root is computed with integers and truncated to 60 binary digits after the point. Then it is rounded
+    to double. The result is correctly rounded, because none of these powers is close to the middle between
+    two adjacent doubles.
     """
     root = 1 << (numerator + 60 * denominator)
     for _ in range(denominator.bit_length() - 1):
@@ -51,18 +53,21 @@ GLIBC_POWERS = np.array([power_of_two(i, 32) for i in range(32)])
 
 
 def exp_opencv(values: npt.ArrayLike) -> FloatArray:
-    """Return e^x as `cv::exp` computes it for float maps (OpenCV 3.4 to 4.10 with FMA): all steps in float32.
+    """Return e^x as `cv::exp` of OpenCV 3.4 to 4.10 computes it for float maps on a CPU with FMA.
 
-    PNet's probabilities and the sigmoid layer use it. It is not monotone. Equal to OpenCV 4.6.0's in all
-    4,278,190,082 floats that are not NaN, in long maps and in short ones. It differs from the correctly
-    rounded value in 178,183,668 of the 520,093,698 floats with 2^-27 <= |x| <= 16, by at most 16 units in the
-    last place; farther out by up to 108; where the result is subnormal, or nearly so, by more.
+    All steps are computed in float32. PNet's probabilities and the sigmoid layer use this function. The
+    function is not monotone. Its results equal those of OpenCV 4.6.0 for all 4,278,190,082 floats that are
+    not NaN, both in maps that fill whole vectors and in shorter ones. There are 520,093,698 floats with 2^-27
+    <= |x| <= 16. For 178,183,668 of them, the result differs from the correctly rounded value, by at most 16
+    units in the last place. Outside this range, the difference is at most 108 units, except for results that
+    are subnormal or nearly subnormal: there it can be greater.
 
     Args:
-        values: float32 of any shape. NaN stays NaN (OpenCV's own answer depends on the place in the map).
+        values: float32 array of any shape. The result for NaN is NaN. In OpenCV, the result for NaN depends
+            on its position in the map.
 
     Returns:
-        float32 of the same shape.
+        float32 array of the same shape.
     """
     values = np.asarray(values, np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -71,7 +76,7 @@ def exp_opencv(values: npt.ArrayLike) -> FloatArray:
         whole = np.rint(scaled)
         i = whole.astype(np.int32)
         z = (scaled - whole) * np.float32(1 / 64)
-        exponent = np.clip((i >> 6) + 127, 0, 255)  # of 2^(i >> 6); 0 and infinity beyond the ends
+        exponent = np.clip((i >> 6) + 127, 0, 255)  # of 2^(i >> 6): 0 means 0.0, 255 means infinity
         y = OPENCV_POWERS[i & 63] * (exponent << 23).view(np.float32)
         a1, a2, a3, a4 = OPENCV_COEFFICIENTS
         p = fma(fma(fma(z + a1, z, a2), z, a3), z, a4)
@@ -79,22 +84,22 @@ def exp_opencv(values: npt.ArrayLike) -> FloatArray:
 
 
 def exp_glibc(values: npt.ArrayLike) -> FloatArray:
-    """Return e^x as glibc's `expf` computes it (2.27 or newer, on a processor with FMA): in double, rounded
-    once to float32.
+    """Return e^x as `expf` of glibc 2.27 or later computes it on a CPU with FMA.
 
-    The scores of RNet and ONet use it. Equal to glibc 2.36's in all 4,278,190,082 floats that are not NaN.
-    It differs from the correctly rounded value in 170,648 of the 562,167,808 floats whose exponential is
-    neither 0, 1 nor infinite (2^-27 <= |x|, -104 < x < 89), by one unit in the last place.
+    The value is computed in double and rounded to float32 once. The scores of RNet and ONet use this
+    function. Its results equal those of glibc 2.36 for all 4,278,190,082 floats that are not NaN. There are
+    562,167,808 floats whose exponential is not 0, 1 or infinity (2^-27 <= |x| and -104 < x < 89). For 170,648
+    of them, the result differs from the correctly rounded value, by one unit in the last place.
 
     Args:
-        values: float32 of any shape; NaN stays NaN.
+        values: float32 array of any shape. The result for NaN is NaN.
 
     Returns:
-        float32 of the same shape.
+        float32 array of the same shape.
     """
     values = np.asarray(values, np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        # Beyond these ends the result is 0 or infinity.
+        # Outside this range the result is 0 or infinity.
         x: DoubleArray = np.fmin(np.fmax(values.astype(np.float64), -110.0), 100.0)
         k = np.rint(GLIBC_SCALE * x)
         r = fma_of_doubles(GLIBC_SCALE, x, -k)

@@ -1,6 +1,7 @@
-"""The floating-point mode that the calling thread computes in.
+"""Checks the floating-point mode of the calling thread.
 
-The core sets the default mode for each detection. NumPy cannot, so the reference refuses any other.
+The core sets the default mode for each detection. NumPy cannot set the mode, so the reference raises an error
+if the mode of the thread is not the default.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import numpy as np
 
 ONE = np.ones(1, np.float32)
 QUARTER_STEP = np.array([2.0**-25], np.float32)  # a quarter of the distance from 1 to the next float
-SUBNORMAL = np.array([1 << 9], np.uint32).view(np.float32)  # 2^-140, made without arithmetic
+SUBNORMAL = np.array([1 << 9], np.uint32).view(np.float32)  # 2^-140, created without arithmetic
 
 
 def require_default_mode() -> None:
-    """Raise RuntimeError unless results are rounded to nearest and subnormal numbers are kept."""
+    """Raise RuntimeError if this thread does not round to nearest, or flushes subnormal numbers to zero."""
     nearest = (
         (ONE + QUARTER_STEP == ONE).all()
         and (-ONE - QUARTER_STEP == -ONE).all()
@@ -22,10 +23,10 @@ def require_default_mode() -> None:
     if not nearest:
         raise RuntimeError(
             "the calling thread does not round to nearest (another library has called fesetround), and the "
-            "reference cannot change that; use backend 'core', which can"
+            "reference cannot change the mode; use backend 'core', which can"
         )
     if not (SUBNORMAL * ONE > 0).all():
         raise RuntimeError(
-            "the calling thread flushes subnormal numbers to zero (another library has switched that on), "
-            "and the reference cannot change that; use backend 'core', which can"
+            "the calling thread flushes subnormal numbers to zero (another library has enabled this mode), "
+            "and the reference cannot change it; use backend 'core', which can"
         )

@@ -1,4 +1,7 @@
-"""The five layers on maps (C, H, W) or vectors (C,), float32; a leading axis N runs a batch of them."""
+"""The five kinds of layers.
+
+Their inputs are maps (C, H, W) or vectors (C,), float32. A batch axis N may precede these axes.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,26 @@ from .fma import fma
 from .plan import pooled_size
 from .types import DoubleArray, FloatArray
 
-TILE = 1 << 14  # values in flight: what a tile needs stays in the cache
+TILE = 1 << 14  # number of sums in a tile; the data of a tile fits into the cache
 
 
 def conv2d(maps: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
-    """Valid convolution, stride 1: maps ([N,] in, H, W), kernel (out, in, kernel_y, kernel_x) -> ([N,] out,
-    h, w).
+    """Convolve maps with stride 1 and without padding.
 
-    One accumulator per output, from 0, one fused multiply-add a step: input maps outside, then kernel x,
-    then kernel y. The bias is added last. ValueError where the kernel does not fit the maps.
+    Each output value has one accumulator, which starts at 0. Each step is one fused multiply-add. The
+    outermost loop runs over input maps, the middle loop over kernel x, and the innermost loop over kernel y.
+    The bias is added last.
+
+    Args:
+        maps: ([N,] in, H, W) float32.
+        kernel: (out, in, kernel_y, kernel_x) float32.
+        bias: (out,) float32.
+
+    Returns:
+        Maps ([N,] out, H - kernel_y + 1, W - kernel_x + 1) float32.
+
+    Raises:
+        ValueError: The kernel does not fit the maps.
     """
     maps_out, maps_in, kernel_y, kernel_x = kernel.shape
     *leading, channels, height, width = maps.shape
@@ -29,7 +43,8 @@ def conv2d(maps: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray
         raise ValueError(f"conv2d: expected {expected}, found ({channels}, {height}, {width})")
     count = math.prod(leading)
 
-    # starts: where each output pixel's window begins in the flat input; steps: how far from there.
+    # starts: for each output pixel, index of the first value of its window in the flattened input.
+    # steps: for each value of a window, distance from the first value of the window.
     n, y, x = np.ix_(np.arange(count), np.arange(h), np.arange(w))
     starts = (n * (maps_in * height * width) + y * width + x).ravel()
     c, kx, ky = np.ix_(np.arange(maps_in), np.arange(kernel_x), np.arange(kernel_y))
@@ -50,17 +65,37 @@ def conv2d(maps: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray
 
 
 def prelu(maps: FloatArray, slopes: FloatArray) -> FloatArray:
-    """`v >= 0 ? v : v * slope` of each map or value."""
+    """Return `v >= 0 ? v : v * slope`. Each map, or each value of a vector, has its own slope.
+
+    Args:
+        maps: Maps ([N,] C, H, W) or vectors ([N,] C), float32.
+        slopes: (C,) float32.
+
+    Returns:
+        float32 array of the same shape as `maps`.
+    """
     slopes = slopes[:, None, None] if maps.ndim >= 3 else slopes
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where(maps >= 0, maps, maps * slopes)
 
 
 def max_pool(maps: FloatArray, kernel_x: int, kernel_y: int, stride_x: int, stride_y: int) -> FloatArray:
-    """Maximum over windows, ([N,] C, H, W) -> ([N,] C, h, w), sizes as `pooled_size`; windows end at the
-    border.
+    """Return the maximum of each window. Windows are clipped at the border.
 
-    A window is walked row by row; a value replaces the best only where it is greater.
+    Each window is processed row by row. A value replaces the current maximum only if the value is greater.
+
+    Args:
+        maps: ([N,] C, H, W) float32.
+        kernel_x: Width of a window.
+        kernel_y: Height of a window.
+        stride_x: Horizontal distance between windows.
+        stride_y: Vertical distance between windows.
+
+    Returns:
+        Maps ([N,] C, h, w) float32, where h and w come from `pooled_size`.
+
+    Raises:
+        ValueError: The kernel does not fit the maps.
     """
     height, width = maps.shape[-2:]
     h, w = pooled_size(height, kernel_y, stride_y), pooled_size(width, kernel_x, stride_x)
@@ -77,12 +112,24 @@ def max_pool(maps: FloatArray, kernel_x: int, kernel_y: int, stride_x: int, stri
 
 
 def fully_connected(maps: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
-    """Dense layer, weights (in, out): ([N,] C, H, W) -> ([N,] out, H, W) where C == in, else all values ->
-    ([N,] out).
+    """Apply a fully connected layer to each pixel of maps, or to all values together.
 
-    Products and sums in double, inputs in order; all values means channel, then x, then y. On maps the sum
-    is rounded to float and the bias added to that; otherwise the bias is added in double and the result
-    rounded once.
+    If the number of maps C equals the number of inputs, the layer is applied to each pixel. Otherwise, it is
+    applied to all values, and maps are flattened in the order channel, x, y. Products and sums are computed
+    in double, in the order of the inputs. If the layer is applied to each pixel, the sum is rounded to
+    float32, and then the bias is added in float32. Otherwise, the bias is added in double, and the result is
+    rounded to float32 once.
+
+    Args:
+        maps: Maps ([N,] C, H, W) or vectors ([N,] C), float32.
+        weights: (in, out) float32.
+        bias: (out,) float32.
+
+    Returns:
+        Maps ([N,] out, H, W) if C equals `in`, otherwise vectors ([N,] out). Both are float32.
+
+    Raises:
+        ValueError: The number of values differs from the number of inputs.
     """
     inputs, outputs = weights.shape
     if maps.ndim >= 3 and maps.shape[-3] == inputs:
@@ -102,7 +149,10 @@ def fully_connected(maps: FloatArray, weights: FloatArray, bias: FloatArray) -> 
 
 
 def weighted_sums(columns: FloatArray, weights: FloatArray) -> DoubleArray:
-    """(in, N) and (in, out) -> (out, N) float64, summed in order of in. Each product is exact."""
+    """Return the sums of `columns` (in, N), weighted with `weights` (in, out), as (out, N) float64.
+
+    The products are exact. They are added in the order of the inputs.
+    """
     acc = np.zeros((weights.shape[1], columns.shape[1]))
     with np.errstate(invalid="ignore"):
         for values, row in zip(
@@ -113,7 +163,14 @@ def weighted_sums(columns: FloatArray, weights: FloatArray) -> DoubleArray:
 
 
 def sigmoid(maps: FloatArray) -> FloatArray:
-    """`1 / (1 + exp_opencv(-v))`, each step rounded to float."""
+    """Return `1 / (1 + exp_opencv(-v))`. The result of each step is rounded to float32.
+
+    Args:
+        maps: float32 array of any shape.
+
+    Returns:
+        float32 array of the same shape.
+    """
     return np.float32(1) / (np.float32(1) + exp_opencv(-maps))
 
 

@@ -1,4 +1,4 @@
-"""Networks: layers as frozen dataclasses, in order."""
+"""Layers and networks as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -10,37 +10,52 @@ import numpy as np
 
 from .types import FloatArray
 
-SIZE_LIMIT = 1 << 30  # bytes that one array may have
+SIZE_LIMIT = 1 << 30  # maximum bytes of one array
 INT32_MAX = (1 << 31) - 1
 
 
 class _Frozen:
-    """Pickled and copied as the arguments of its constructor, which checks them and freezes its arrays."""
+    """Base class of layers and networks.
+
+    Pickling and copying call the constructor, which checks the fields and makes them read-only.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(vars(self).values())
 
     def __repr__(self) -> str:
-        fields = (f"{name} {_words(value)}" for name, value in vars(self).items())
+        fields = (f"{name} {_format_field(value)}" for name, value in vars(self).items())
         return f"{type(self).__name__}({', '.join(fields)})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv2d(_Frozen):
-    """Stride 1, no padding. kernel (out, in, kernel_y, kernel_x) and bias (out,), float32, read-only."""
+    """Convolution with stride 1 and without padding.
+
+    Attributes:
+        kernel: (out, in, kernel_y, kernel_x) float32, read-only.
+        bias: (out,) float32, read-only.
+    """
 
     kernel: FloatArray
     bias: FloatArray
 
     def __post_init__(self) -> None:
-        hold(self, "kernel", 4)
-        hold(self, "bias", 1)
-        agree("Conv2d: bias", self.bias.size, "kernel's outputs", self.kernel.shape[0])
+        _freeze_array(self, "kernel", 4)
+        _freeze_array(self, "bias", 1)
+        _check_length("Conv2d: bias", self.bias.size, "kernel's outputs", self.kernel.shape[0])
 
 
 @dataclass(frozen=True, repr=False)
 class MaxPool(_Frozen):
-    """Maximum over kernel_y x kernel_x; the number of windows is rounded, the last are cut at the border."""
+    """Max pooling. `plan.pooled_size` computes the number of windows. Windows are clipped at the border.
+
+    Attributes:
+        kernel_x: Width of a window.
+        kernel_y: Height of a window.
+        stride_x: Horizontal distance between windows.
+        stride_y: Vertical distance between windows.
+    """
 
     kernel_x: int
     kernel_y: int
@@ -56,33 +71,42 @@ class MaxPool(_Frozen):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FullyConnected(_Frozen):
-    """Dense layer: per pixel when the maps are as many as its inputs, else on all values (channel, x, y).
+    """Fully connected layer.
 
-    weights (in, out) and bias (out,), float32, read-only.
+    If the number of maps equals the number of inputs, the layer is applied to each pixel. Otherwise, it is
+    applied to all values, and maps are flattened in the order channel, x, y.
+
+    Attributes:
+        weights: (in, out) float32, read-only.
+        bias: (out,) float32, read-only.
     """
 
     weights: FloatArray
     bias: FloatArray
 
     def __post_init__(self) -> None:
-        hold(self, "weights", 2)
-        hold(self, "bias", 1)
-        agree("FullyConnected: bias", self.bias.size, "weights' outputs", self.weights.shape[1])
+        _freeze_array(self, "weights", 2)
+        _freeze_array(self, "bias", 1)
+        _check_length("FullyConnected: bias", self.bias.size, "weights' outputs", self.weights.shape[1])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PReLU(_Frozen):
-    """`v >= 0 ? v : v * slope`. slopes (channels,), float32, read-only."""
+    """Activation `v >= 0 ? v : v * slope`.
+
+    Attributes:
+        slopes: (channels,) float32, read-only.
+    """
 
     slopes: FloatArray
 
     def __post_init__(self) -> None:
-        hold(self, "slopes", 1)
+        _freeze_array(self, "slopes", 1)
 
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(_Frozen):
-    """`1 / (1 + exp(-v))`."""
+    """Activation `1 / (1 + exp(-v))`."""
 
 
 Layer: TypeAlias = Conv2d | MaxPool | FullyConnected | PReLU | Sigmoid
@@ -98,7 +122,11 @@ KINDS: dict[type[Layer], str] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(_Frozen):
-    """Layers in order."""
+    """A sequence of layers.
+
+    Attributes:
+        layers: The layers in order.
+    """
 
     layers: tuple[Layer, ...]
 
@@ -110,7 +138,7 @@ class Network(_Frozen):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Stable names, numbered per kind: conv1, prelu1, pool1, conv2, …"""
+        """Names of the layers: conv1, prelu1, pool1, conv2, … Layers of the same kind are numbered from 1."""
         count: Counter[str] = Counter()
         names = []
         for layer in self.layers:
@@ -123,23 +151,23 @@ class Network(_Frozen):
         return f"Network({', '.join(self.names)})"
 
 
-def _words(value: Any) -> str:
+def _format_field(value: Any) -> str:
     return str(value.shape) if isinstance(value, np.ndarray) else str(value)
 
 
-def hold(layer: Any, name: str, rank: int) -> None:
-    """Replace an array field by a read-only contiguous float32 copy of it."""
+def _freeze_array(layer: Any, name: str, rank: int) -> None:
+    """Replace an array field by a float32 copy that is contiguous and read-only."""
     given = np.asarray(getattr(layer, name))
     if given.dtype.kind not in "fiu" or given.ndim != rank or not 0 < given.size * 4 <= SIZE_LIMIT:
         found = f"{given.dtype} of shape {given.shape}"
         expected = f"{name} to be a non-empty array of numbers of rank {rank}"
         raise ValueError(f"{type(layer).__name__}: expected {expected}, found {found}")
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite
+    with np.errstate(over="ignore"):  # a float64 outside the range of float32 becomes infinite
         array = np.array(given, dtype=np.float32, order="C")
     array.flags.writeable = False
     object.__setattr__(layer, name, array)
 
 
-def agree(what: str, found: int, other: str, expected: int) -> None:
+def _check_length(what: str, found: int, other: str, expected: int) -> None:
     if found != expected:
-        raise ValueError(f"{what}: expected {expected} values, as the {other}, found {found}")
+        raise ValueError(f"{what}: expected {expected} values, the number of the {other}, found {found}")

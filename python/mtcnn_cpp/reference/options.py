@@ -1,4 +1,4 @@
-"""Options of a detection, with OpenFace's defaults."""
+"""Options of a detection. The default values are those of OpenFace."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from numbers import Real
 
 @dataclass(frozen=True)
 class Options:
-    """What a detection looks for.
+    """Options of a detection.
 
-    min_face: side of the smallest face in pixels, 1 or more. thresholds: smallest probability that PNet,
-    RNet and ONet let pass, each from 0 to 1. scale_factor: from one level of the pyramid to the next,
-    between 0 and 1. Raises ValueError (TypeError where it is no number), naming the argument.
+    Attributes:
+        min_face: Side of the smallest face in pixels, 1 or more.
+        thresholds: Minimum probabilities for PNet, RNet and ONet, each from 0 to 1.
+        scale_factor: Ratio of the sizes of two adjacent levels of the pyramid, between 0 and 1.
+
+    Raises:
+        ValueError: An argument is out of range. The message names the argument.
+        TypeError: An argument is not a number. The message names the argument.
     """
 
     min_face: float = 60.0
@@ -44,9 +49,10 @@ class Options:
 
 
 def number(name: str, value: object) -> float:
+    """Convert an argument to a float."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
     try:
         return float(value)
-    except OverflowError as error:  # a whole number beyond 1e308
+    except OverflowError as error:  # an integer above 1e308
         raise ValueError(f"{name} must be a finite number, got one above 1e308") from error

@@ -1,4 +1,4 @@
-"""The shared names of array types and callbacks."""
+"""Types of arrays and callbacks."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ Image: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]  # (H, W, channels)
 
 StageName: TypeAlias = Literal["pnet", "rnet", "onet"]
 
-# What a detection gives: boxes (N, 4), scores (N,), landmarks (N, 5, 2).
+# Result of a detection: boxes (N, 4), scores (N,), landmarks (N, 5, 2).
 Faces: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 
 
-class Stop(Protocol):
-    """Asks detections to end: those that were given it look at it between steps, and raise `Stopped`."""
+class CancellationSource(Protocol):
+    """Cancels detections. After `set()` is called, detections that received this object raise `Cancelled`."""
 
     def set(self) -> None: ...
 
     def is_set(self) -> bool: ...
 
 
-class Stopped(RuntimeError):
-    """A detection was asked to end."""
+class Cancelled(RuntimeError):
+    """A detection was cancelled."""
 
 
-# Called as tap(name, array) in order of execution, with read-only arrays and the names of HACKING.md.
-Tap: TypeAlias = Callable[[str, NDArray[Any]], None]
+# Called as hook(name, array) in execution order, with read-only arrays. The names are the tensor names of
+# traces.
+Hook: TypeAlias = Callable[[str, NDArray[Any]], None]

@@ -1,55 +1,53 @@
-"""Traces: what a detection computes inside, layer by layer; recorded, kept, compared.
+"""Records, saves, compares and explains traces. A trace contains the tensors that a detection computes.
 
-Names are imported when they are first used, so that importing a detector does not import all this.
+Each name is imported on first use, so that `import mtcnn_cpp` stays fast.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy_names
+from .._util.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .comparison.comparison import ComparisonOptions, compare
+    from .comparison.explanation import explain, explain_difference
+    from .comparison.report import Report, TensorComparison
+    from .comparison.tolerances import Tolerance
     from .errors import TraceError
-    from .file.trace import Trace
-    from .judge.comparison import Judge, compare
-    from .judge.explanation import explain
-    from .judge.report import Report, Row
-    from .judge.side_by_side import explain_both
-    from .judge.tolerances import Tolerance
-    from .record.onnx_outputs import OnnxRecorder
-    from .record.torch_hooks import TorchRecorder
-    from .show.html import save_html
+    from .recorders import OnnxRecorder, TorchRecorder
+    from .report.html import save_html
+    from .trace import Trace
 
 __all__ = [
-    "Judge",
+    "ComparisonOptions",
     "OnnxRecorder",
     "Report",
-    "Row",
+    "TensorComparison",
     "Tolerance",
     "TorchRecorder",
     "Trace",
     "TraceError",
     "compare",
     "explain",
-    "explain_both",
+    "explain_difference",
     "save_html",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Judge": "judge.comparison",
-        "OnnxRecorder": "record.onnx_outputs",
-        "Report": "judge.report",
-        "Row": "judge.report",
-        "Tolerance": "judge.tolerances",
-        "TorchRecorder": "record.torch_hooks",
-        "Trace": "file.trace",
+        "ComparisonOptions": "comparison.comparison",
+        "OnnxRecorder": "recorders",
+        "Report": "comparison.report",
+        "TensorComparison": "comparison.report",
+        "Tolerance": "comparison.tolerances",
+        "TorchRecorder": "recorders",
+        "Trace": "trace",
         "TraceError": "errors",
-        "compare": "judge.comparison",
-        "explain": "judge.explanation",
-        "explain_both": "judge.side_by_side",
-        "save_html": "show.html",
+        "compare": "comparison.comparison",
+        "explain": "comparison.explanation",
+        "explain_difference": "comparison.explanation",
+        "save_html": "report.html",
     },
 )

@@ -1,14 +1,16 @@
-"""What can be wrong with a trace, or with what was asked of it."""
+"""Errors of traces."""
 
 from __future__ import annotations
 
+from .._util.errors import MtcnnError
 
-class TraceError(ValueError):
-    """A trace file, a name pattern or a tolerance that cannot be used; the message says what to do."""
+
+class TraceError(MtcnnError, ValueError):
+    """A trace file, a name pattern or a tolerance is not usable. The message says what to do."""
 
 
 class UnknownName(TraceError, KeyError):
-    """A name that is not in the trace."""
+    """The trace has no tensor of this name."""
 
     def __str__(self) -> str:  # KeyError would print the message in quotes
         return str(self.args[0])

@@ -1,4 +1,4 @@
-"""Names of tensors: which can occur, which ones a pattern means, and what a tensor is by its name."""
+"""Possible names of tensors, name patterns, and the properties that a name implies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from .errors import TraceError
 
 _COUNTED = re.compile(r"(level|crop)(\d+)")
 _CROPPED: tuple[StageName, ...] = ("rnet", "onet")
-_AFTER_LAYERS = ("heat_map", "boxes", "scores", "offsets", "nms_keep")  # of a level: no layer's output
+_AFTER_LAYERS = (
+    "heat_map",
+    "boxes",
+    "scores",
+    "offsets",
+    "nms_keep",
+)  # tensors that are not outputs of layers
 _STAGES = {
     "pnet": ("boxes", "scores", "offsets", "nms_keep"),
     "rnet": ("boxes_in", "scores", "offsets", "keep", "nms_keep"),
@@ -36,7 +42,7 @@ _LAYOUTS = {
 
 
 def layout(name: str, dimensions: int) -> str:
-    """Names of the axes, e.g. ``channel, y, x``; ``?`` for arrays that are not the detector's."""
+    """Return the names of the axes, e.g. ``channel, y, x``, or ``?`` for an unknown tensor."""
     expected, axes = _LAYOUTS.get(name.rpartition("/")[2], (0, "?"))
     if expected == dimensions:
         return axes
@@ -44,7 +50,7 @@ def layout(name: str, dimensions: int) -> str:
 
 
 def stage_of(name: str) -> StageName:
-    """The network that a tensor belongs to. TraceError for one of ``final/…`` or of no network."""
+    """Return the network of a tensor. Raises TraceError if it belongs to no network, such as ``final/…``."""
     try:
         return stage_name(name.partition("/")[0])
     except ValueError:
@@ -54,14 +60,14 @@ def stage_of(name: str) -> StageName:
 
 
 def template(name: str) -> str:
-    """The name with ``*`` for the number of its level or crop."""
+    """Return the name with ``*`` in place of the number of its level or crop."""
     return _COUNTED.sub(r"\1*", name)
 
 
 def layer_inputs(names: Iterable[str]) -> dict[str, str]:
-    """The name of each layer's output -> the name of the tensor that the layer was computed from.
+    """Map the output of each layer to the input of that layer.
 
-    `names`: all of a detection, in execution order.
+    names: All names of a detection, in execution order.
     """
     inputs: dict[str, str] = {}
     before, place_before = "", ""
@@ -76,64 +82,70 @@ def layer_inputs(names: Iterable[str]) -> dict[str, str]:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether it has wildcards."""
+    """Return whether the name has wildcards."""
     return not set(name).isdisjoint("*?[")
 
 
-def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """A test whether a name fits any of the patterns (``*``, ``?``, ``[...]``; ``*`` crosses slashes)."""
-    joined = "|".join(fnmatch.translate(pattern) for pattern in patterns)
-    expression = re.compile(joined or r"(?!)")
+def name_matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that tests whether a name matches one of the patterns.
+
+    Wildcards are ``*``, ``?`` and ``[...]``; ``*`` also matches slashes.
+    """
+    alternatives = "|".join(fnmatch.translate(pattern) for pattern in patterns)
+    expression = re.compile(alternatives or r"(?!)")
     return lambda name: expression.match(name) is not None
 
 
-def chosen(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
-    """The names that fit any of the patterns, in order; all names where there is no pattern.
+def select_names(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Return, in order, the names that match one of the patterns. If there is no pattern, return all names.
 
-    Raises TraceError for a pattern that fits none of them.
+    Raises TraceError for a pattern that matches no name.
     """
     names = list(names)
     require_present(patterns, names)
-    return list(filter(matcher(patterns), names)) if patterns else names
+    return list(filter(name_matcher(patterns), names)) if patterns else names
 
 
 def require_present(patterns: Iterable[str], names: Iterable[str]) -> None:
-    """Raise TraceError for a pattern that fits none of `names`."""
+    """Raise TraceError for a pattern that matches none of `names`."""
     names = list(names)
     for pattern in patterns:
-        if not any(map(matcher([pattern]), names)):
+        if not any(map(name_matcher([pattern]), names)):
             raise TraceError(_no_match(pattern, names))
 
 
 def require_possible(patterns: Iterable[str], layers: Mapping[StageName, Iterable[str]]) -> None:
-    """Raise TraceError for a pattern that no tensor of a detection with these layers can fit."""
+    """Raise TraceError for a pattern that matches no possible tensor of a detection with these layers."""
     for pattern in patterns:
-        if not any(map(matcher([pattern]), possible_names(layers, pattern))):
+        if not any(map(name_matcher([pattern]), possible_names(layers, pattern))):
             templates = dict.fromkeys(map(template, possible_names(layers)))
             raise TraceError(_no_match(pattern, templates))
 
 
 def possible_names(layers: Mapping[StageName, Iterable[str]], pattern: str = "") -> Iterator[str]:
-    """Every name that a detection can deliver, given each network's layer names.
+    """Yield every possible name of a detection, given the layer names of each network.
 
-    Levels and crops have no upper bound: 00-99 and 000-999 stand for all, together with the numbers in
-    `pattern`.
+    The numbers of levels and crops have no upper limit. Therefore only levels 00 to 99, crops 000 to 999 and
+    the numbers in `pattern` are yielded.
     """
-    mentioned: dict[str, list[str]] = {"level": [], "crop": []}
+    numbers_in_patterns: dict[str, list[str]] = {"level": [], "crop": []}
     for kind, number in _COUNTED.findall(pattern):
         if len(number) > (2 if kind == "level" else 3) and not number.startswith("0"):
-            mentioned[kind].append(number)
+            numbers_in_patterns[kind].append(number)
     for stage, tensors in _STAGES.items():
         yield from (f"{stage}/{tensor}" for tensor in tensors)
-    for number in [f"{i:02d}" for i in range(100)] + mentioned["level"]:
+    for number in [f"{i:02d}" for i in range(100)] + numbers_in_patterns["level"]:
         yield from (f"pnet/level{number}/{tensor}" for tensor in ("input", *layers["pnet"], *_AFTER_LAYERS))
-    for number in [f"{i:03d}" for i in range(1000)] + mentioned["crop"]:
+    for number in [f"{i:03d}" for i in range(1000)] + numbers_in_patterns["crop"]:
         for stage in _CROPPED:
             yield from (f"{stage}/crop{number}/{tensor}" for tensor in ("input", *layers[stage]))
 
 
-def hint(name: str, names: Iterable[str]) -> str:
-    """Words for an error: up to three of `names` that look like the name (or patterns, where it is one)."""
+def suggest_names(name: str, names: Iterable[str]) -> str:
+    """Return a list of up to three similar names, as the end of an error message.
+
+    If `name` is a pattern, the list contains patterns. If no name is similar, the result is "".
+    """
     pool = dict.fromkeys(map(template, names) if is_pattern(name) else names)
     pool.pop(name, None)
     found = difflib.get_close_matches(name.lower(), pool, n=3, cutoff=0.3)
@@ -141,4 +153,4 @@ def hint(name: str, names: Iterable[str]) -> str:
 
 
 def _no_match(pattern: str, names: Iterable[str]) -> str:
-    return f"pattern {pattern!r} matches no tensor name{hint(pattern, names)}"
+    return f"pattern {pattern!r} matches no tensor name{suggest_names(pattern, names)}"

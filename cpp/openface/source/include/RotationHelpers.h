@@ -1,4 +1,4 @@
-// Takes the place of OpenFace's header of this name, of which the detector needs nothing but what it includes.
+// Replacement of OpenFace's header of this name. The detector only needs its includes.
 #pragma once
 
 #include "stdafx.h"

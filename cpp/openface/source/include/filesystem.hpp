@@ -1,1 +1,1 @@
-// Empty, in the place of a header of Boost: stdafx.h has the names.
+// Empty replacement of a Boost header: stdafx.h has the names.

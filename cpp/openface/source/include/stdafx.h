@@ -1,5 +1,5 @@
-// Takes the place of OpenFace's precompiled header, which includes dlib, Boost, TBB and OpenBLAS: what its two source
-// files with the detector need of it.
+// Replacement of OpenFace's precompiled header, which includes dlib, Boost, TBB and OpenBLAS. It has what the two
+// source files of the detector need.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@
 #include <tuple>
 #include <vector>
 
-// A checkout says boost::filesystem, fs or std::filesystem, depending on its age.
+// Depending on its age, a checkout uses boost::filesystem, fs or std::filesystem.
 namespace fs = std::filesystem;
 namespace boost {
 namespace filesystem = std::filesystem;

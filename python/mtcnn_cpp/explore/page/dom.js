@@ -1,8 +1,8 @@
-// Elements, made of text only: what comes from a trace is never read as markup.
+// Creates and changes elements of the page. Text from a trace is inserted as text and never parsed as markup.
 
 export const $ = (id) => document.getElementById(id);
 
-/** An element with attributes and event listeners (`onclick`), and children: elements or text. */
+/** Create an element with attributes, event listeners (`onclick`) and children (elements or text). */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {
@@ -11,18 +11,18 @@ export function h(tag, attributes = {}, ...children) {
     else if (key === "colour") element.style.setProperty("--colour", value);
     else element.setAttribute(key, value === true && !key.startsWith("aria-") ? "" : String(value));
   }
-  fill(element, children);
+  setChildren(element, children);
   return element;
 }
 
-/** Put these children in the place of those that are there. */
-export function fill(element, children) {
+/** Replace the children of an element. */
+export function setChildren(element, children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-/** A canvas as sharp as the screen: sets its size in pixels, gives its context in CSS pixels. */
-export function context(canvas, width, height) {
+/** Set the size of a canvas to the resolution of the screen. Return its context, whose unit is one CSS pixel. */
+export function prepareCanvas(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const across = Math.max(1, Math.round(width * ratio)), down = Math.max(1, Math.round(height * ratio));
   if (canvas.width !== across || canvas.height !== down) {
@@ -34,29 +34,29 @@ export function context(canvas, width, height) {
   return drawing;
 }
 
-/** One drawing for many changes: `draw` is called before the next frame. */
-export function soon(draw) {
-  let asked = false;
+/** Return a function that calls `draw` once before the next frame, however often it is called. */
+export function oncePerFrame(draw) {
+  let requested = false;
   return () => {
-    if (asked) return;
-    asked = true;
+    if (requested) return;
+    requested = true;
     requestAnimationFrame(() => {
-      asked = false;
+      requested = false;
       draw();
     });
   };
 }
 
-const tip = $("tip");
+const tooltip = $("tooltip");
 
-/** A line of text beside the pointer; none for empty text. */
-export function hint(event, text) {
-  tip.hidden = !text;
+/** Show a text beside the pointer; empty text hides it. */
+export function showTooltip(event, text) {
+  tooltip.hidden = !text;
   if (!text) return;
-  tip.textContent = text;
-  const box = tip.getBoundingClientRect();
+  tooltip.textContent = text;
+  const box = tooltip.getBoundingClientRect();
   const left = Math.min(event.clientX + 14, window.innerWidth - box.width - 6);
   const top = event.clientY + 18 + box.height > window.innerHeight ? event.clientY - box.height - 10 : event.clientY + 18;
-  tip.style.left = `${Math.max(left, 4)}px`;
-  tip.style.top = `${Math.max(top, 4)}px`;
+  tooltip.style.left = `${Math.max(left, 4)}px`;
+  tooltip.style.top = `${Math.max(top, 4)}px`;
 }

@@ -1,96 +1,98 @@
-// The page: opens what the server has, and brings its parts to the place in the address.
+// Starts the page and updates its parts when its state changes.
 
-import { $, fill, h } from "./dom.js";
-import { forget } from "./colours.js";
-import * as facts from "./facts.js";
-import * as keys from "./keys.js";
-import * as list from "./list.js";
-import * as maps from "./maps.js";
-import * as picture from "./picture.js";
-import { begin, go, here, onMove, settle } from "./place.js";
-import { divergences, onVerdicts, open, session, settled } from "./session.js";
+import { $, setChildren, h } from "./dom.js";
+import { resetColours } from "./colours.js";
+import * as glossary from "./glossary.js";
+import * as statistics from "./statistics.js";
+import * as keyboard from "./keyboard.js";
+import * as list from "./tensor_list.js";
+import * as maps from "./tensor_maps.js";
+import * as image from "./image.js";
+import { startNavigation, navigate, currentState, onNavigate, setNormalizer } from "./navigation.js";
+import { divergentPositions, onVerdicts, openSession, session, withChannel } from "./session.js";
 import * as tabs from "./tabs.js";
 import * as timeline from "./timeline.js";
 import * as value from "./value.js";
-import * as way from "./way.js";
+import * as layers from "./layers.js";
 
-function moved(place, before) {
-  picture.moved(place, before);
-  maps.moved(place, before); // first, so that its questions are
-  way.moved(place);
-  value.moved(place);
-  list.moved(place, before);
+function update(state, previous) {
+  image.update(state, previous);
+  maps.update(state, previous); // before `layers.update`, so that the requests of the maps are sent first
+  layers.update(state);
+  value.update(state);
+  list.update(state, previous);
   timeline.redraw();
-  document.title = place.name ? `${place.name} · mtcnn-cpp explore` : "mtcnn-cpp explore";
+  document.title = state.name ? `${state.name} · mtcnn-cpp explore` : "mtcnn-cpp explore";
 }
 
-let guessed = ""; // where the page began by itself: the first divergence as far as it was known
+let initialName = ""; // the tensor that the page chose at the start, which was the first known divergence at that moment
 
-function verdicts() {
+function updateVerdicts() {
   timeline.legend();
   timeline.redraw();
   list.refresh();
-  way.refresh();
-  facts.refresh();
-  headline();
-  if (session.done && session.first && guessed && here().name === guessed && session.first !== guessed) {
-    guessed = session.first;
-    go({ name: session.first }, true);
+  layers.refresh();
+  statistics.refresh();
+  showHeadline();
+  if (session.done && session.first && initialName && currentState().name === initialName && session.first !== initialName) {
+    initialName = session.first;
+    navigate({ name: session.first }, true);
   }
-  if (session.done) tabs.about();
+  if (session.done) tabs.showAbout();
 }
 
-function headline() {
+function showHeadline() {
   const element = $("headline");
   if (!session.two) {
     element.textContent = `${session.tensors.length.toLocaleString("en")} tensors`;
     return;
   }
-  const measured = session.tensors.filter((one) => one.measured).length;
-  const first = session.tensors[divergences()[0]];
+  const measured = session.tensors.filter((tensor) => tensor.measured).length;
+  const first = session.tensors[divergentPositions()[0]];
   element.className = session.error || first ? "bad" : session.done ? "good" : "";
   if (session.error) element.textContent = session.error;
-  else if (session.done) fill(element, [session.headline, session.noise ? h("small", {}, ` ${session.noise}`) : null]);
+  else if (session.done) setChildren(element, [session.headline, session.noise ? h("small", {}, ` ${session.noise}`) : null]);
   else element.textContent = `${first ? `first divergence: ${first.name}` : "no divergence so far"} · ${measured} of ${session.tensors.length} compared`;
   element.title = element.textContent;
 }
 
 async function start() {
   try {
-    await open();
+    await openSession();
   } catch (error) {
     $("headline").className = "bad";
     $("headline").textContent = error.message;
     return;
   }
-  settle(settled);
-  begin();
-  fill($("sources"), Object.entries(session.about.sides).map(([letter, side]) => h("span", { class: `source side-${letter}`, title: side.label }, session.two ? h("b", {}, letter.toUpperCase()) : null, side.label)));
+  setNormalizer(withChannel);
+  startNavigation();
+  setChildren($("sources"), Object.entries(session.about.sides).map(([letter, side]) => h("span", { class: `source side-${letter}`, title: side.label }, session.two ? h("b", {}, letter.toUpperCase()) : null, side.label)));
   $("next").hidden = $("previous").hidden = !session.two;
   document.body.classList.toggle("two", session.two);
+  glossary.start();
   timeline.start();
   list.start();
-  keys.start();
+  keyboard.start();
   tabs.start();
-  onVerdicts(verdicts);
-  onMove(moved);
-  const loaded = picture.start(); // asked for before the many thumbnails
-  if (!here().name) {
-    const first = session.two ? session.tensors[divergences()[0]] : session.tensors.find(({ name }) => /^onet\/crop000\/input$/.test(name)) ?? session.tensors[0];
-    guessed = session.two ? first?.name ?? "" : "";
-    go({ name: (first ?? session.tensors[0]).name, view: session.two && first ? "difference" : here().view }, true);
-  } else moved(here(), {});
-  headline();
+  onVerdicts(updateVerdicts);
+  onNavigate(update);
+  const loaded = image.start(); // start this request before the requests for thumbnails
+  if (!currentState().name) {
+    const first = session.two ? session.tensors[divergentPositions()[0]] : session.tensors.find(({ name }) => /^onet\/crop000\/input$/.test(name)) ?? session.tensors[0];
+    initialName = session.two ? first?.name ?? "" : "";
+    navigate({ name: (first ?? session.tensors[0]).name, view: session.two && first ? "difference" : currentState().view }, true);
+  } else update(currentState(), {});
+  showHeadline();
   await loaded;
-  picture.moved(here(), {});
+  image.update(currentState(), {});
   document.body.dataset.ready = "";
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  forget();
-  way.moved(here());
+  resetColours();
+  layers.update(currentState());
   maps.repaint();
-  picture.redraw();
+  image.redraw();
   timeline.legend();
   timeline.redraw();
 });

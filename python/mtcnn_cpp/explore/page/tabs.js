@@ -1,68 +1,69 @@
-// The tabs beside the list: the faces of both sides, and what the traces say of themselves.
+// The tabs "Faces" and "About".
 
-import { $, fill, h } from "./dom.js";
-import { askOnce } from "./ask.js";
-import { brief, counted } from "./numbers.js";
-import * as picture from "./picture.js";
+import { $, setChildren, h } from "./dom.js";
+import { fetchJsonCached } from "./requests.js";
+import { formatScore, formatShort, formatCount } from "./format.js";
+import * as image from "./image.js";
 import { session } from "./session.js";
 
 export function start() {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   for (const tab of tabs) {
     tab.addEventListener("click", () => {
-      for (const one of tabs) {
-        one.setAttribute("aria-selected", one === tab);
-        $(`tab-${one.dataset.tab}`).hidden = one !== tab;
+      for (const other of tabs) {
+        other.setAttribute("aria-selected", other === tab);
+        $(`tab-${other.dataset.tab}`).hidden = other !== tab;
       }
     });
   }
-  about();
-  faces();
+  showAbout();
+  showFaces();
 }
 
-export function about() {
-  const table = (fields) => h("table", {}, h("tbody", {}, ...Object.entries(fields).filter(([, words]) => words).map(([key, words]) => h("tr", {}, h("th", {}, key), h("td", {}, words)))));
-  const listed = (fields) => Object.entries(fields).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(" ") : String(value).slice(0, 60)}`).join(", ");
-  fill($("tab-about"), Object.entries(session.about.sides).flatMap(([letter, side]) => [
+export function showAbout() {
+  const table = (fields) => h("table", {}, h("tbody", {}, ...Object.entries(fields).filter(([, text]) => text).map(([key, text]) => h("tr", {}, h("th", {}, key), h("td", {}, text)))));
+  const imageText = (image) => `${image.shape.join(" × ")} ${image.dtype}, SHA-256 ${image.sha256.slice(0, 16)}…`;
+  const list = (fields) => Object.entries(fields).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(" ") : String(value).slice(0, 60)}`).join(", ");
+  setChildren($("tab-about"), Object.entries(session.about.sides).flatMap(([letter, side]) => [
     h("h3", {}, `${session.two ? `${letter.toUpperCase()}: ` : ""}${side.label}`),
     table({
-      holds: `${counted(side.tensors, "tensor")}, capture level ${side.capture}`,
-      picture: side.picture ? `${side.picture.shape.join(" × ")} ${side.picture.dtype}, SHA-256 ${side.picture.sha256.slice(0, 16)}…` : "none",
-      only: side.only.join(" "),
-      options: listed(side.options),
+      contents: `${formatCount(side.tensors, "tensor")}, capture level ${side.capture}`,
+      image: side.picture ? imageText(side.picture) : "none",
+      "selected names": side.only.join(" "),
+      options: list(side.options),
       model: Object.entries(side.model).map(([key, value]) => `${key} ${String(value).slice(0, 12)}…`).join(", "),
-      "made by, as the file says": listed(side.made_by),
+      "made by (according to the file)": list(side.made_by),
     }),
   ]).concat(session.notes.map((note) => h("p", { class: "quiet" }, `note: ${note}`))));
 }
 
-async function faces() {
-  const found = await askOnce("faces").catch((error) => ({ error: error.message }));
+async function showFaces() {
+  const found = await fetchJsonCached("faces").catch((error) => ({ error: error.message }));
   const panel = $("tab-faces");
   if (found.error || (!found.a && !found.b)) {
-    fill(panel, [h("p", { class: "note" }, found.error ?? "the trace does not hold the final boxes with their values")]);
+    setChildren(panel, [h("p", { class: "note" }, found.error ?? "the trace does not contain the final boxes with their values")]);
     return;
   }
-  const score = (side, index) => (index === null ? "–" : brief(found[side].scores[index], 5));
+  const score = (side, index) => (index === null ? "–" : formatScore(found[side].scores[index], 5));
   const show = (side, index) => {
-    picture.select(`${side}:final:${index}`);
-    picture.frame(found[side].boxes[index].map(Number));
+    image.selectBox(`${side}:final:${index}`);
+    image.zoomToBox(found[side].boxes[index].map(Number));
   };
   if (!found.a || !found.b) {
     const side = found.a ? "a" : "b", { boxes, scores } = found[side];
-    fill(panel, [h("p", { class: "quiet" }, counted(boxes.length, "face")), h("table", { class: "faces" },
-      h("thead", {}, h("tr", {}, ...["face", "score", "x", "y", "width", "height"].map((word) => h("th", {}, word)))),
-      h("tbody", {}, ...boxes.map((box, index) => h("tr", { "data-face": index, tabindex: 0, onclick: () => show(side, index) }, h("td", {}, index), h("td", {}, brief(scores[index], 5)), ...box.map((value) => h("td", {}, brief(value, 5)))))))]);
+    setChildren(panel, [h("p", { class: "quiet" }, formatCount(boxes.length, "face")), h("table", { class: "faces" },
+      h("thead", {}, h("tr", {}, ...["face", "score", "x", "y", "width", "height"].map((title) => h("th", {}, title)))),
+      h("tbody", {}, ...boxes.map((box, index) => h("tr", { "data-face": index, tabindex: 0, onclick: () => show(side, index) }, h("td", {}, index), h("td", {}, formatScore(scores[index], 5)), ...box.map((value) => h("td", {}, formatShort(value, 5)))))))]);
     return;
   }
-  const lost = found.pairs.filter((pair) => pair.b === null).length, more = found.pairs.filter((pair) => pair.a === null).length;
+  const missing = found.pairs.filter((pair) => pair.b === null).length, added = found.pairs.filter((pair) => pair.a === null).length;
   const far = Math.max(0, ...found.pairs.flatMap((pair) => (pair.apart ?? []).map((value) => Math.abs(Number(value)))));
-  const effect = [counted(found.pairs.length - lost - more, "face") + " in both", lost ? `${lost} lost in B` : "", more ? `${more} more in B` : "", far ? `up to ${brief(far, 3)} px apart` : lost || more ? "" : "to the last bit"];
-  fill(panel, [h("p", { id: "effect", class: lost || more || far ? "bad" : "good" }, effect.filter(Boolean).join(", ")), h("table", { class: "faces" },
-    h("thead", {}, h("tr", {}, ...["A", "B", "score A", "score B", "overlap", "Δx", "Δy", "Δwidth", "Δheight"].map((word) => h("th", {}, word)))),
+  const effect = [formatCount(found.pairs.length - missing - added, "face") + " in both", missing ? `${missing} missing in B` : "", added ? `${added} only in B` : "", far ? `coordinates differ by up to ${formatShort(far, 3)} px` : missing || added ? "" : "identical coordinates"];
+  setChildren(panel, [h("p", { id: "effect", class: missing || added || far ? "bad" : "good" }, effect.filter(Boolean).join(", ")), h("table", { class: "faces" },
+    h("thead", {}, h("tr", {}, ...["A", "B", "score A", "score B", "IoU", "Δx", "Δy", "Δwidth", "Δheight"].map((title) => h("th", {}, title)))),
     h("tbody", {}, ...found.pairs.map((pair) => {
       const [side, index] = pair.a === null ? ["b", pair.b] : ["a", pair.a];
       return h("tr", { "data-face": `${side}${index}`, tabindex: 0, class: pair.a === null || pair.b === null ? "bad" : "", onclick: () => show(side, index) },
-        ...[pair.a ?? "–", pair.b ?? "–", score("a", pair.a), score("b", pair.b), brief(pair.iou, 5), ...(pair.apart ?? ["", "", "", ""]).map((value) => brief(value, 3))].map((words) => h("td", {}, words)));
+        ...[pair.a ?? "–", pair.b ?? "–", score("a", pair.a), score("b", pair.b), formatShort(pair.iou, 5), ...(pair.apart ?? ["", "", "", ""]).map((value) => formatShort(value, 3))].map((text) => h("td", {}, text)));
     })))]);
 }

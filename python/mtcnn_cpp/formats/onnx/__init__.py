@@ -1,1 +1,1 @@
-"""ONNX files: written by us, and read from anybody. Needs the package onnx."""
+"""Write networks as ONNX graphs, and read and run untrusted ONNX graphs. This needs the package onnx."""

@@ -1,8 +1,12 @@
-"""Networks as ONNX: one operator for each layer, tensors named as in a trace.
+"""Export of networks as ONNX graphs.
 
-`pnet.onnx` takes (N, 3, H, W) of any size, `rnet.onnx` (N, 3, 24, 24), `onet.onnx` (N, 3, 48, 48): float32,
-maps R, G, B, values (v - 127.5) / 128. The last layer is the output: (N, 6, h, w), (N, 6), (N, 16), with the
-columns not-face, face, dx1, dy1, dx2, dy2, and for ONet x1..x5, y1..y5.
+Each layer is one operator. Its output has the name that it also has in a trace.
+
+The inputs are float32 with the channels R, G, B. An 8-bit pixel v has the value (v - 127.5) / 128. The input
+of `pnet.onnx` is (N, 3, H, W) of any size. The input of `rnet.onnx` is (N, 3, 24, 24). The input of
+`onet.onnx` is (N, 3, 48, 48). The output of each graph is the output of its last layer. Its shape is (N, 6,
+h, w) for PNet, (N, 6) for RNet and (N, 16) for ONet. Its channels are not-face, face, dx1, dy1, dx2, dy2.
+ONet also has the channels x1..x5, y1..y5.
 """
 
 from __future__ import annotations
@@ -15,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...files import write_whole
+from ..._util.errors import import_extra
+from ..._util.files import write_file
 from ...model import Model
 from ...reference.dat import write_network
 from ...reference.model import Conv2d, FullyConnected, MaxPool, Network, PReLU
-from ...reference.plan import ONET, RNET, STAGES, Step, walk
+from ...reference.plan import ONET, RNET, STAGES, LayerStep, iterate_layers
 from ...types import StageName
-from .. import flat
-from ..errors import need
-from ..pooling import end_padding
+from .. import conventions
+from ..conventions import pooling_end_padding
 
 if TYPE_CHECKING:
     import onnx
 
-OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
+OPSET, IR_VERSION = 17, 8  # supported by ONNX Runtime 1.12 and later
 INPUT = "input"
 CONVENTION = "float32 (N, 3, H, W), maps R, G, B, values (v - 127.5) / 128 of 8-bit pixels v"
 COLUMNS = {
@@ -39,10 +43,24 @@ LICENCE = "MIT, copyright 2016 Kaipeng Zhang (weights)"
 
 
 def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -> dict[StageName, Path]:
-    """Write pnet.onnx, rnet.onnx and onet.onnx into `folder` (made if need be); their paths by stage.
+    """Write pnet.onnx, rnet.onnx and onet.onnx. The same model always gives the same bytes.
 
-    With `all_layers` every layer's output is an output of the graph, in execution order. Raises MissingExtra
-    without the package onnx.
+    Args:
+        model: The networks.
+        folder: Folder of the files. It is created if it does not exist.
+        all_layers: Whether the outputs of all layers, in execution order, are outputs of the graph. Default:
+            only the output of the last layer is an output of the graph.
+
+    Returns:
+        The path of the file of each stage.
+
+    Raises:
+        MissingExtra: If onnx is not installed.
+        OSError: If a file cannot be written.
+
+    Example:
+        >>> export_onnx(Model.default(), "graphs")["pnet"].name
+        'pnet.onnx'
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,44 +74,47 @@ def export_onnx(model: Model, folder: str | Path, *, all_layers: bool = False) -
 def write_onnx(
     network: Network, input_size: int | None, title: str, path: str | Path, *, all_layers: bool = False
 ) -> None:
-    """Write one network's graph into a file; the same bytes every time. Arguments as `onnx_model`."""
+    """Write the graph of one network to a file. The arguments are those of `onnx_model`."""
     graph = onnx_model(network, input_size, title, all_layers=all_layers)
-    write_whole(path, graph.SerializeToString(deterministic=True))
+    write_file(path, graph.SerializeToString(deterministic=True))
 
 
 def onnx_model(
     network: Network, input_size: int | None, title: str, *, all_layers: bool = False
 ) -> onnx.ModelProto:
-    """The graph of one network, for inputs (N, 3, input_size, input_size), or of any size (None). It passes
-    onnx.checker and strict shape inference. Raises MissingExtra without the package onnx."""
-    onnx = need("onnx", "'mtcnn-cpp[onnx]'", "writing ONNX")
+    """Return the graph of one network. It passes onnx.checker and strict shape inference.
+
+    The input of the graph is (N, 3, input_size, input_size). If `input_size` is None, the input is (N, 3, H,
+    W) of any size. Raises MissingExtra if onnx is not installed.
+    """
+    onnx = import_extra("onnx", "mtcnn-cpp[onnx]", "writing ONNX")
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
     size = None if input_size is None else (input_size, input_size)
     graph = _Graph(onnx)
     tensor = INPUT
-    for last in walk(network, size):
-        tensor = graph.add(last, tensor)
-    shown = network.names if all_layers else [tensor]
+    for last in iterate_layers(network, size):
+        tensor = graph.add_layer(last, tensor)
+    output_names = network.names if all_layers else [tensor]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             title,
             [helper.make_tensor_value_info(INPUT, float32, ["N", 3, *(size or ("H", "W"))])],
-            [helper.make_tensor_value_info(name, float32, None) for name in shown],
+            [helper.make_tensor_value_info(name, float32, None) for name in output_names],
             graph.constants,
         ),
         producer_name="mtcnn-cpp",
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    helper.set_model_props(model, _metadata(network, title, last.leaving.channels or 0))
+    helper.set_model_props(model, _metadata(network, title, last.output.channels or 0))
     model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     onnx.checker.check_model(model, full_check=True)
     return model  # type: ignore[no-any-return]
 
 
 def _metadata(network: Network, title: str, outputs: int) -> dict[str, str]:
-    """What a graph says about itself."""
+    """Return the metadata of a graph."""
     digest = hashlib.sha256(write_network(network)).hexdigest()
     official = digest in Model.default().hashes().values()
     source = (
@@ -109,49 +130,62 @@ def _metadata(network: Network, title: str, outputs: int) -> dict[str, str]:
 
 
 class _Graph:
-    """The nodes and constants of a graph; every layer adds its own."""
+    """The nodes and constants of a graph. Each layer adds its nodes and constants."""
 
     def __init__(self, onnx: Any) -> None:
         self.onnx = onnx
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, step: Step, tensor: str) -> str:
-        """Add a layer that takes `tensor`; the name of its output, which is the layer's."""
+    def add_layer(self, step: LayerStep, tensor: str) -> str:
+        """Add a layer with the input `tensor`.
+
+        Return the name of its output. This is also the name of the layer.
+        """
         layer = step.layer
         if isinstance(layer, Conv2d):
-            self.node("Conv", step, [tensor, *self.hold(step, kernel=layer.kernel, bias=layer.bias)])
+            self.add_node(
+                "Conv", step, [tensor, *self.add_constants(step, kernel=layer.kernel, bias=layer.bias)]
+            )
         elif isinstance(layer, MaxPool):
-            self.node("MaxPool", step, [tensor], **pool_attributes(layer))
+            self.add_node("MaxPool", step, [tensor], **pool_attributes(layer))
         elif isinstance(layer, PReLU):
-            slopes = layer.slopes if step.entering.flat else layer.slopes[:, None, None]
-            self.node("PRelu", step, [tensor, *self.hold(step, slopes=slopes)])
+            slopes = layer.slopes if step.input.flat else layer.slopes[:, None, None]
+            self.add_node("PRelu", step, [tensor, *self.add_constants(step, slopes=slopes)])
         elif isinstance(layer, FullyConnected):
-            self.dense(layer, step, tensor)
+            self.add_fully_connected(layer, step, tensor)
         else:
-            self.node("Sigmoid", step, [tensor])
+            self.add_node("Sigmoid", step, [tensor])
         return step.name
 
-    def dense(self, layer: FullyConnected, step: Step, tensor: str) -> None:
-        """A 1x1 Conv where maps leave the layer; else a Gemm, after a Flatten where maps enter it."""
+    def add_fully_connected(self, layer: FullyConnected, step: LayerStep, tensor: str) -> None:
+        """Add a fully connected layer.
+
+        If the output is maps, add a 1x1 Conv. Otherwise add a Gemm. If the input of the Gemm is maps, add a
+        Flatten before the Gemm.
+        """
         weights = layer.weights
-        if not step.leaving.flat:
+        if not step.output.flat:
             kernel = weights.T[:, :, None, None]
-            self.node("Conv", step, [tensor, *self.hold(step, kernel=kernel, bias=layer.bias)])
+            self.add_node("Conv", step, [tensor, *self.add_constants(step, kernel=kernel, bias=layer.bias)])
             return
-        if step.flattens:  # ONNX's Flatten gives (channel, y, x)
-            weights = flat.reorder(weights, step.entering.shape, flat.OPENFACE, flat.NCHW)
+        if step.flattens:  # Flatten of ONNX has the order (channel, y, x)
+            weights = conventions.reorder_inputs(
+                weights, step.input.shape, conventions.OPENFACE_ORDER, conventions.NCHW_ORDER
+            )
             flattened = f"{step.name}.flat"
             self.nodes.append(self.onnx.helper.make_node("Flatten", [tensor], [flattened], flattened, axis=1))
             tensor = flattened
-        self.node("Gemm", step, [tensor, *self.hold(step, weights=weights.T, bias=layer.bias)], transB=1)
+        self.add_node(
+            "Gemm", step, [tensor, *self.add_constants(step, weights=weights.T, bias=layer.bias)], transB=1
+        )
 
-    def node(self, operator: str, step: Step, inputs: list[str], **attributes: Any) -> None:
+    def add_node(self, operator: str, step: LayerStep, inputs: list[str], **attributes: Any) -> None:
         node = self.onnx.helper.make_node(operator, inputs, [step.name], step.name, **attributes)
         self.nodes.append(node)
 
-    def hold(self, step: Step, **arrays: npt.NDArray[np.float32]) -> Iterator[str]:
-        """Add constants; their names in the graph."""
+    def add_constants(self, step: LayerStep, **arrays: npt.NDArray[np.float32]) -> Iterator[str]:
+        """Add the constants of a layer, and yield the names that they have in the graph."""
         for field, array in arrays.items():
             name = f"{step.name}.{field}"
             self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -159,13 +193,15 @@ class _Graph:
 
 
 def pool_attributes(layer: MaxPool) -> dict[str, Any]:
-    """MaxPool's attributes for as many windows as ours: round((n - k) / s) + 1, half away from zero.
+    """Return the attributes with which MaxPool has OpenFace's number of windows, round((n - k) / s) + 1.
 
-    `ceil_mode` gives that where s = 1, and where s = 2 <= k: the only remainder, 1/2, is rounded up. For a
-    larger s a smaller remainder is rounded down; then padding at the end and rounding down give it.
+    n is the size of the map, k the size of the kernel, and s the stride. OpenFace rounds halves away from
+    zero. If s = 1, or if s = 2 and k >= 2, the only possible fraction is 1/2. In this case, rounding up
+    (`ceil_mode`) gives the same number. For a larger s, OpenFace rounds fractions below 1/2 down. Therefore
+    the attributes then specify padding at the end, and MaxPool rounds down.
     """
     kernel, stride = (layer.kernel_y, layer.kernel_x), (layer.stride_y, layer.stride_x)
     window = {"kernel_shape": kernel, "strides": stride}
     if all(s == 1 or s == 2 <= k for k, s in zip(kernel, stride, strict=True)):
         return window | {"ceil_mode": 1}
-    return window | {"pads": [0, 0, *end_padding(layer)]}
+    return window | {"pads": [0, 0, *pooling_end_padding(layer)]}

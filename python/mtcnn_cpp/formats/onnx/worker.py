@@ -1,37 +1,104 @@
-"""The process that runs graphs of files: `guarded` starts it, sends graphs and inputs, and ends it.
+"""The process that runs untrusted graphs, and the messages between this process and its parent.
 
-It ends by itself when its parent is gone, when it takes more memory than its limit, and some seconds after
-the time limit of a request, if nobody has ended it by then.
+The module `process` starts this process, sends graphs and inputs to it, and ends it. This process also ends
+itself when its parent ends, or when it exceeds its memory limit. Except on Windows, it also ends itself a few
+seconds after the time limit of a request. A message is a JSON header followed by the values of its arrays.
+Both processes check sizes before they allocate memory. They do not use pickle.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import re
 import signal
+import struct
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from .messages import Array, read_message, write_message
-from .sessions import Sessions, reason
+import numpy as np
+import numpy.typing as npt
 
-OUT_OF_MEMORY = 71  # exit status
-GRACE = 5.0  # seconds after a time limit
-LOOK_EVERY = 0.1  # seconds
-LARGEST_REQUEST = 1 << 40  # bytes; requests come from our own process
+from ..arrays import count_bytes, parse_dtype
+from ..errors import PortError
+from .sessions import Sessions, first_line
+
+LENGTH = struct.Struct("<Q")
+LONGEST_HEADER = 16 << 20  # maximum size in bytes; a header contains names of tensors from a file
+Array = npt.NDArray[Any]
+
+
+def write_message(stream: IO[bytes], fields: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write one message. Raises PortError if the values of an array are not numbers."""
+    held = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in held.items():
+        if array.dtype.kind not in "fiub":
+            raise PortError(f"tensor {name!r}: expected an array of numbers, found {array.dtype}")
+    listed = [[name, array.dtype.str, array.shape] for name, array in held.items()]
+    header = json.dumps({**fields, "arrays": listed}).encode()
+    stream.write(LENGTH.pack(len(header)) + header)
+    for array in held.values():
+        stream.write(array.reshape(-1).view(np.uint8).data)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes], limit: int) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read one message.
+
+    Raises EOFError at the end of the stream. Raises PortError if the message is invalid, or if its arrays
+    have more than `limit` bytes in total.
+    """
+    (length,) = LENGTH.unpack(bytes(read_exactly(stream, LENGTH.size)))
+    if length > LONGEST_HEADER:
+        raise PortError(f"expected a header of at most {LONGEST_HEADER} bytes, found {length}")
+    try:
+        fields = json.loads(bytes(read_exactly(stream, length)))
+        listed = [(str(name), parse_dtype(word), tuple(shape)) for name, word, shape in fields.pop("arrays")]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise PortError("expected a header in JSON") from error
+    sizes = [count_bytes(shape, dtype) for _, dtype, shape in listed]
+    if sum(sizes) > limit:
+        raise PortError(f"expected at most {limit} bytes of values, found {sum(sizes)}")
+    arrays = {
+        name: read_exactly(stream, size).view(dtype).reshape(shape)
+        for (name, dtype, shape), size in zip(listed, sizes, strict=True)
+    }
+    return fields, arrays
+
+
+def read_exactly(stream: IO[bytes], size: int) -> npt.NDArray[np.uint8]:
+    """Return the next `size` bytes. Raises EOFError if the stream ends earlier."""
+    values = np.empty(size, np.uint8)
+    done = 0
+    while done < size:
+        count = stream.readinto(values[done:].data)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        done += count
+    return values
+
+
+OUT_OF_MEMORY = 71  # exit status of the process if it exceeds its memory limit
+GRACE = 5.0  # seconds between the time limit of a request and the time at which this process ends itself
+POLL_SECONDS = 0.1  # time between two checks of the parent and the memory
+LARGEST_REQUEST = 1 << 40  # in bytes; a smaller limit is not necessary, because the parent is trusted
 
 
 def main() -> None:
-    """Answer requests until there are no more. Arguments: the parent's process number, the limit of memory
-    in bytes (0: none), the runtime."""
+    """Answer requests until the parent closes the stream.
+
+    The command line arguments are the process ID of the parent, the memory limit in bytes (0: no limit), and
+    the runtime.
+    """
     parent, memory, runtime = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives Ctrl-C and ends this process
     requests, replies = take_over_streams()
     try:
         __import__(runtime)
@@ -39,27 +106,29 @@ def main() -> None:
         runtime = ""
     if memory:
         limit_memory(memory)
-    threading.Thread(target=watch, args=(parent, memory and resident() + memory), daemon=True).start()
+    threading.Thread(
+        target=monitor_process, args=(parent, memory and resident_bytes() + memory), daemon=True
+    ).start()
     received: queue.SimpleQueue[tuple[dict[str, Any], dict[str, Array]]] = queue.SimpleQueue()
     threading.Thread(target=receive, args=(requests, received), daemon=True).start()
     write_message(replies, {"runtime": runtime}, {})
     graphs: dict[int, Sessions] = {}
     while True:
         fields, arrays = received.get()
-        with alarm(fields["seconds"]):
+        with time_limit(fields["seconds"]):
             try:
                 found = answer(graphs, runtime, fields, arrays)
                 write_message(replies, {}, found)
-            except Exception as error:  # the runtimes' classes have no common base
-                told = reason(error)
-                short = isinstance(error, MemoryError) or "alloc" in told.lower()
-                write_message(replies, {"error": told, "memory": short}, {})
+            except Exception as error:  # the exceptions of the runtimes have no common base class
+                message = first_line(error)
+                is_memory = isinstance(error, MemoryError) or "alloc" in message.lower()
+                write_message(replies, {"error": message, "memory": is_memory}, {})
 
 
 def answer(
     graphs: dict[int, Sessions], runtime: str, fields: dict[str, Any], arrays: dict[str, Array]
 ) -> dict[str, Array]:
-    """Load a graph, or run one; the outputs of a run."""
+    """Load a graph, or run a graph and return its outputs."""
     for number in fields["unwanted"]:
         graphs.pop(number, None)
     number = fields["graph"]
@@ -67,13 +136,13 @@ def answer(
         data = arrays["model"].tobytes()
         graphs[number] = Sessions(data, runtime=runtime, **fields["settings"])
         if not fields["in_parts"]:
-            graphs[number].whole()
+            graphs[number].full_session()
         return {}
     return graphs[number].run(arrays, fields["outputs"], part=fields["part"])
 
 
 def take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """Requests and replies, on descriptors that no library prints to."""
+    """Return the streams for requests and replies. Output that libraries print is not written to them."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -84,7 +153,7 @@ def take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
 def receive(
     requests: IO[bytes], received: queue.SimpleQueue[tuple[dict[str, Any], dict[str, Array]]]
 ) -> None:
-    """Pass requests on; end the process at their end, whatever it is doing."""
+    """Put requests into a queue. End this process at once when the stream ends."""
     try:
         while True:
             received.put(read_message(requests, LARGEST_REQUEST))
@@ -92,20 +161,25 @@ def receive(
         os._exit(1)
 
 
-def watch(parent: int, most: int) -> None:
-    """End the process when its parent is gone, or when it has more than `most` bytes (0: no limit)."""
+def monitor_process(parent: int, limit: int) -> None:
+    """End this process when its parent has ended, or when this process uses more than `limit` bytes.
+
+    If `limit` is 0, there is no limit.
+    """
     while True:
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)
         if os.name == "posix" and os.getppid() != parent:
             os._exit(1)
-        if most and resident() > most:
+        if limit and resident_bytes() > limit:
             os._exit(OUT_OF_MEMORY)
 
 
 @contextlib.contextmanager
-def alarm(seconds: float) -> Any:
-    """End the process when the block takes that long and more; the parent should have done so before. The
-    system does it, so no library can prevent it."""
+def time_limit(seconds: float) -> Any:
+    """End this process if the block takes longer than `seconds` + GRACE. On Windows, do nothing.
+
+    The signal SIGALRM ends the process, even while a library runs its own code.
+    """
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, min(seconds + GRACE, 1e6))
     yield
@@ -114,8 +188,10 @@ def alarm(seconds: float) -> Any:
 
 
 def limit_memory(more: int) -> None:
-    """Let the process allocate `more` bytes beyond what it has, where the system offers such a limit (Linux);
-    `watch` looks at it elsewhere. A crash leaves no core file."""
+    """Limit this process to `more` additional bytes of memory. Disable core files.
+
+    This function sets the memory limit only on Linux. On other systems, only `monitor_process` enforces it.
+    """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -126,7 +202,7 @@ def limit_memory(more: int) -> None:
 
 
 def linux_status(field: str) -> int:
-    """Bytes that Linux counts for this process under that name; 0 on other systems."""
+    """Return the value of a field of /proc/self/status in bytes. On systems other than Linux, return 0."""
     with contextlib.suppress(OSError, ValueError):
         found = re.search(
             rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"), re.MULTILINE
@@ -135,18 +211,21 @@ def linux_status(field: str) -> int:
     return 0
 
 
-def resident() -> int:
-    """Bytes of memory that the process has, or had at most; 0 if unknown."""
+def resident_bytes() -> int:
+    """Return the resident memory of this process in bytes, or 0 if it is unknown.
+
+    On macOS, it is the maximum resident memory since the start of the process.
+    """
     if sys.platform == "linux":
         return linux_status("VmRSS")
     if sys.platform == "win32":
-        return windows_resident()
+        return windows_resident_bytes()
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on macOS, this number is in bytes
 
 
-def windows_resident() -> int:
+def windows_resident_bytes() -> int:
     import ctypes
     from ctypes import wintypes
 

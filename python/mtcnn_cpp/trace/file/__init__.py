@@ -1,1 +1,4 @@
-"""The trace file: tensors and their manifest, written whole and read with distrust."""
+"""The trace file, which contains tensors and their manifest.
+
+A file is written atomically. Its content is checked when it is read.
+"""

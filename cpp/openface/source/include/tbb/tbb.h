@@ -1,1 +1,1 @@
-// Empty, in the place of a header of TBB, of which the detector uses nothing.
+// Empty replacement of a TBB header that the detector does not use.

@@ -1,0 +1,1 @@
+"""Functions for files, CPUs, escaped text and lazy imports, which every subpackage can use."""

@@ -1,0 +1,1 @@
+"""Results of a detection. They are faces sorted by descending score, and can be converted to other types."""

@@ -1,0 +1,1 @@
+"""Display of faces, tensors and traces in notebooks."""

@@ -1,0 +1,1 @@
+"""The detector for single images, batches, streams and videos, with hooks on each layer."""

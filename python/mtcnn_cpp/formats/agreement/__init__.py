@@ -1,1 +1,0 @@
-"""Does a graph compute what was read from it? It is run on drawn inputs, and its outputs are compared."""

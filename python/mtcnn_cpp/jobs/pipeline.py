@@ -1,0 +1,348 @@
+"""Process sources: read and decode them, detect and track faces, and write annotated files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from numpy.typing import NDArray
+
+from ..detector.detection import find_faces
+from ..detector.parallel import ITEMS_PER_THREAD, map_ordered
+from ..media.annotated_files import AnnotatedImageFolder, ProtectedInputs, output_names
+from ..media.annotated_video import AnnotatedVideoWriter
+from ..media.annotation import annotate
+from ..media.image import Frame, decode_frames
+from ..media.image.pixels import LimitedWarnings, Warn, warn_caller
+from ..media.video import Video
+from ..storage.address import is_address
+from ..storage.inputs import local_copy
+from .settings import JobSettings
+from .sources import SOURCE_ERRORS, Source, StreamFound, error_message, read_content
+from .table.rows import FrameResult
+
+if TYPE_CHECKING:
+    from ..detector.detector import Detector
+    from .tracking import Tracker
+
+
+class DetectionPipeline:
+    """Processes sources with one detector and a thread pool. Each thread runs one detection at a time.
+
+    It is a context manager. Several threads may process different sources with the same pipeline at the same
+    time. If a source fails, the pipeline does not raise the exception but yields a result with `error`.
+    KeyboardInterrupt and SystemExit are raised.
+
+    Args:
+        detector: Detector. Its option `threads` sets the number of threads of the pool.
+        settings: Settings of the job.
+        annotations: Writer for annotated files and crops, or None.
+        video_readers: Maximum number of videos that are read at the same time.
+        warn: Function that receives warnings about images with suspicious values. It receives each warning
+            once and at most 20 warnings. One last message then states that more warnings are not reported.
+
+    Attributes:
+        end_live: Event. After it is set, live sources end. The results up to this moment are complete.
+
+    Raises:
+        MissingExtra: Tracking is requested, and the package `trackers` is not installed.
+
+    Example:
+        with DetectionPipeline(Detector(), JobSettings(TableFormat.csv)) as pipeline:
+            for result in pipeline.process(make_plan(["study/"]).sources):
+                print(result.source, result.faces)
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        settings: JobSettings,
+        annotations: AnnotationWriter | None = None,
+        *,
+        video_readers: int = 1,
+        warn: Warn = warn_caller,
+    ) -> None:
+        self.settings = settings
+        self.make_tracker()  # raises MissingExtra now if the package is missing
+        self.end_live = threading.Event()
+        self._engine = detector.engine
+        self._cancelled = threading.Event()
+        self._cancellation = detector.engine.backend.make_cancellation()
+        self._annotations = annotations
+        self._warn = LimitedWarnings(warn)
+        self._workers = detector.engine.threads
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mtcnn_cpp")
+        self._decoder_threads = max(1, self._workers // video_readers)
+
+    def __enter__(self) -> DetectionPipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+        self._pool.shutdown(cancel_futures=True)
+
+    def cancel(self) -> None:
+        """Cancel all work. Results that were not yet yielded are lost."""
+        self.end_live.set()
+        self._cancelled.set()
+        self._cancellation.set()
+
+    def make_tracker(self) -> Tracker | None:
+        """Return a tracker for one video, or None if tracking is not requested."""
+        if not self.settings.track:
+            return None
+        from .tracking import Tracker
+
+        return Tracker()
+
+    def process(self, sources: Iterable[Source]) -> Iterator[FrameResult]:
+        """Yield the result of every frame of the sources, in order.
+
+        Several frames are processed in parallel.
+        """
+        for is_image, group in groupby(sources, lambda source: source.kind == "image" or bool(source.error)):
+            if not is_image:
+                for source in group:
+                    yield from self.process_video(source, self.make_tracker())
+                continue
+            for results in map_ordered(
+                self._pool, self._process_image, group, ahead=ITEMS_PER_THREAD * self._workers
+            ):
+                if isinstance(results, Source):
+                    yield from self.process_video(results, self.make_tracker())
+                else:
+                    yield from results
+
+    def process_video(
+        self, source: Source, tracker: Tracker | None, *, skip: int = 0
+    ) -> Generator[FrameResult, None, None]:
+        """Yield the result of every frame of a video or live source, in order.
+
+        Args:
+            source: The video or live source.
+            tracker: Tracker that numbers the faces, or None.
+            skip: Number of sampled frames to skip at the beginning. The tracker must already have processed
+                them.
+        """
+        # If reading fails, the result with the error has these values: the index after the last frame, and
+        # its time.
+        index, time = 0, 0.0
+        try:
+            with self._open_video(source) as video, contextlib.ExitStack() as stack:
+                writer = None
+                if self._annotations:
+                    fps = video.fps / self.settings.sampling.every if video.fps else None
+                    if (writer := self._annotations.open_video(source, fps)) is not None:
+                        stack.callback(writer.discard)
+                frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
+                for result, pixels in map_ordered(
+                    self._pool,
+                    lambda frame: self._process_frame(source, frame),
+                    frames,
+                    ahead=ITEMS_PER_THREAD * self._workers,
+                ):
+                    if tracker and result.faces is not None:
+                        face_ids = tracker.update(result.faces, result.time)
+                        result = dataclasses.replace(result, face_ids=face_ids)
+                    if self._annotations and pixels is not None:
+                        result = _with_write_error(
+                            result, self._annotations.write_frame, source, result, pixels, writer
+                        )
+                    index, time = result.index + 1, result.time
+                    yield result
+                if self._annotations:
+                    self._annotations.close_video(writer)
+        except SOURCE_ERRORS as error:
+            yield FrameResult(source.name, index, time, error=error_message(error))
+
+    def _process_image(self, source: Source) -> list[FrameResult] | Source:
+        """Return the results of an image file.
+
+        If the source is a web address that leads to a video or a stream, return it as a live source.
+        """
+        results: list[FrameResult] = []
+        try:
+            if source.error:
+                raise ValueError(source.error)
+            data = read_content(source.address or source.name, self._cancelled)
+            frames = decode_frames(data, source.name)
+            previous = next(frames)
+            for frame in frames:
+                results.append(self._process_page(source, previous, is_numbered=True))
+                previous = frame
+            results.append(self._process_page(source, previous, is_numbered=bool(results)))
+        except StreamFound:
+            return dataclasses.replace(source, kind="live")
+        except SOURCE_ERRORS as error:
+            results.append(FrameResult(source.name, len(results), error=error_message(error)))
+        return results
+
+    def _process_page(self, source: Source, frame: Frame, *, is_numbered: bool) -> FrameResult:
+        """Process one image of a file, write its annotated image and crops, and return the result."""
+        result, pixels = self._process_frame(source, frame)
+        if self._annotations and pixels is not None:
+            return _with_write_error(
+                result, self._annotations.write_image, source, result, pixels, is_numbered=is_numbered
+            )
+        return result
+
+    def _process_frame(self, source: Source, frame: Frame) -> tuple[FrameResult, NDArray[Any] | None]:
+        """Return the result of a frame, and its pixels.
+
+        The pixels are None if no annotated file and no crop needs them.
+        """
+        name = source.name
+        if frame.error:
+            return FrameResult(name, frame.index, frame.time, error=frame.error), None
+        try:
+            faces = find_faces(
+                self._engine,
+                frame.image,
+                threads=1,
+                cancellation=self._cancellation,
+                warn=self._warn,
+                file=name,
+            )
+        except SOURCE_ERRORS as error:
+            message = error_message(error)
+            if not message.startswith(name):
+                message = f"{name}: {message}"
+            return FrameResult(name, frame.index, frame.time, error=message), None
+        pixels = frame.image if self._annotations else None
+        return FrameResult(name, frame.index, frame.time, faces), pixels
+
+    @contextlib.contextmanager
+    def _open_video(self, source: Source) -> Iterator[Video]:
+        with contextlib.ExitStack() as stack:
+            address: str | Path = source.address or source.name
+            if is_address(str(address)):
+                address = stack.enter_context(local_copy(str(address)))
+            try:
+                video = Video(address, threads=self._decoder_threads)
+            except SOURCE_ERRORS as error:  # replaces the name of the local copy in the message
+                raise type(error)(str(error).replace(str(address), source.name)) from error
+            video.name = source.name
+            yield stack.enter_context(video)
+
+    def _until_end(self, frames: Iterator[Frame], source: Source) -> Iterator[Frame]:
+        for frame in frames:
+            if source.kind == "live" and self.end_live.is_set():
+                return
+            yield frame
+
+
+def _with_write_error(
+    result: FrameResult, write: Callable[..., None], *arguments: Any, **options: Any
+) -> FrameResult:
+    """Call `write`, and return the result. If `write` fails, add its error to the result."""
+    try:
+        write(*arguments, **options)
+    except SOURCE_ERRORS as error:
+        return dataclasses.replace(result, error=error_message(error))
+    return result
+
+
+class AnnotationWriter:
+    """Writes annotated images, annotated videos and crops. Several threads may use the same writer.
+
+    If the image format is png, the annotated image of a/b.jpg is a/b_faces.png, and the crop of its first
+    face is a/b_face0.png. The annotated video of a/c.mp4 is a/c_faces.mp4, and the crop of the face with
+    number 0 in its frame 12 is a/c/000012_face0.png. Frames are counted from 1, as in the table.
+
+    Args:
+        settings: Settings of the job. They contain the output folders.
+        sources: All sources of the job.
+
+    Raises:
+        ValueError: A folder is in an object store.
+        OSError: A folder cannot be created.
+    """
+
+    def __init__(self, settings: JobSettings, sources: Iterable[Source]) -> None:
+        sources = list(sources)
+        stems = output_names([PurePath(source.place) for source in sources], "")
+        self._stems = {source.name: stem for source, stem in zip(sources, stems, strict=True)}
+        self._overwrite = settings.overwrite
+        self._format = settings.save_format
+        self._inputs = ProtectedInputs(source.name for source in sources if source.kind != "live")
+        self._images = self._open_folder(settings.save_dir)
+        self._crops = self._open_folder(settings.save_crops)
+        self._video_count = 0
+        for folder in filter(None, (self._images, self._crops)):
+            folder.clean(stems)
+
+    def _open_folder(self, name: str | None) -> AnnotatedImageFolder | None:
+        if name is None:
+            return None
+        if is_address(name):
+            raise ValueError(
+                f"{name}: annotated files and crops are written to local folders; expected the path of "
+                "a folder"
+            )
+        format = cast(Literal["png", "jpg"], self._format)
+        return AnnotatedImageFolder(Path(name), self._inputs, format=format, overwrite=self._overwrite)
+
+    @property
+    def count(self) -> int:
+        """Number of files that were written."""
+        return self._video_count + sum(folder.count for folder in (self._images, self._crops) if folder)
+
+    def write_image(
+        self, source: Source, result: FrameResult, pixels: NDArray[Any], *, is_numbered: bool
+    ) -> None:
+        """Write an annotated image and its crops.
+
+        `is_numbered` states whether the source contains several images. In this case, the file names contain
+        the number of the image.
+        """
+        stem = self._stems[source.name]
+        if is_numbered:
+            stem = stem / f"{result.index + 1:06d}"
+        if self._images:
+            name = stem.with_name(f"{stem.name}_faces.{self._format}")
+            self._images.save(name, _annotated(result, pixels))
+        self._write_crops(stem, result, pixels)
+
+    def write_frame(
+        self, source: Source, result: FrameResult, pixels: NDArray[Any], video: AnnotatedVideoWriter | None
+    ) -> None:
+        """Add a frame to an annotated video, and write its crops."""
+        if video is not None:
+            video.add(_annotated(result, pixels))
+        stem = self._stems[source.name] / f"{result.index + 1:06d}"
+        self._write_crops(stem, result, pixels)
+
+    def open_video(self, source: Source, fps: float | None) -> AnnotatedVideoWriter | None:
+        """Return a writer for the annotated video of a source, or None if no such video is requested."""
+        if self._images is None:
+            return None
+        stem = self._stems[source.name]
+        path = self._images.folder / stem.with_name(f"{stem.name}_faces.mp4")
+        return AnnotatedVideoWriter(path, fps, self._inputs, overwrite=self._overwrite)
+
+    def close_video(self, video: AnnotatedVideoWriter | None) -> None:
+        """Complete an annotated video."""
+        if video is not None:
+            video.close()
+            self._video_count += video.count > 0
+
+    def _write_crops(self, stem: PurePath, result: FrameResult, pixels: NDArray[Any]) -> None:
+        if self._crops is None or result.faces is None:
+            return
+        ids = result.face_ids or range(len(result.faces))
+        for face_id, crop in zip(ids, result.faces.crops(pixels), strict=True):
+            self._crops.save(stem.with_name(f"{stem.name}_face{face_id}.{self._format}"), crop)
+
+
+def _annotated(result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:
+    assert result.faces is not None  # only processed frames are annotated
+    return annotate(pixels, result.faces, face_ids=result.face_ids)

@@ -1,0 +1,1 @@
+"""Reads images and videos, draws annotations, cuts out crops, and provides sample data."""

@@ -1,0 +1,1 @@
+"""Compares two traces: computes differences, applies tolerances, and explains differences."""

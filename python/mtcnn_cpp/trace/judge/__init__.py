@@ -1,1 +1,0 @@
-"""Judging: how far two traces are apart, and whether that is allowed."""

@@ -1,1 +1,0 @@
-"""Recording: a detection's tensors into memory or into a file."""

@@ -1,0 +1,1 @@
+"""HTML reports, JUnit files and annotations of a comparison."""

@@ -1,1 +1,0 @@
-"""Showing a report: one HTML file with pictures. Needs the extra `report`."""

@@ -1,0 +1,69 @@
+"""Fixtures for a local S3 server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+KEYS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Yield the URL of the server."""
+    pytest.importorskip("s3fs", reason="needs the extra remote")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the environment variables with which this process and its children find the server."""
+    variables = {
+        "AWS_ENDPOINT_URL_S3": server,
+        "AWS_ACCESS_KEY_ID": "the-access-key",
+        "AWS_SECRET_ACCESS_KEY": "the-secret-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    return {**os.environ, **variables}
+
+
+@pytest.fixture
+def fresh(environment: dict[str, str]) -> Iterator[None]:
+    """Clear the connections before and after a test that changes these variables."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def s3(server: str, environment: dict[str, str]) -> Any:
+    """Return boto's client, to check the store independently of this package."""
+    import boto3
+
+    return boto3.session.Session().client("s3", endpoint_url=server)
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """Return the name of a new bucket."""
+    name = f"bucket-{secrets.token_hex(6)}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -1,0 +1,198 @@
+"""Annotated images, annotated videos and crops of a job."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import png
+import pytest
+from clips import even, make_frame, write
+from mtcnn_cpp import Detector, annotate, read_image
+from mtcnn_cpp._util.files import AtomicFile, is_leftover, temporary_name
+from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
+from mtcnn_cpp.media.markers import has_marker
+from study import make_study, rows_of, run, run_small
+
+cv2 = pytest.importorskip("cv2")
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(
+        os.path.relpath(os.path.join(inside, name), folder).replace(os.sep, "/")
+        for inside, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def test_drawings_and_crops(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "in", pictures=4, bad=False)
+    result = run(
+        study, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", "--save-crops", tmp_path / "cut"
+    )
+    assert result.exit_code == 0, result.output
+    assert files_below(tmp_path / "seen") == [
+        *("exact_faces.mp4", "long_faces.mp4", "p01_faces.png", "p02_faces.png"),
+        *("second/p00_faces.png", "second/p01_faces.png", "second/p03_faces.png", "second/short_faces.mp4"),
+    ]
+    detector = Detector()
+    for index in (1, 2):
+        drawn = read_image(tmp_path / "seen" / f"p{index:02d}_faces.png")
+        assert np.array_equal(drawn, annotate(make_frame(index), detector.detect(make_frame(index))))
+        (crop,) = detector.detect(make_frame(index)).crops(make_frame(index))
+        assert np.array_equal(read_image(tmp_path / "cut" / f"p{index:02d}_face0.png"), crop)
+    assert (tmp_path / "cut" / "long" / "000033_face0.png").exists()
+    count = len([row for row in rows_of(tmp_path / "t.csv") if row["success"]])
+    assert len(files_below(tmp_path / "cut")) == count
+    assert f"{count + 8} files written to" in result.stderr
+    assert all(has_marker(tmp_path / "seen" / name) for name in files_below(tmp_path / "seen"))
+
+
+def test_a_drawn_video_shows_every_frame_at_its_rate(tmp_path: Path) -> None:
+    clip = write(tmp_path / "clip.mp4", even(20))
+    assert run(clip, "--save-dir", tmp_path / "seen", "--every", 2).exit_code == 0
+    drawn = cv2.VideoCapture(str(tmp_path / "seen" / "clip_faces.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
+    count, detector = 0, Detector()
+    for frame in detector.detect_video(clip, every=2):
+        there, pixels = drawn.read()
+        assert there
+        assert (
+            np.abs(pixels.astype(int) - annotate(frame.image, frame.faces)).mean() < 6
+        )  # as MPEG-4 keeps it
+        count += 1
+    assert not drawn.read()[0]
+    assert count == 10
+
+
+def test_a_resumed_job_draws_all(tmp_path: Path) -> None:
+    """An incomplete video is annotated again from its first frame."""
+    study = make_study(tmp_path / "in", pictures=2, bad=False)
+    options = study, "--format", "csv", "--save-dir", tmp_path / "seen"
+    assert run_small(*options, "-o", tmp_path / "whole").returncode == 0
+    whole = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    for part in sorted((tmp_path / "parts").glob("video-*-000000010.csv")):
+        part.unlink()
+    shutil.rmtree(tmp_path / "seen")
+    done = run_small(*options, "-o", tmp_path / "parts", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
+    again = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
+    assert again == {name: data for name, data in whole.items() if name[:4] in ("exac", "long")}
+
+
+def test_a_drawing_that_cannot_be_saved(tmp_path: Path) -> None:
+    """The faces are in the table, with the reason; the rest is done."""
+    clip = write(tmp_path / "clip.mp4", even(3))
+    (tmp_path / "a.png").write_bytes(png.encode(make_frame(0)))
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    (seen / "clip_faces.mp4").write_text("precious")
+    (seen / "a_faces.png").write_text("precious")
+    result = run(clip, tmp_path / "a.png", "-o", tmp_path / "t.csv", "--save-dir", seen)
+    assert result.exit_code == 1
+    table = rows_of(tmp_path / "t.csv")
+    (picture_row,) = (row for row in table if row["source"] == str(tmp_path / "a.png"))
+    assert "was not replaced" in str(picture_row["error"])
+    (expected,) = make_rows(FrameResult(str(tmp_path / "a.png"), faces=Detector().detect(make_frame(0))))
+    assert picture_row | {"error": None} == expected
+    assert (seen / "a_faces.png").read_text() == (seen / "clip_faces.mp4").read_text() == "precious"
+    assert (
+        "clip_faces.mp4 exists and was not written by this program, so it was not replaced" in result.stderr
+    )
+
+
+def test_pages_and_animations(tmp_path: Path) -> None:
+    PIL = pytest.importorskip("PIL.Image")
+    images = [PIL.fromarray(make_frame(index)[..., ::-1]) for index in (0, 5, 9)]
+    images[0].save(tmp_path / "scan.tiff", save_all=True, append_images=images[1:])
+    result = run(tmp_path / "scan.tiff", "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen")
+    assert result.exit_code == 0, result.output
+    table = rows_of(tmp_path / "t.csv")
+    assert [row["frame"] for row in table] == [1, 2, 3]
+    assert {row["timestamp"] for row in table} == {None}
+    faces = [Detector().detect(make_frame(index)) for index in (0, 5, 9)]
+    expected = [
+        make_rows(FrameResult(str(tmp_path / "scan.tiff"), n, float("nan"), f)) for n, f in enumerate(faces)
+    ]
+    assert table == sorted((row for some in expected for row in some), key=repr)
+    assert files_below(tmp_path / "seen") == [f"scan/00000{number}_faces.png" for number in (1, 2, 3)]
+
+
+# The process is killed in the middle of writing a file of this ending.
+KILLED = """
+import os, signal, sys
+from mtcnn_cpp._util import files
+replace = files.os.replace
+def killing(temporary, path):
+    if str(path).endswith(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(temporary, path)
+files.os.replace = killing
+from mtcnn_cpp.cli import app
+app(sys.argv[2:], prog_name="mtcnn-cpp")
+"""
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.rglob("*") if is_leftover(file.name))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("ending", ["_faces.png", "_face0.png", "_faces.mp4", "000003_face0.png"])
+@pytest.mark.parametrize("output", ["parts/", "t.csv"])
+def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_path: Path) -> None:
+    study = tmp_path / "in"
+    make_study(study, pictures=2, bad=False)
+    arguments = [
+        study,
+        "-o",
+        f"{tmp_path}/{output}",
+        "--save-dir",
+        tmp_path / "seen",
+        "--save-crops",
+        tmp_path / "cut",
+    ]
+    code = [sys.executable, "-c", KILLED, ending, "detect", *map(str, arguments)]
+    done = subprocess.run(code, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    left = leftovers(tmp_path / "seen") + leftovers(tmp_path / "cut")
+    assert left
+    theirs = [
+        tmp_path / "seen" / ".mine.png.0123abcd.part",  # no annotation
+        tmp_path / "seen" / ".p01_faces.png.0123abcd.part.bak",
+        tmp_path / "seen" / ".p01_faces.png.0123ABCD.part",
+        tmp_path / "seen" / ".p01_faces.txt.0123abcd.part",
+        tmp_path / "seen" / ".p00_faces.png.0123abcd.part",  # of other content
+        tmp_path / "cut" / "other" / ".p01_face0.png.0123abcd.part",  # in a folder that is not of this job
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"of the user")
+    (tmp_path / "seen" / ".p02_faces.png.0123abcd.part").symlink_to(theirs[0])
+    in_use = AtomicFile(tmp_path / "seen" / "p01_faces.png")  # by another job
+    in_use.file.write(b"")
+    resume = ["--resume"] if output == "parts/" else []
+    assert run(*arguments, *resume).exit_code == 0
+    still = leftovers(tmp_path / "seen") + leftovers(tmp_path / "cut")
+    assert not set(left) & set(still)
+    assert all(path.read_bytes() == b"of the user" for path in theirs)
+    assert (tmp_path / "seen" / ".p02_faces.png.0123abcd.part").is_symlink()
+    assert in_use.temporary.exists()
+    in_use.discard()
+
+
+def test_long_names_are_cleaned_too(tmp_path: Path) -> None:
+    name = "x" * 230
+    (tmp_path / f"{name}.png").write_bytes(png.encode(make_frame(1)))
+    (tmp_path / "seen").mkdir()
+    left = tmp_path / "seen" / temporary_name(f"{name}_faces.png")
+    left.write_bytes(b"")
+    assert run(tmp_path / f"{name}.png", "--save-dir", tmp_path / "seen").exit_code == 0
+    assert os.listdir(tmp_path / "seen") == [f"{name}_faces.png"]
