@@ -2,8 +2,7 @@
 
 Each recognition network expects its own form of input. ArcFace: 112 x 112 pixels, aligned by five
 landmarks, RGB, (value - 127.5) / 127.5. FaceNet (facenet-pytorch): a crop of 160 x 160 pixels, RGB,
-(value - 127.5) / 128. Its boxes contain the forehead, which OpenFace's boxes leave out, so they come from
-`mtcnn_cpp.compat.mtcnn`.
+(value - 127.5) / 128. This crop contains the forehead, which OpenFace's boxes leave out.
 Top row: ArcFace. Bottom row: FaceNet.
 """
 
@@ -12,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mtcnn_cpp import Detector, read_image
-from mtcnn_cpp.compat.mtcnn import MTCNN
 
 image = read_image(Path(__file__).parents[2] / "tests" / "gold" / "collage.png")[..., ::-1]  # RGB
 faces = Detector(min_face=40).detect(image, color="rgb")
@@ -20,10 +18,7 @@ faces = Detector(min_face=40).detect(image, color="rgb")
 aligned = faces.aligned(image, size=112, color="rgb")
 arcface = (np.stack(aligned).astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 127.5
 
-crops = []
-for face in MTCNN().detect_faces(image, min_face_size=40):  # boxes with the forehead
-    x, y, width, height = face["box"]
-    crops.append(cv2.resize(image[y : y + height, x : x + width], (160, 160)))
+crops = faces.aligned(image, template="facenet", color="rgb")
 facenet = (np.stack(crops).astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 128
 
 print(f"ArcFace: {arcface.shape} {arcface.dtype}, from {arcface.min():.3f} to {arcface.max():.3f}")

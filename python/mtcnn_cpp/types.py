@@ -12,6 +12,7 @@ from .reference.types import FloatArray, Hook, StageName
 __all__ = [
     "BackendName",
     "Color",
+    "FaceTemplate",
     "FloatArray",
     "Hook",
     "ImageLike",
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 Color: TypeAlias = Literal["bgr", "rgb"]
+# Recognition networks for which `Detections.aligned` makes images.
+FaceTemplate: TypeAlias = Literal["arcface", "facenet"]
 
 # Variants of the core for all processors. `_core.isa_variants()` returns the variants that this build
 # contains.

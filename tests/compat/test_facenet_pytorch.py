@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from compat_images import describe, differences, rgb_images, summary
 from mtcnn_cpp import Detector
-from mtcnn_cpp.compat.cascade import onet_boxes
 from mtcnn_cpp.compat.facenet_pytorch import MTCNN, extract_face
+from mtcnn_cpp.media.crops import onet_boxes
 from torchvision_stub import torchvision
 
 Image = pytest.importorskip("PIL.Image", reason="needs pip install pillow")

@@ -10,7 +10,7 @@ import pytest
 from mtcnn_cpp import Detections
 from mtcnn_cpp.jobs.table import TableFormat
 from mtcnn_cpp.jobs.table.formats import make_writer
-from mtcnn_cpp.jobs.table.rows import FrameResult
+from mtcnn_cpp.jobs.table.rows import FrameResult, table_columns
 
 NO_PYARROW = pytest.mark.skipif(not find_spec("pyarrow"), reason="needs pyarrow, of the extra 'table'")
 FORMATS = [
@@ -39,7 +39,8 @@ def faces_from_boxes(*boxes: tuple[float, float, float, float]) -> Detections:
 
 def write_results(format: TableFormat, results: list[FrameResult]) -> bytes:
     stream = io.BytesIO()
-    writer = make_writer(format, stream)
+    columns = table_columns({name for result in results for name in result.files})
+    writer = make_writer(format, stream, columns=columns)
     for result in results:
         writer.add(result)
     writer.close()

@@ -145,7 +145,9 @@ def leftovers(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("ending", ["_faces.png", "_face0.png", "_faces.mp4", "000003_face0.png"])
+@pytest.mark.parametrize(
+    "ending", ["_faces.png", "_face0.png", "_aligned0.png", "_faces.mp4", "000003_face0.png"]
+)
 @pytest.mark.parametrize("output", ["parts/", "t.csv"])
 def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_path: Path) -> None:
     study = tmp_path / "in"
@@ -157,6 +159,8 @@ def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_pat
         "--save-dir",
         tmp_path / "seen",
         "--save-crops",
+        tmp_path / "cut",
+        "--save-aligned",
         tmp_path / "cut",
     ]
     code = [sys.executable, "-c", KILLED, ending, "detect", *map(str, arguments)]

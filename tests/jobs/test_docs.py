@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from images import ROOT
-from mtcnn_cpp.jobs.table.rows import COLUMNS
+from mtcnn_cpp.jobs.table.rows import COLUMN_TYPES
 
 
 def test_every_column_is_described() -> None:
     text = (ROOT / "docs" / "jobs.md").read_text("utf-8")
-    for name in COLUMNS:
+    for name in COLUMN_TYPES:
         assert f"`{name}`" in text or re.search(r"_(eye|corner)_|nose_", name), name

@@ -34,6 +34,9 @@ def names(*relatives: str, suffix: str = "_faces.png") -> list[str]:
         (["b.jpg", "b.jpg.png"], ["b_faces.png", "b.jpg.png_faces.png"]),
         (["b", "b.jpg"], ["b_faces.png", "b.jpg_faces.png"]),
         (["b", "c"], ["b_faces.png", "c_faces.png"]),
+        (["c.mp4", "c/1.png"], ["c.mp4_faces.png", "c/1_faces.png"]),  # c/ contains the frames of c.mp4
+        (["C.mp4", "a/c/d/1.png", "a/c.gif"], ["C_faces.png", "a/c/d/1_faces.png", "a/c.gif_faces.png"]),
+        (["c", "c/1.png"], ["c_2_faces.png", "c/1_faces.png"]),
         (["e\u0301.png", "\u00e9.jpg"], ["e\u0301.png_faces.png", "\u00e9.jpg_faces.png"]),
         ([], []),
     ],

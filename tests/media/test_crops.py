@@ -119,12 +119,58 @@ def test_wrong_arguments() -> None:
     for margin in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="margin must be 0 or more"):
             faces.crops(make_image(), margin=margin)
+        with pytest.raises(ValueError, match="margin must be 0 or more"):
+            faces.aligned(make_image(), margin=margin)
     for size in (0, -1, 10**6):
         with pytest.raises(ValueError, match=r"size must be 1…8192 pixels, got"):
             faces.crops(make_image(), size=size)
         with pytest.raises(ValueError, match=r"size must be 1…8192 pixels, got"):
             faces.aligned(make_image(), size)
     assert detections([]).crops(make_image()) == detections([]).aligned(make_image()) == []
+
+
+def test_margin_of_aligned_faces_shows_more_of_the_head() -> None:
+    """The middle of the larger region is the region without margin."""
+    image = make_image(300, 300)
+    faces = detections([[0, 0, 9, 9]], (TEMPLATE + 90)[None], (300, 300))
+    (face,), (wide,) = faces.aligned(image), faces.aligned(image, size=168, margin=0.25)
+    assert np.array_equal(face, image[90:202, 90:202])
+    assert np.array_equal(wide, image[62:230, 62:230])
+    assert np.array_equal(faces.aligned(image, margin=0)[0], face)
+    (small,) = faces.aligned(image, margin=0.25)
+    assert small.shape == (112, 112, 3)
+
+
+@pytest.mark.parametrize(("margin", "pixels"), [(0.0, 0), (0.125, 32)])
+def test_facenet_faces_are_those_of_facenet_pytorch(margin: float, pixels: int) -> None:
+    pytest.importorskip("torch", reason="needs PyTorch")
+    from mtcnn_cpp.compat.facenet_pytorch import MTCNN
+
+    rgb = np.ascontiguousarray(portrait()[..., ::-1])
+    expected = MTCNN(image_size=160, margin=pixels, post_process=False, keep_all=True)(rgb)
+    found = Detector(min_face=20, thresholds=(0.6, 0.7, 0.7)).detect(rgb, color="rgb")
+    faces = found.aligned(rgb, template="facenet", margin=margin, color="rgb")
+    assert len(faces) == len(expected) == 1
+    assert np.array_equal(faces[0], expected[0].permute(1, 2, 0).numpy())
+    (half,) = found.aligned(rgb, 80, template="facenet", margin=margin, color="rgb")
+    assert half.shape == (80, 80, 3)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ([np.nan, 0, 1, 1], "face 1: expected a box of finite numbers, found nan"),
+        ([0, 0, np.inf, 1], "face 1: expected a box of finite numbers, found 0.0, 0.0, inf"),
+        ([100, 0, 5, 5], "face 1: box must contain at least one pixel of the image"),
+        ([5, 5, 0, 5], "face 1: box must contain at least one pixel of the image"),
+    ],
+)
+def test_boxes_without_a_facenet_face(box: list[float], message: str) -> None:
+    faces = detections([[1, 1, 5, 5], box])
+    with pytest.raises(ValueError, match=message):
+        faces.aligned(make_image(), template="facenet")
+    with pytest.raises(ValueError, match="template must be one of arcface, facenet, got 'vgg'"):
+        faces.aligned(make_image(), template="vgg")  # type: ignore[arg-type]
 
 
 def test_similarity_is_the_least_squares_solution() -> None:

@@ -60,6 +60,7 @@ def detect(
         raise typer.BadParameter("no source given: give images, videos or folders, or use --sample")
     with report_errors():
         table.check()
+        save.check()
         detector = make_detector(model, cascade, threads=threads, backend=backend)
         plan = make_plan(sources or [])
         if sample:
@@ -72,6 +73,10 @@ def detect(
             track=frames.track,
             save_dir=save.save_dir,
             save_crops=save.save_crops,
+            save_aligned=save.save_aligned,
+            face_size=save.size,
+            margin=save.margin,
+            template=cast(Any, save.template.value),
             save_format=save.save_format.value,
             overwrite=save.overwrite,
             csv_safe=table.csv_safe,
@@ -95,7 +100,7 @@ def detect(
                 ) as pipeline,
                 _interrupt_ends_live_sources(plan, pipeline),
             ):
-                counters = _run(plan, pipeline, table, settings, detector, concurrency)
+                counters = _run(plan, pipeline, annotations, table, settings, detector, concurrency)
         if (table.output or annotations) and not table.quiet:
             print_line(_summary(counters, table, save, annotations), err=True)
     if counters.failed or warning:
@@ -105,13 +110,13 @@ def detect(
 def _run(
     plan: Plan,
     pipeline: DetectionPipeline,
+    annotations: AnnotationWriter | None,
     table: TableOptions,
     settings: JobSettings,
     detector: Detector,
     concurrency: int,
 ) -> JobCounters:
-    from ..jobs.part_files import PartFiles
-    from ..jobs.run import prepare_folder, run_to_folder, run_to_output
+    from ..jobs.run import make_part_files, prepare_folder, run_to_folder, run_to_output
     from ..jobs.table_file import TableFile
     from ..storage.folder import open_folder
 
@@ -122,20 +127,24 @@ def _run(
             remaining = prepare_folder(
                 folder, settings, detector, plan.sources, resume=table.resume, names=plan.names
             )
+            if annotations:
+                annotations.keep_names(remaining.stems)
             kept = f"complete part files are kept in {folder.name}; use --resume to continue the job"
             with (
                 _reporting_kept_results(lambda: kept),
                 _progress(plan, table, remaining.sources, settings) as progress,
             ):
-                part_files = PartFiles(folder, settings.format, csv_safe=settings.csv_safe)
+                part_files = make_part_files(folder, settings)
                 return run_to_folder(remaining, pipeline, part_files, progress, concurrency=concurrency)
     with contextlib.ExitStack() as stack:
         if table.output:
-            file = TableFile(table.output, settings.format, csv_safe=settings.csv_safe)
+            file = TableFile(
+                table.output, settings.format, csv_safe=settings.csv_safe, columns=settings.columns
+            )
             stack.enter_context(_reporting_kept_results(lambda: file.kept if file.partial else ""))
             output: Any = stack.enter_context(file)
         else:
-            output = stack.enter_context(_standard_output(table.format, settings.csv_safe))
+            output = stack.enter_context(_standard_output(table.format, settings))
         progress = stack.enter_context(_progress(plan, table, plan.sources, settings))
         return run_to_output(plan.sources, pipeline, output, progress)
 
@@ -156,10 +165,9 @@ def _reporting_kept_results(kept: Callable[[], str]) -> Iterator[None]:
 def _run_on_ray(
     plan: Plan, address: str, table: TableOptions, settings: JobSettings, detector: Detector, threads: int
 ) -> JobCounters:
-    from ..jobs.part_files import PartFiles
     from ..jobs.ray.connection import connect
     from ..jobs.ray.run import choose_images_per_task, count_workers, run_on_ray
-    from ..jobs.run import prepare_folder
+    from ..jobs.run import make_part_files, prepare_folder
     from ..storage.folder import open_folder
 
     cpus = max(1, threads)
@@ -182,7 +190,7 @@ def _run_on_ray(
                     remaining,
                     detector,
                     settings,
-                    PartFiles(folder, settings.format, csv_safe=settings.csv_safe),
+                    make_part_files(folder, settings),
                     cpus=cpus,
                     progress=progress,
                     notify=lambda message: print_line(f"note: {message}", err=True),
@@ -216,7 +224,7 @@ def _progress(
 
 
 @contextlib.contextmanager
-def _standard_output(format: TableFormat | None, csv_safe: bool) -> Iterator[Any]:
+def _standard_output(format: TableFormat | None, settings: JobSettings) -> Iterator[Any]:
     """Return a table on standard output.
 
     If the job is interrupted, the results up to this moment are printed.
@@ -227,7 +235,9 @@ def _standard_output(format: TableFormat | None, csv_safe: bool) -> Iterator[Any
     if format is None:
         output: Any = TerminalTable(sys.stdout)
     else:
-        output = make_writer(format, sys.stdout.buffer, flush=True, csv_safe=csv_safe)
+        output = make_writer(
+            format, sys.stdout.buffer, columns=settings.columns, flush=True, csv_safe=settings.csv_safe
+        )
     with contextlib.closing(output):
         yield output
 
@@ -265,7 +275,7 @@ def _summary(
     if counters.failed:
         items.append(f"{counters.failed:,} failed")
     if annotations:
-        folders = ", ".join(filter(None, (save.save_dir, save.save_crops)))
+        folders = ", ".join(dict.fromkeys(filter(None, (save.save_dir, save.save_crops, save.save_aligned))))
         items.append(f"{_with_noun(annotations.count, 'file')} written to {folders}")
     if table.output:
         items.append(f"table: {mask_text(table.output)}")

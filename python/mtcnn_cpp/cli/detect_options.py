@@ -28,6 +28,11 @@ class DetectFormat(str, enum.Enum):
 EXTENSIONS = ", ".join(f".{one.value}" for one in DetectFormat if one is not DetectFormat.table)
 
 
+class TemplateName(str, enum.Enum):
+    arcface = "arcface"
+    facenet = "facenet"
+
+
 class ImageFormat(str, enum.Enum):
     png = "png"
     jpg = "jpg"
@@ -59,7 +64,7 @@ class TableOptions:
         bool,
         typer.Option(
             "--csv-safe",
-            help="CSV for spreadsheets: put an apostrophe before each text (columns source and error) that a "
+            help="CSV for spreadsheets: put an apostrophe before each text, such as a name, that a "
             "spreadsheet could read as a formula.",
         ),
     ] = False
@@ -179,17 +184,64 @@ class SaveOptions:
             "names end in _faces."
         ),
     ] = None
-    save_crops: Annotated[str | None, typer.Option(help="Folder for crops: one image per face.")] = None
-    save_format: Annotated[ImageFormat, typer.Option(help="Image format of annotated images and crops.")] = (
-        ImageFormat.png
-    )
+    save_crops: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for crops: one image per face. The column crop_file of the table names the files."
+        ),
+    ] = None
+    save_aligned: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for aligned faces: one image per face, in the form that a recognition network "
+            "expects (--template). The column aligned_file of the table names the files."
+        ),
+    ] = None
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of crops and aligned faces in pixels, 1 to 8192.",
+            show_default="crops: not scaled; aligned faces: 112 for arcface, 160 for facenet",
+        ),
+    ] = None
+    margin: Annotated[
+        float,
+        typer.Option(
+            help="Margin on every side of crops and aligned faces, as a fraction of the width and height "
+            "without margin."
+        ),
+    ] = 0.0
+    template: Annotated[
+        TemplateName,
+        typer.Option(
+            help="Form of aligned faces. arcface: rotated and scaled by the landmarks. facenet: the box with "
+            "the forehead, stretched to a square, as facenet-pytorch makes it."
+        ),
+    ] = TemplateName.arcface
+    save_format: Annotated[
+        ImageFormat, typer.Option(help="Image format of annotated images, crops and aligned faces.")
+    ] = ImageFormat.png
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help="Allow annotated files and crops to replace other files. Sources are never replaced.",
+            help="Allow annotated files, crops and aligned faces to replace other files. Sources are never "
+            "replaced.",
         ),
     ] = False
+
+    def check(self) -> None:
+        """Raise ValueError if a value is out of range, or if an option has no effect."""
+        from ..media.crops import check_crop_options
+
+        check_crop_options(self.size, self.margin)
+        if self.save_aligned is None and self.template is not TemplateName.arcface:
+            raise ValueError("--template is the form of aligned faces; give their folder with --save-aligned")
+        if self.save_crops is None and self.save_aligned is None and (self.size or self.margin):
+            raise ValueError(
+                "--size and --margin apply to crops and aligned faces; give a folder with --save-crops or "
+                "--save-aligned"
+            )
 
 
 @dataclass(frozen=True)
@@ -219,9 +271,10 @@ class RayOptions:
                 "--ray writes part files to a folder that all machines share; give this folder, with a slash "
                 f"at its end, with --output{given}"
             )
-        if save.save_dir is not None or save.save_crops is not None:
+        if {save.save_dir, save.save_crops, save.save_aligned} != {None}:
             raise ValueError(
-                "--save-dir and --save-crops cannot be combined with --ray; use them in a run without --ray"
+                "--save-dir, --save-crops and --save-aligned cannot be combined with --ray; use them in a "
+                "run without --ray"
             )
         for source in sources:
             if source.kind == "live" or source.name == "-":

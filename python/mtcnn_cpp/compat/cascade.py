@@ -10,8 +10,8 @@ import numpy as np
 
 from ..detections.result import Detections
 from ..detector.detector import Detector
+from ..media.crops import onet_boxes
 from ..media.image.pixels import is_pil
-from ..types import FloatArray
 
 
 def detect_whole_faces(detector: Detector, images: Sequence[Any]) -> list[Detections]:
@@ -36,18 +36,6 @@ def to_array(image: Any) -> Any:
     if hasattr(image, "detach"):
         image = image.detach().cpu()
     return image.numpy() if hasattr(image, "numpy") else image
-
-
-def onet_boxes(boxes: FloatArray) -> FloatArray:
-    """Undo OpenFace's final correction of boxes (N, 4) (see `to_faces` in `reference/cascade.py`).
-
-    The networks were trained with boxes around the whole face. The correction moves such a box to the region
-    of the 68 landmarks, which does not include the forehead.
-    """
-    x, y, width, height = boxes.astype(np.float64).T
-    width, height = width / 1.0323, height / 0.7751
-    restored = [x + width * 0.0075, y - height * 0.2459, width, height]
-    return np.stack(restored, axis=1).astype(np.float32)
 
 
 def check_device(device: object, cpu: str) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .._util.errors import import_extra
 from .._util.files import write_file
 from ..detector.detector import Detector
+from ..media.crops import facenet_region
 from ..media.image.opencv import import_opencv
 from ..media.image.pixels import is_pil
 from .cascade import check_device, detect_whole_faces, to_array
@@ -248,10 +249,7 @@ def extract_face(img: Any, box: Any, image_size: int = 160, margin: float = 0, s
         raise ValueError(f"margin must be at least 0 and less than image_size ({image_size}), got {margin}")
     corners = np.asarray(box, np.float64).reshape(2, 2)
     border = margin * (corners[1] - corners[0]) / (image_size - margin) / 2
-    left, top = (int(value) for value in np.maximum(corners[0] - border, 0))
-    right, bottom = (int(value) for value in np.minimum(corners[1] + border, _size(img)))
-    if left >= right or top >= bottom:
-        raise ValueError(f"box must contain at least one pixel of the image, got {corners.ravel().tolist()}")
+    left, top, right, bottom = facenet_region(corners, border, _size(img))
     side = (image_size, image_size)
     if is_pil(img):  # each type of image has its own interpolation, as in facenet-pytorch
         crop = img.convert("RGB").crop((left, top, right, bottom)).resize(side, resample=2)  # bilinear

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..media import crops
-from ..types import Color, FloatArray, ImageLike
+from ..types import Color, FaceTemplate, FloatArray, ImageLike
 from . import exports
 from .notebook.faces import faces_png
 
@@ -311,24 +311,43 @@ class Detections(_NamedLandmarks):
         """
         return crops.crop_faces(image, self.boxes, margin=margin, size=size, color=color)
 
-    def aligned(self, image: ImageLike, size: int = 112, *, color: Color = "bgr") -> list[NDArray[np.uint8]]:
-        """Rotate, scale and shift each face to the landmark template of ArcFace networks.
+    def aligned(
+        self,
+        image: ImageLike,
+        size: int | None = None,
+        *,
+        template: FaceTemplate = "arcface",
+        margin: float = 0.0,
+        color: Color = "bgr",
+    ) -> list[NDArray[np.uint8]]:
+        """Return an image of each face in the form that a recognition network expects.
 
         Args:
             image: Image in any form that `Detector.detect` accepts.
-            size: Side of the aligned faces in pixels, 1 to 8192.
+            size: Side of the aligned faces in pixels, 1 to 8192. None: 112 for ArcFace, 160 for FaceNet.
+            template: Form of the faces. "arcface": the face is rotated, scaled and shifted so that its
+                landmarks lie at the five points that ArcFace networks expect. "facenet": FaceNet has no such
+                points. The box around the whole face, with the forehead, is cut out and stretched to a square
+                as facenet-pytorch does; the face is not rotated.
+            margin: Margin on every side as a fraction of the region without margin, 0 or more. "arcface":
+                the result shows a region that is 1 + 2 * margin times as wide and high as the template.
+                "facenet": the region is the box. `margin=32` of facenet-pytorch with 160 pixels is 0.125,
+                because 32 / (160 - 32) / 2 = 0.125.
             color: Channel order of the result. It is also the channel order of `image` if `image` is an
                 array.
 
         Returns:
             One aligned image per face, (size, size, 3) uint8 in the channel order `color`. Pixels outside of
-            the image are black.
+            the image are black. With "facenet", a face that extends beyond the image is cut at its border.
 
         Raises:
-            ValueError: `size` is out of range, or the landmarks of a face are all equal or not finite.
+            ValueError: An argument is out of range, the landmarks of a face are all equal or not finite, or
+                a box for "facenet" is not finite or contains no pixel of the image.
             ImportError: OpenCV cannot be imported.
         """
-        return crops.align_faces(image, self.landmarks, size=size, color=color)
+        return crops.align_faces(
+            image, self.boxes, self.landmarks, size=size, template=template, margin=margin, color=color
+        )
 
     def __eq__(self, other: object) -> bool:
         """Return whether the image sizes and all bits are equal."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import IO
 
 from ..storage.folder import Folder
 from .sources import Source
 from .table import TableError, TableFormat, read_rows
 from .table.formats import TableWriter, make_writer, read_states
-from .table.rows import SourceState, TableRow
+from .table.rows import COLUMNS, SourceState, TableRow
 from .tasks import PartContents, video_part_name
 
 PART_NAME = re.compile(r"(pictures-[0-9a-f]{16}|video-[0-9a-f]{16})(?:-(\d{9}))?")
@@ -24,12 +24,21 @@ class PartFiles:
         folder: Folder of the part files.
         format: Format of all part files.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
+        columns: Columns of the table (see `table_columns`).
     """
 
-    def __init__(self, folder: Folder, format: TableFormat, *, csv_safe: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        format: TableFormat,
+        *,
+        csv_safe: bool = False,
+        columns: Sequence[str] = COLUMNS,
+    ) -> None:
         self.folder = folder
         self.format = format
         self._csv_safe = csv_safe
+        self._columns = columns
 
     def file_name(self, part: str, start: int | None = None) -> str:
         """Return the name of a part file.
@@ -89,7 +98,7 @@ class PartFiles:
 
     def make_writer(self, file: IO[bytes]) -> TableWriter:
         """Create a writer for a part file."""
-        return make_writer(self.format, file, csv_safe=self._csv_safe)
+        return make_writer(self.format, file, columns=self._columns, csv_safe=self._csv_safe)
 
     def read_rows(self, part: str, start: int | None = None) -> Iterator[TableRow]:
         """Read the rows of a part file. Raises TableError if the file is damaged."""

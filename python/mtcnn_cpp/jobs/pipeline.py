@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path, PurePath
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..detector.detection import find_faces
 from ..detector.parallel import ITEMS_PER_THREAD, map_ordered
-from ..media.annotated_files import AnnotatedImageFolder, ProtectedInputs, output_names
+from ..media.annotated_files import AnnotatedImageFolder, OutputNames, ProtectedInputs, output_names
 from ..media.annotated_video import AnnotatedVideoWriter
 from ..media.annotation import annotate
 from ..media.image import Frame, decode_frames
@@ -24,6 +24,7 @@ from ..media.image.pixels import LimitedWarnings, Warn, warn_caller
 from ..media.video import Video
 from ..storage.address import is_address
 from ..storage.inputs import local_copy
+from .face_images import FaceImageWriter
 from .settings import JobSettings
 from .sources import SOURCE_ERRORS, Source, StreamFound, error_message, read_content
 from .table.rows import FrameResult
@@ -43,7 +44,7 @@ class DetectionPipeline:
     Args:
         detector: Detector. Its option `threads` sets the number of threads of the pool.
         settings: Settings of the job.
-        annotations: Writer for annotated files and crops, or None.
+        annotations: Writer for annotated files, crops and aligned faces, or None.
         video_readers: Maximum number of videos that are read at the same time.
         warn: Function that receives warnings about images with suspicious values. It receives each warning
             once and at most 20 warnings. One last message then states that more warnings are not reported.
@@ -154,9 +155,7 @@ class DetectionPipeline:
                         face_ids = tracker.update(result.faces, result.time)
                         result = dataclasses.replace(result, face_ids=face_ids)
                     if self._annotations and pixels is not None:
-                        result = _with_write_error(
-                            result, self._annotations.write_frame, source, result, pixels, writer
-                        )
+                        result = self._annotations.write_frame(source, result, pixels, writer)
                     index, time = result.index + 1, result.time
                     yield result
                 if self._annotations:
@@ -187,18 +186,16 @@ class DetectionPipeline:
         return results
 
     def _process_page(self, source: Source, frame: Frame, *, is_numbered: bool) -> FrameResult:
-        """Process one image of a file, write its annotated image and crops, and return the result."""
+        """Process one image of a file, write its annotated image and faces, and return the result."""
         result, pixels = self._process_frame(source, frame)
         if self._annotations and pixels is not None:
-            return _with_write_error(
-                result, self._annotations.write_image, source, result, pixels, is_numbered=is_numbered
-            )
+            return self._annotations.write_image(source, result, pixels, is_numbered=is_numbered)
         return result
 
     def _process_frame(self, source: Source, frame: Frame) -> tuple[FrameResult, NDArray[Any] | None]:
         """Return the result of a frame, and its pixels.
 
-        The pixels are None if no annotated file and no crop needs them.
+        The pixels are None if no annotated file and no image of a face needs them.
         """
         name = source.name
         if frame.error:
@@ -240,23 +237,22 @@ class DetectionPipeline:
             yield frame
 
 
-def _with_write_error(
-    result: FrameResult, write: Callable[..., None], *arguments: Any, **options: Any
-) -> FrameResult:
+def _with_write_error(result: FrameResult, write: Callable[[], None]) -> FrameResult:
     """Call `write`, and return the result. If `write` fails, add its error to the result."""
     try:
-        write(*arguments, **options)
+        write()
     except SOURCE_ERRORS as error:
         return dataclasses.replace(result, error=error_message(error))
     return result
 
 
 class AnnotationWriter:
-    """Writes annotated images, annotated videos and crops. Several threads may use the same writer.
+    """Writes annotated images, annotated videos, crops and aligned faces. Threads may share a writer.
 
-    If the image format is png, the annotated image of a/b.jpg is a/b_faces.png, and the crop of its first
-    face is a/b_face0.png. The annotated video of a/c.mp4 is a/c_faces.mp4, and the crop of the face with
-    number 0 in its frame 12 is a/c/000012_face0.png. Frames are counted from 1, as in the table.
+    If the image format is png, the annotated image of a/b.jpg is a/b_faces.png, the crop of its first face is
+    a/b_face0.png, and the aligned face is a/b_aligned0.png. The annotated video of a/c.mp4 is a/c_faces.mp4,
+    and the crop of the face with number 0 in its frame 12 is a/c/000012_face0.png. Frames are counted from 1,
+    as in the table.
 
     Args:
         settings: Settings of the job. They contain the output folders.
@@ -274,19 +270,20 @@ class AnnotationWriter:
         self._overwrite = settings.overwrite
         self._format = settings.save_format
         self._inputs = ProtectedInputs(source.name for source in sources if source.kind != "live")
-        self._images = self._open_folder(settings.save_dir)
-        self._crops = self._open_folder(settings.save_crops)
+        self._images = None if settings.save_dir is None else self._open_folder(settings.save_dir)
+        self._face_folders = {
+            column: self._open_folder(name) for column, name in settings.face_folders.items()
+        }
+        self._faces = FaceImageWriter(settings, self._face_folders)
         self._video_count = 0
-        for folder in filter(None, (self._images, self._crops)):
+        for folder in self._folders:
             folder.clean(stems)
 
-    def _open_folder(self, name: str | None) -> AnnotatedImageFolder | None:
-        if name is None:
-            return None
+    def _open_folder(self, name: str) -> AnnotatedImageFolder:
         if is_address(name):
             raise ValueError(
-                f"{name}: annotated files and crops are written to local folders; expected the path of "
-                "a folder"
+                f"{name}: annotated files, crops and aligned faces are written to local folders; expected "
+                "the path of a folder"
             )
         format = cast(Literal["png", "jpg"], self._format)
         return AnnotatedImageFolder(Path(name), self._inputs, format=format, overwrite=self._overwrite)
@@ -294,32 +291,56 @@ class AnnotationWriter:
     @property
     def count(self) -> int:
         """Number of files that were written."""
-        return self._video_count + sum(folder.count for folder in (self._images, self._crops) if folder)
+        return self._video_count + sum(folder.count for folder in self._folders)
+
+    @property
+    def _folders(self) -> list[AnnotatedImageFolder]:
+        return [*([self._images] if self._images else []), *self._face_folders.values()]
+
+    def keep_names(self, stems: Mapping[str, str]) -> None:
+        """Keep the names of the output files of an earlier run of the job.
+
+        `stems` contains the stem of the output files for sources in the table. These sources keep their
+        stems, even if other sources of this run would change them. The other sources get stems that cannot
+        lead to the same output files.
+        """
+        if not stems:
+            return
+        taken = OutputNames(map(PurePath, stems.values()))
+        for name, stem in self._stems.items():
+            if name in stems:
+                self._stems[name] = PurePath(stems[name])
+            else:
+                self._stems[name] = taken.add(stem)
 
     def write_image(
         self, source: Source, result: FrameResult, pixels: NDArray[Any], *, is_numbered: bool
-    ) -> None:
-        """Write an annotated image and its crops.
+    ) -> FrameResult:
+        """Write an annotated image and the images of its faces, and return the completed result.
 
         `is_numbered` states whether the source contains several images. In this case, the file names contain
         the number of the image.
+
+        The completed result has the names of the images of faces. If writing fails, it has the error.
         """
         stem = self._stems[source.name]
         if is_numbered:
             stem = stem / f"{result.index + 1:06d}"
-        if self._images:
+        if (images := self._images) is not None:
             name = stem.with_name(f"{stem.name}_faces.{self._format}")
-            self._images.save(name, _annotated(result, pixels))
-        self._write_crops(stem, result, pixels)
+            result = _with_write_error(result, lambda: images.save(name, _annotated(result, pixels)))
+        return self._faces.write(stem, result, pixels)
 
     def write_frame(
         self, source: Source, result: FrameResult, pixels: NDArray[Any], video: AnnotatedVideoWriter | None
-    ) -> None:
-        """Add a frame to an annotated video, and write its crops."""
+    ) -> FrameResult:
+        """Add a frame to an annotated video, write the images of its faces, and return the completed result.
+
+        The completed result has the names of the images of faces. If writing fails, it has the error.
+        """
         if video is not None:
-            video.add(_annotated(result, pixels))
-        stem = self._stems[source.name] / f"{result.index + 1:06d}"
-        self._write_crops(stem, result, pixels)
+            result = _with_write_error(result, lambda: video.add(_annotated(result, pixels)))
+        return self._faces.write(self._stems[source.name] / f"{result.index + 1:06d}", result, pixels)
 
     def open_video(self, source: Source, fps: float | None) -> AnnotatedVideoWriter | None:
         """Return a writer for the annotated video of a source, or None if no such video is requested."""
@@ -334,13 +355,6 @@ class AnnotationWriter:
         if video is not None:
             video.close()
             self._video_count += video.count > 0
-
-    def _write_crops(self, stem: PurePath, result: FrameResult, pixels: NDArray[Any]) -> None:
-        if self._crops is None or result.faces is None:
-            return
-        ids = result.face_ids or range(len(result.faces))
-        for face_id, crop in zip(ids, result.faces.crops(pixels), strict=True):
-            self._crops.save(stem.with_name(f"{stem.name}_face{face_id}.{self._format}"), crop)
 
 
 def _annotated(result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:

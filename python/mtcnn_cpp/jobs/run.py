@@ -156,7 +156,7 @@ def prepare_folder(
                 f"{live} is a live source; it cannot be read again, so a job with it cannot be resumed"
             )
         folder.clean()
-    part_files = PartFiles(folder, settings.format, csv_safe=settings.csv_safe)
+    part_files = make_part_files(folder, settings)
     contents = part_files.read_contents()
     part_files.check_other_tables(contents, sources)
     remaining = find_remaining_work(
@@ -167,6 +167,11 @@ def prepare_folder(
     for part, replaced in remaining.replaced.items():
         part_files.remove_rows(part, replaced)
     return remaining
+
+
+def make_part_files(folder: Folder, settings: JobSettings) -> PartFiles:
+    """Return the part files of a job."""
+    return PartFiles(folder, settings.format, csv_safe=settings.csv_safe, columns=settings.columns)
 
 
 def run_to_folder(

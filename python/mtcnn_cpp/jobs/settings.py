@@ -10,8 +10,9 @@ from ..formats.errors import safe_text
 from ..media.image.opencv import opencv_version
 from ..media.video import Sampling
 from ..storage.folder import Folder
-from ..types import ExactBackendName
+from ..types import ExactBackendName, FaceTemplate
 from .table import TableFormat
+from .table.rows import FILE_COLUMNS, table_columns
 
 if TYPE_CHECKING:
     from ..detector.detector import Detector
@@ -30,7 +31,12 @@ class JobSettings:
         track: Whether a face keeps its number through a video.
         save_dir: Folder for annotated images and videos, or None.
         save_crops: Folder for crops of faces, or None.
-        save_format: Image format of annotated images and crops: png or jpg.
+        save_aligned: Folder for aligned faces, or None.
+        face_size: Side of crops and aligned faces in pixels. None: the size of the box for crops, and the
+            default of the template for aligned faces.
+        margin: Margin of crops and aligned faces (see `Detections.crops` and `Detections.aligned`).
+        template: Form of aligned faces (see `Detections.aligned`).
+        save_format: Image format of annotated images, crops and aligned faces: png or jpg.
         overwrite: Whether annotated files may replace other files.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
     """
@@ -40,14 +46,29 @@ class JobSettings:
     track: bool = False
     save_dir: str | None = None
     save_crops: str | None = None
+    save_aligned: str | None = None
+    face_size: int | None = None
+    margin: float = 0.0
+    template: FaceTemplate = "arcface"
     save_format: str = "png"
     overwrite: bool = False
     csv_safe: bool = False
 
     @property
     def saves_images(self) -> bool:
-        """Whether the job writes annotated files or crops."""
-        return self.save_dir is not None or self.save_crops is not None
+        """Whether the job writes annotated files, crops or aligned faces."""
+        return self.save_dir is not None or bool(self.face_folders)
+
+    @property
+    def face_folders(self) -> dict[str, str]:
+        """The folder of the images of faces, for each column of the table that names these images."""
+        folders = zip(FILE_COLUMNS, (self.save_crops, self.save_aligned), strict=True)
+        return {column: folder for column, folder in folders if folder is not None}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        return table_columns(self.face_folders)
 
     def describe(self, detector: Detector, version: str) -> dict[str, Any]:
         """Return all values that must be the same when a job is resumed, for the file `_job.json`."""
@@ -60,6 +81,16 @@ class JobSettings:
             "track": self.track,
             "save_dir": self.save_dir,
             "save_crops": self.save_crops,
+            **(
+                {
+                    "save_aligned": self.save_aligned,
+                    "size": self.face_size,
+                    "margin": self.margin,
+                    "template": self.template,
+                }
+                if self.face_folders
+                else {}
+            ),
             "save_format": self.save_format,
             "min_face": detector.min_face,
             "thresholds": list(detector.thresholds),

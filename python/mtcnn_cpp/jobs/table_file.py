@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..storage.address import is_address
 from ..storage.remote import RemoteFolder, system
 from .table import TableFormat
 from .table.formats import TableWriter, make_writer
-from .table.rows import FrameResult, make_rows
+from .table.rows import COLUMNS, FrameResult, make_rows
 
 PARTIAL = ".partial"
 
@@ -36,6 +37,7 @@ class TableFile:
         name: Path or address of the table.
         format: Format of the table.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
+        columns: Columns of the table (see `table_columns`).
 
     Attributes:
         name: Path or address of the table.
@@ -53,12 +55,15 @@ class TableFile:
             table.add(FrameResult("a.jpg", faces=Detector().detect("a.jpg")))
     """
 
-    def __init__(self, name: str, format: TableFormat, *, csv_safe: bool = False) -> None:
+    def __init__(
+        self, name: str, format: TableFormat, *, csv_safe: bool = False, columns: Sequence[str] = COLUMNS
+    ) -> None:
         self.name = name
         self.rows = 0
         self.partial: Path | None = None
         self._format = format
         self._csv_safe = csv_safe
+        self._columns = columns
         self._folder: RemoteFolder | None = None
         self._temporary_folder: str | None = None
         self._complete_bytes = 0
@@ -76,7 +81,10 @@ class TableFile:
         self._path, self._file = self._open()
         try:
             self._writer: TableWriter = make_writer(
-                self._format, cast("IO[bytes]", self._file), csv_safe=self._csv_safe
+                self._format,
+                cast("IO[bytes]", self._file),
+                columns=self._columns,
+                csv_safe=self._csv_safe,
             )
         except BaseException:
             self._remove()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from .face_images import stem_of
 from .sources import Source
 from .table.rows import SourceState
 
@@ -93,12 +94,14 @@ class RemainingWork:
         stale: Chunks of videos whose part files must be removed. A chunk is given by its part name and the
             index of its first frame.
         replaced: For each part name of images: the names of the sources whose rows are outdated.
+        stems: For each source with images of faces in the table: the stem of the names of these images.
     """
 
     tasks: list[Task] = field(default_factory=list)
     done: int = 0
     stale: list[tuple[str, int]] = field(default_factory=list)
     replaced: dict[str, set[str]] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> list[Source]:
@@ -120,7 +123,7 @@ def find_remaining_work(
         sources: Sources of the job.
         contents: Content of the part files.
         whole_videos: Whether an incomplete video is processed again from its first frame. This is necessary
-            if the job writes annotated files or crops.
+            if the job writes annotated files or images of faces.
         images_per_task: Number of images in a new task. None: 256.
         names: The names from which the sources were found. If a name failed in an earlier run, for example
             because a folder was missing, the name has a row with an error. This row is outdated if sources
@@ -133,7 +136,7 @@ def find_remaining_work(
     failed: dict[str, list[Source]] = {}
     video_tasks: list[Task] = []
     sources = list(sources)
-    remaining = RemainingWork()
+    remaining = RemainingWork(stems=_file_stems(contents))
     outdated = OutdatedErrors(sources, names)
     for name, (part, state) in states.items():
         if state.error and outdated.contains(name, is_video=False):
@@ -162,6 +165,20 @@ def find_remaining_work(
     # the tasks that probably take the longest time come first
     remaining.tasks = [*video_tasks, *make_image_tasks(new, images_per_task), *retries]
     return remaining
+
+
+def _file_stems(contents: PartContents) -> dict[str, str]:
+    """Return the stem of the output files for each source with images of faces in the table."""
+    stems = {
+        name: stem_of(state.file, is_numbered=state.last > 1)
+        for states in contents.images.values()
+        for name, state in states.items()
+        if state.file
+    }
+    for part, chunks in contents.videos.items():
+        for file in (state.file for state in chunks.values() if state.file):
+            stems[contents.video_names[part]] = stem_of(file, is_numbered=True)
+    return stems
 
 
 def _video_progress(chunks: dict[int, SourceState]) -> tuple[int, bool, list[int]]:

@@ -8,7 +8,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, TypeAlias
 
@@ -20,7 +20,7 @@ from .image.opencv import import_opencv
 from .markers import HEAD_BYTES, add_marker, file_has_marker, has_marker
 
 Format: TypeAlias = Literal["png", "jpg"]
-_WRITTEN = re.compile(r".*_(?:faces|face\d+)\.(?:png|jpg|mp4)", re.DOTALL)
+_WRITTEN = re.compile(r".*_(?:faces|(?:face|aligned)\d+)\.(?:png|jpg|mp4)", re.DOTALL)
 _JPEG = {".jpg", ".jpeg", ".jpe"}
 
 
@@ -164,16 +164,19 @@ def output_names(relatives: Sequence[PurePath], suffix: str) -> list[PurePath]:
     With the suffix "_faces.png", a/b.jpg becomes a/b_faces.png.
 
     If two names would differ only in upper and lower case, or not at all, each name contains the suffix of
-    its source: b.jpg_faces.png and b.png_faces.png. If the same source occurs several times, its names are
-    numbered: p_faces.png, p_2_faces.png. The order of the sources affects only these numbers.
+    its source: b.jpg_faces.png and b.png_faces.png. The name also contains the suffix if it would be the name
+    of a folder with other sources, because the files of c.mp4 are in the folder c. If the same source occurs
+    several times, its names are numbered: p_faces.png, p_2_faces.png. The order of the sources affects only
+    these numbers.
     """
     stems = [relative.with_suffix("").as_posix() for relative in relatives]
     fulls = [relative.as_posix() for relative in relatives]
     sources = {_fold(full): _fold(stem) for stem, full in zip(stems, fulls, strict=True)}
-    wanted = Counter(sources.values()) + Counter(sources.keys())
+    folders = set(map(_fold, _parents({full.rpartition("/")[0] for full in fulls})))
+    wanted = Counter(sources.values()) + Counter(sources.keys()) + Counter(folders)
     names = [stem if wanted[_fold(stem)] == 1 else full for stem, full in zip(stems, fulls, strict=True)]
     taken = set(wanted)
-    seen: set[str] = set()
+    seen = folders
     for index in sorted(range(len(names)), key=lambda index: (fulls[index], index)):
         name, number = names[index], 1
         if _fold(name) in seen:
@@ -184,6 +187,44 @@ def output_names(relatives: Sequence[PurePath], suffix: str) -> list[PurePath]:
         seen.add(_fold(name))
         names[index] = name
     return [PurePath(name + suffix) for name in names]
+
+
+class OutputNames:
+    """Stems of output files. No two of them lead to the same output file."""
+
+    def __init__(self, stems: Iterable[PurePath]) -> None:
+        self._stems: set[str] = set()
+        self._folders: set[str] = set()
+        for stem in stems:
+            self._insert(stem)
+
+    def add(self, stem: PurePath) -> PurePath:
+        """Add a stem, and return it. If it could lead to an existing output file, add a number to it."""
+        added, number = stem, 1
+        while self._is_taken(added):
+            number += 1
+            added = stem.with_name(f"{stem.name}_{number}")
+        self._insert(added)
+        return added
+
+    def _is_taken(self, stem: PurePath) -> bool:
+        name = _fold(stem.as_posix())
+        # The folder of a video contains files whose names begin with the number of a frame.
+        is_frame = stem.name.isdigit() and _fold(stem.parent.as_posix()) in self._stems
+        return is_frame or name in self._stems or name in self._folders
+
+    def _insert(self, stem: PurePath) -> None:
+        name = _fold(stem.as_posix())
+        self._stems.add(name)
+        self._folders.update(_parents({name.rpartition("/")[0]}))
+
+
+def _parents(folders: Iterable[str]) -> Iterator[str]:
+    """Yield these folders and all folders above them. "" is not a folder."""
+    for folder in folders:
+        while folder:
+            yield folder
+            folder = folder.rpartition("/")[0]
 
 
 def _fold(name: str) -> str:

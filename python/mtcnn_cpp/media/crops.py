@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Color, FloatArray, ImageLike
+from ..types import Color, FaceTemplate, FloatArray, ImageLike
 from .image.opencv import import_opencv
 from .image.pixels import to_pixels, to_uint8
 
@@ -19,6 +19,8 @@ TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 TEMPLATE_SIZE = 112
+# Default side of the images that `align_faces` returns.
+ALIGNED_SIZES: dict[FaceTemplate, int] = {"arcface": TEMPLATE_SIZE, "facenet": 160}
 MAX_PIXELS = 2**28  # limit for one crop
 
 
@@ -26,22 +28,41 @@ def crop_faces(
     image: ImageLike, boxes: FloatArray, *, margin: float, size: int | None, color: Color
 ) -> list[NDArray[np.uint8]]:
     """Cut out faces (see `Detections.crops`). `boxes` are (N, 4) x, y, width, height in pixels."""
-    if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin must be 0 or more, as a fraction of the box's size, got {margin}")
-    if size is not None:
-        _check_size(size)
+    check_crop_options(size, margin)
     pixels = to_uint8(to_pixels(image, color, warn=None), color)
-    return [_crop_face(pixels, index, box, margin, size) for index, box in enumerate(boxes)]
+    return [crop_face(pixels, index, box, margin, size) for index, box in enumerate(boxes)]
 
 
 def align_faces(
-    image: ImageLike, landmarks: FloatArray, *, size: int, color: Color
+    image: ImageLike,
+    boxes: FloatArray,
+    landmarks: FloatArray,
+    *,
+    size: int | None,
+    template: FaceTemplate,
+    margin: float,
+    color: Color,
 ) -> list[NDArray[np.uint8]]:
-    """Align faces (see `Detections.aligned`). `landmarks` are (N, 5, 2) x, y in pixels."""
-    _check_size(size)
-    cv2 = import_opencv("aligning faces")
+    """Align faces (see `Detections.aligned`).
+
+    `boxes` are (N, 4) x, y, width, height, and `landmarks` are (N, 5, 2) x, y, both in pixels.
+    """
+    if template not in get_args(FaceTemplate):
+        raise ValueError(f"template must be one of {', '.join(get_args(FaceTemplate))}, got {template!r}")
+    check_crop_options(size, margin)
     pixels = to_uint8(to_pixels(image, color, warn=None), color)
-    return [_align_face(cv2, pixels, index, points, size) for index, points in enumerate(landmarks)]
+    return [
+        align_face(pixels, index, box, points, size, template, margin)
+        for index, (box, points) in enumerate(zip(boxes, landmarks, strict=True))
+    ]
+
+
+def check_crop_options(size: int | None, margin: float) -> None:
+    """Raise ValueError if the size or the margin of crops or aligned faces is out of range."""
+    if not (math.isfinite(margin) and margin >= 0):
+        raise ValueError(f"margin must be 0 or more, as a fraction of the face's size, got {margin}")
+    if size is not None and not 1 <= size <= 8192:
+        raise ValueError(f"size must be 1…8192 pixels, got {size}")
 
 
 def fit_similarity(points: NDArray[np.floating], template: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -58,9 +79,39 @@ def fit_similarity(points: NDArray[np.floating], template: NDArray[np.floating])
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
-def _crop_face(
+def onet_boxes(boxes: FloatArray) -> FloatArray:
+    """Undo OpenFace's final correction of boxes (N, 4) (see `to_faces` in `reference/cascade.py`).
+
+    The networks were trained with boxes around the whole face. The correction moves such a box to the region
+    of the 68 landmarks, which does not include the forehead.
+    """
+    x, y, width, height = boxes.astype(np.float64).T
+    width, height = width / 1.0323, height / 0.7751
+    restored = [x + width * 0.0075, y - height * 0.2459, width, height]
+    return np.stack(restored, axis=1).astype(np.float32)
+
+
+def facenet_region(
+    corners: NDArray[np.float64], border: NDArray[np.float64], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return the part of an image that facenet-pytorch cuts out for a box: left, top, right, bottom.
+
+    Args:
+        corners: (2, 2) corners x, y of the box.
+        border: (2,) width of the border on the left and right sides, and on the upper and lower sides.
+        size: Width and height of the image.
+    """
+    left, top = (int(value) for value in np.maximum(corners[0] - border, 0))
+    right, bottom = (int(value) for value in np.minimum(corners[1] + border, size))
+    if left >= right or top >= bottom:
+        raise ValueError(f"box must contain at least one pixel of the image, got {corners.ravel().tolist()}")
+    return left, top, right, bottom
+
+
+def crop_face(
     pixels: NDArray[np.uint8], index: int, box: FloatArray, margin: float, size: int | None
 ) -> NDArray[np.uint8]:
+    """Cut out one face. `index` is its number in error messages."""
     x, y, width, height = (float(value) for value in box)
     if not (np.isfinite(box).all() and width > 0 and height > 0):
         raise ValueError(
@@ -84,10 +135,46 @@ def _crop_face(
     return scaled
 
 
-def _align_face(
-    cv2: Any, pixels: NDArray[np.uint8], index: int, points: FloatArray, size: int
+def align_face(
+    pixels: NDArray[np.uint8],
+    index: int,
+    box: FloatArray,
+    points: FloatArray,
+    size: int | None,
+    template: FaceTemplate,
+    margin: float,
 ) -> NDArray[np.uint8]:
-    matrix = fit_similarity(points, TEMPLATE * (size / TEMPLATE_SIZE))
+    """Align one face. `index` is its number in error messages."""
+    cv2 = import_opencv("aligning faces")
+    side = ALIGNED_SIZES[template] if size is None else size
+    if template == "facenet":
+        return _cut_facenet_input(cv2, pixels, index, box, side, margin)
+    return _fit_to_template(cv2, pixels, index, points, side, margin)
+
+
+def _cut_facenet_input(
+    cv2: Any, pixels: NDArray[np.uint8], index: int, box: FloatArray, size: int, margin: float
+) -> NDArray[np.uint8]:
+    if not np.isfinite(box).all():
+        raise ValueError(f"face {index}: expected a box of finite numbers, found {_join(box)}")
+    whole = onet_boxes(box[None])[0]
+    corners = np.stack([whole[:2], whole[:2] + whole[2:]]).astype(np.float64)
+    try:
+        left, top, right, bottom = facenet_region(
+            corners, margin * (corners[1] - corners[0]), pixels.shape[1::-1]
+        )
+    except ValueError as error:
+        raise ValueError(f"face {index}: {error}") from error
+    window = np.ascontiguousarray(pixels[top:bottom, left:right])
+    scaled: NDArray[np.uint8] = cv2.resize(window, (size, size), interpolation=cv2.INTER_AREA)
+    return scaled
+
+
+def _fit_to_template(
+    cv2: Any, pixels: NDArray[np.uint8], index: int, points: FloatArray, size: int, margin: float
+) -> NDArray[np.uint8]:
+    scale = size / TEMPLATE_SIZE / (1 + 2 * margin)
+    matrix = fit_similarity(points, (TEMPLATE + margin * TEMPLATE_SIZE) * scale)
     if not np.isfinite(matrix).all() or not matrix[:, :2].any():
         raise ValueError(f"face {index} cannot be aligned with the landmarks {_join(points)}")
     # Cut out the visible part first, because warpAffine accepts at most 32767 pixels per side.
@@ -117,11 +204,6 @@ def _cut_window(
     if inside.size:
         window[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     return window
-
-
-def _check_size(size: int) -> None:
-    if not 1 <= size <= 8192:
-        raise ValueError(f"size must be 1…8192 pixels, got {size}")
 
 
 def _join(values: FloatArray) -> str:

@@ -13,7 +13,7 @@ import pytest
 from mtcnn_cpp import Detections
 from mtcnn_cpp.jobs.table import TableFormat
 from mtcnn_cpp.jobs.table.formats import make_writer
-from mtcnn_cpp.jobs.table.rows import COLUMN_TYPES, COLUMNS, FrameResult, make_rows
+from mtcnn_cpp.jobs.table.rows import COLUMN_TYPES, FILE_COLUMNS, FrameResult, make_rows
 from results import FORMATS, some_faces, write_results
 
 RESULTS = [
@@ -23,8 +23,10 @@ RESULTS = [
     ),
     FrameResult("b.jpg", error='cut\n"off"'),
     *(FrameResult("=NA", number, faces=some_faces(1, number)) for number in range(3)),
+    FrameResult("c", faces=some_faces(2), files={"crop_file": ("c,0", "c1"), "aligned_file": (None, "é")}),
 ]
-EXPECTED = {name: [row[name] for result in RESULTS for row in make_rows(result)] for name in COLUMNS}
+COLUMNS = tuple(COLUMN_TYPES)
+EXPECTED = {name: [row.get(name) for result in RESULTS for row in make_rows(result)] for name in COLUMNS}
 Table = dict[str, list[Any]]
 
 
@@ -97,7 +99,7 @@ def test_the_same_numbers(tmp_path: Path, reader: Callable[[Path], Table], forma
     found = reader(path)
     for name, kind in COLUMN_TYPES.items():
         if kind == "text":
-            missing = (None, "") if name == "error" else ()
+            missing = (None, "") if name in ("error", *FILE_COLUMNS) else ()
             texts = [None if isinstance(text, float) or text in missing else text for text in found[name]]
             assert texts == EXPECTED[name], name
             continue

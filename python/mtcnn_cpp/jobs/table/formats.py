@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Protocol
 
 from .parquet import ParquetWriter, need_pyarrow, read_parquet_rows, read_parquet_states
-from .rows import FrameResult, SourceState, TableRow, collect_states
+from .rows import COLUMNS, FILE_COLUMNS, FrameResult, SourceState, TableRow, collect_states
 from .text_formats import (
     CsvWriter,
     JsonLinesWriter,
@@ -52,13 +52,19 @@ class TableWriter(Protocol):
 
 
 def make_writer(
-    format: TableFormat, stream: IO[bytes], *, flush: bool = False, csv_safe: bool = False
+    format: TableFormat,
+    stream: IO[bytes],
+    *,
+    columns: Sequence[str] = COLUMNS,
+    flush: bool = False,
+    csv_safe: bool = False,
 ) -> TableWriter:
     """Create a writer.
 
     Args:
         format: File format.
         stream: Binary stream to write to.
+        columns: Columns of the table (see `table_columns`).
         flush: Whether to flush the stream after each result. It has no effect for Parquet, which writes
             groups of rows.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
@@ -67,12 +73,12 @@ def make_writer(
         MissingExtra: The format is Parquet and pyarrow is not installed.
     """
     if format is TableFormat.csv:
-        return CsvWriter(stream, flush=flush, safe=csv_safe)
+        return CsvWriter(stream, columns, flush=flush, safe=csv_safe)
     if format is TableFormat.jsonl:
-        return JsonLinesWriter(stream, flush=flush)
+        return JsonLinesWriter(stream, columns, flush=flush)
     if format is TableFormat.json:
-        return JsonWriter(stream, flush=flush)
-    return ParquetWriter(stream)
+        return JsonWriter(stream, columns, flush=flush)
+    return ParquetWriter(stream, columns)
 
 
 def read_rows(data: bytes | IO[bytes], format: TableFormat, *, name: str = "the table") -> Iterator[TableRow]:
@@ -113,8 +119,8 @@ def read_states(
 ) -> dict[str, SourceState]:
     """Read the state of each source. Sources are in the order of their first rows.
 
-    For CSV and Parquet, only the columns source, frame and error are parsed. The arguments and errors are
-    those of `read_rows`.
+    For CSV and Parquet, only the columns source, frame, error and FILE_COLUMNS are parsed. The arguments and
+    errors are those of `read_rows`.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     if format is TableFormat.csv:
@@ -122,4 +128,5 @@ def read_states(
     if format is TableFormat.parquet:
         return read_parquet_states(stream, name)
     rows = read_rows(stream, format, name=name)
-    return collect_states((row["source"], row["frame"], row["error"]) for row in rows)  # type: ignore[misc]
+    names = ("source", "frame", "error", *FILE_COLUMNS)
+    return collect_states([row.get(name) for name in names] for row in rows)

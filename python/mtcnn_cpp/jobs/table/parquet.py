@@ -10,6 +10,7 @@ from ...media.image.opencv import opencv_version
 from .rows import (
     COLUMN_TYPES,
     COLUMNS,
+    FILE_COLUMNS,
     REQUIRED,
     FrameResult,
     SourceState,
@@ -37,19 +38,18 @@ def need_pyarrow(user: str = "Parquet (unlike the format csv)") -> Any:
     return import_extra("pyarrow", "mtcnn-cpp[table]", user)
 
 
-def arrow_schema() -> Any:
-    """Return the columns as a `pyarrow.Schema`."""
+def arrow_schema(columns: Sequence[str] = COLUMNS) -> Any:
+    """Return columns as a `pyarrow.Schema`."""
     pa = need_pyarrow()
     types = {kind: getattr(pa, kind)() for kind in ("int32", "int64", "float32", "float64")}
     types["text"] = pa.string()
-    return pa.schema(
-        [pa.field(name, types[kind], name not in REQUIRED) for name, kind in COLUMN_TYPES.items()]
-    )
+    return pa.schema([pa.field(name, types[COLUMN_TYPES[name]], name not in REQUIRED) for name in columns])
 
 
-def arrow_table(rows: Sequence[TableRow]) -> Any:
+def arrow_table(rows: Sequence[TableRow], columns: Sequence[str] = COLUMNS) -> Any:
     """Convert rows to a `pyarrow.Table`."""
-    return need_pyarrow().Table.from_pylist([escape_row(row) for row in rows], arrow_schema())
+    values = [escape_row(columns, row) for row in rows]
+    return need_pyarrow().Table.from_pylist(values, arrow_schema(columns))
 
 
 def _versions() -> dict[str, str]:
@@ -62,11 +62,11 @@ def _versions() -> dict[str, str]:
 class ParquetWriter:
     """Writes row groups of about 10,000 rows. `close` writes the remaining rows and the footer."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[str] = COLUMNS) -> None:
         pa = need_pyarrow()
-        self._stream = stream
+        self._stream, self._columns = stream, columns
         self._sink = _Sink(stream)
-        schema = arrow_schema().with_metadata(_versions())
+        schema = arrow_schema(columns).with_metadata(_versions())
         self._writer = pa.parquet.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"), schema, compression="zstd"
         )
@@ -89,7 +89,7 @@ class ParquetWriter:
         self._stream.flush()
 
     def _write(self) -> None:
-        self._writer.write_table(arrow_table(self._pending))
+        self._writer.write_table(arrow_table(self._pending, self._columns))
         self._pending = []
 
 
@@ -129,15 +129,17 @@ def read_parquet_rows(stream: IO[bytes], name: str) -> Iterator[TableRow]:
 
     with table_errors(name):
         number = 0
-        for columns in _columns(stream, COLUMNS):
-            for column, kind in zip(columns, COLUMN_TYPES.values(), strict=True):
-                if kind == "float32":  # convert to the shortest decimal, as in the other formats
+        for names, columns in _columns(stream, COLUMNS):
+            for column, column_name in zip(columns, names, strict=True):
+                if (
+                    COLUMN_TYPES[column_name] == "float32"
+                ):  # convert to the shortest decimal, as in the other formats
                     column[:] = [
                         value if value is None else float(str(np.float32(value))) for value in column
                     ]
             for values in zip(*columns, strict=True):
                 number += 1
-                yield row_from_values(values, f"row {number}")
+                yield row_from_values(names, values, f"row {number}")
 
 
 def read_parquet_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
@@ -145,18 +147,22 @@ def read_parquet_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
         return collect_states(_state_cells(stream))
 
 
-def _state_cells(stream: IO[bytes]) -> Iterator[tuple[str, int, str]]:
-    for sources, frames, errors in _columns(stream, ("source", "frame", "error")):
-        for source, frame, error in zip(sources, frames, errors, strict=True):
-            yield unescape_text(source), frame, unescape_text(error or "")
+def _state_cells(stream: IO[bytes]) -> Iterator[list[Any]]:
+    for _, columns in _columns(stream, ("source", "frame", "error")):
+        for source, frame, *texts in zip(*columns, strict=True):
+            yield [unescape_text(source), frame, *(unescape_text(text or "") for text in texts)]
 
 
-def _columns(stream: IO[bytes], names: tuple[str, ...]) -> Iterator[list[list[Any]]]:
-    """Yield, for each group of rows, one list of values per column."""
+def _columns(stream: IO[bytes], names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[list[Any]]]]:
+    """Yield, for each group of rows, the names of columns and one list of values per column.
+
+    The columns are `names` and those of FILE_COLUMNS that the file contains.
+    """
     pa = need_pyarrow()
     try:
         file = pa.parquet.ParquetFile(stream)
-        check_columns(file.schema_arrow.names, "the schema")
+        existing = check_columns(file.schema_arrow.names, "the schema")
+        names = (*names, *(name for name in FILE_COLUMNS if name in existing))
         for field in file.schema_arrow:
             _check_type(pa.types, field)
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=list(names)):
@@ -164,7 +170,7 @@ def _columns(stream: IO[bytes], names: tuple[str, ...]) -> Iterator[list[list[An
             for name, column in zip(names, columns, strict=True):
                 if column.null_count and name in REQUIRED:
                     raise TableError(f"{name} is missing in {column.null_count} rows")
-            yield [column.to_pylist() for column in columns]
+            yield names, [column.to_pylist() for column in columns]
     except OSError as error:  # pyarrow raises an OSError if a page is damaged
         raise TableError(f"damaged, or not Parquet ({error})") from error
 

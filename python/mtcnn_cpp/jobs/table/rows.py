@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ from ...detections.result import LANDMARKS, Detections
 from ...formats.errors import safe_text
 
 ColumnType: TypeAlias = Literal["text", "int32", "int64", "float32", "float64"]
-TableRow: TypeAlias = dict[str, object]  # one value for each of COLUMNS, in the same order
+TableRow: TypeAlias = dict[str, object]  # one value for each column of the table, in the same order
 
 # Type of each column. Positions are in pixels, times are in seconds from the start of the source, and scores
 # are in [0, 1].
@@ -36,9 +36,14 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "image_width": "int32",
     "image_height": "int32",
     "error": "text",
+    "crop_file": "text",
+    "aligned_file": "text",
 }
-# Names of the columns, in the order of a table.
-COLUMNS: tuple[str, ...] = tuple(COLUMN_TYPES)
+# Columns that a table has only if the job writes these images. They name the image of each face, relative to
+# its folder.
+FILE_COLUMNS: tuple[str, ...] = ("crop_file", "aligned_file")
+# The other columns, in the order of a table. FILE_COLUMNS follow after them.
+COLUMNS: tuple[str, ...] = tuple(name for name in COLUMN_TYPES if name not in FILE_COLUMNS)
 REQUIRED: tuple[str, ...] = ("source", "frame", "success")  # columns in which a value is never missing
 MAX_ERROR_LENGTH = 10_000  # maximum number of characters of an error in a table
 
@@ -67,9 +72,12 @@ class FrameResult:
         faces: Detected faces, or None if the frame was not processed.
         error: Error message, or "" if there is none.
         face_ids: Number of each face. None: the faces have the numbers 0, 1, 2, … in the order of `faces`.
+        files: For each of FILE_COLUMNS that the table has: the name of the image of each face. If an image
+            was not written, its name is None.
 
     Raises:
-        ValueError: There are neither faces nor an error, or `face_ids` and `faces` have different lengths.
+        ValueError: There are neither faces nor an error, or `face_ids` or names in `files` do not have the
+            same length as `faces`.
     """
 
     source: str
@@ -78,6 +86,7 @@ class FrameResult:
     faces: Detections | None = None
     error: str = ""
     face_ids: tuple[int, ...] | None = None
+    files: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.faces is None and not self.error:
@@ -87,6 +96,9 @@ class FrameResult:
         count = 0 if self.faces is None else len(self.faces)
         if self.face_ids is not None and len(self.face_ids) != count:
             raise ValueError(f"face_ids must be {count} numbers, one per face, got {len(self.face_ids)}")
+        for column, names in self.files.items():
+            if len(names) != count:
+                raise ValueError(f"{column} must be {count} names, one per face, got {len(names)}")
 
 
 def make_rows(result: FrameResult) -> list[TableRow]:
@@ -97,7 +109,8 @@ def make_rows(result: FrameResult) -> list[TableRow]:
 
     Returns:
         One row per face, with `success` 1. If a frame has no faces, or has an error instead of faces, it has
-        one row with `success` 0. Every row has all columns. A missing or non-finite value is None. Frames are
+        one row with `success` 0. Every row has all of COLUMNS. A missing or non-finite value is None. Only
+        the row of a face whose image was written has the column with the name of this image. Frames are
         counted from 1, as in OpenFace. A float32 value is written as the shortest decimal number from which a
         reader gets the same float32 value.
     """
@@ -119,6 +132,9 @@ def make_rows(result: FrameResult) -> list[TableRow]:
         _face_row(common, face_id, face)
         for face_id, face in zip(ids, result.faces.to_dict()["faces"], strict=True)
     ]
+    for column, names in result.files.items():
+        for row, name in zip(rows, names, strict=True):
+            row[column] = name
     return rows or [common]
 
 
@@ -177,18 +193,21 @@ class SourceState:
         error: Last error of the source, or "".
         first: Number of the first frame.
         last: Number of the last frame.
+        file: Name of one image of a face, or "".
     """
 
     frames: int
     error: str
     first: int = field(default=0, compare=False)
     last: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
 
 
-def collect_states(cells: Iterable[tuple[str, int, str | None]]) -> dict[str, SourceState]:
+def collect_states(cells: Iterable[Sequence[Any]]) -> dict[str, SourceState]:
     """Return the state of each source.
 
-    `cells` contains the values of the columns source, frame and error of all rows, in order.
+    `cells` contains the values of the columns source, frame, error and those of FILE_COLUMNS that the table
+    has, of all rows, in order.
 
     All rows of one frame must be adjacent. Between the frames of one source, there may be frames of other
     sources.
@@ -198,18 +217,22 @@ def collect_states(cells: Iterable[tuple[str, int, str | None]]) -> dict[str, So
     last: dict[str, int] = {}
     last_counted: dict[str, int] = {}
     errors: dict[str, str] = {}
-    for source, frame, error in cells:
+    files: dict[str, str] = {}
+    for source, frame, error, *names in cells:
         if source not in counts:
             counts[source] = 0
             first[source] = frame
         last[source] = frame
+        for name in names:
+            if name and source not in files:
+                files[source] = name
         if error:
             errors[source] = error
         elif last_counted.get(source) != frame:
             counts[source] += 1
             last_counted[source] = frame
     return {
-        source: SourceState(count, errors.get(source, ""), first[source], last[source])
+        source: SourceState(count, errors.get(source, ""), first[source], last[source], files.get(source, ""))
         for source, count in counts.items()
     }
 
@@ -237,12 +260,21 @@ def table_errors(name: str) -> Iterator[None]:
         raise TableError(f"{name}: damaged, or not a table of faces ({error})") from error
 
 
-def check_columns(columns: Sequence[object], where: str) -> None:
-    """Raise TableError if these are not the columns of a table of faces, in the same order."""
-    if tuple(columns) == COLUMNS:
-        return
+def table_columns(files: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a table that has these of FILE_COLUMNS."""
+    return (*COLUMNS, *(name for name in FILE_COLUMNS if name in files))
+
+
+def check_columns(columns: Sequence[object], where: str) -> tuple[str, ...]:
+    """Return the columns of a table of faces.
+
+    Raises TableError if `columns` are not such columns, in the same order.
+    """
+    expected = table_columns([name for name in FILE_COLUMNS if name in columns])
+    if tuple(columns) == expected:
+        return expected
     missing = [name for name in COLUMNS if name not in columns]
-    unknown = [str(name) for name in columns if name not in COLUMNS]
+    unknown = [str(name) for name in columns if name not in COLUMN_TYPES]
     differences = [
         f"{label} {', '.join(names)}"
         for label, names in (("missing:", missing), ("unknown:", unknown))
@@ -250,26 +282,23 @@ def check_columns(columns: Sequence[object], where: str) -> None:
     ]
     reason = "; ".join(differences) or "the order of the columns differs, or a column is repeated"
     raise TableError(
-        f"{where} does not have the columns of a table of faces ({reason}); expected {', '.join(COLUMNS)}"
+        f"{where} does not have the columns of a table of faces ({reason}); expected {', '.join(expected)}"
     )
 
 
-def row_from_values(values: Sequence[object], where: str) -> TableRow:
-    """Make a row from the values of a JSON or Parquet row, and check their types.
-
-    The values are in the order of COLUMNS.
-    """
-    return {name: _check_value(value, name, where) for name, value in zip(COLUMNS, values, strict=True)}
+def row_from_values(columns: Sequence[str], values: Sequence[object], where: str) -> TableRow:
+    """Make a row from the values of a JSON or Parquet row, and check their types."""
+    return {name: _check_value(value, name, where) for name, value in zip(columns, values, strict=True)}
 
 
-def row_from_texts(texts: Sequence[str], where: str) -> TableRow:
-    """Make a row from the texts of a CSV row. They are in the order of COLUMNS."""
-    if len(texts) != len(COLUMNS):
-        raise TableError(f"{where}: {len(texts)} values, expected {len(COLUMNS)}")
+def row_from_texts(columns: Sequence[str], texts: Sequence[str], where: str) -> TableRow:
+    """Make a row from the texts of a CSV row."""
+    if len(texts) != len(columns):
+        raise TableError(f"{where}: {len(texts)} values, expected {len(columns)}")
     row: TableRow = {}
-    for name, text, parse in zip(COLUMNS, texts, _PARSERS, strict=True):
+    for name, text in zip(columns, texts, strict=True):
         try:
-            row[name] = parse(text)
+            row[name] = _PARSERS[name](text)
         except ValueError as error:
             raise _value_error(text, name, where) from error
     return row
@@ -318,9 +347,10 @@ def unescape_text(text: str) -> str:
     return _ESCAPED.sub(_unescape_match, text) if "\\u" in text else text
 
 
-def escape_row(row: TableRow) -> TableRow:
-    """Escape the texts of a row."""
-    return {name: escape_text(value) if isinstance(value, str) else value for name, value in row.items()}
+def escape_row(columns: Sequence[str], row: TableRow) -> TableRow:
+    """Return a row with these columns. Its texts are escaped, and a missing value is None."""
+    values = ((name, row.get(name)) for name in columns)
+    return {name: escape_text(value) if isinstance(value, str) else value for name, value in values}
 
 
 def _escape_match(match: re.Match[str]) -> str:
@@ -358,4 +388,4 @@ def _parser(name: str, kind: ColumnType) -> Callable[[str], object]:
     return parse if name in REQUIRED else lambda text: parse(text) if text else None
 
 
-_PARSERS = tuple(_parser(name, kind) for name, kind in COLUMN_TYPES.items())
+_PARSERS = {name: _parser(name, kind) for name, kind in COLUMN_TYPES.items()}

@@ -11,6 +11,7 @@ from typing import IO
 
 from .rows import (
     COLUMNS,
+    FILE_COLUMNS,
     FrameResult,
     SourceState,
     TableError,
@@ -21,21 +22,20 @@ from .rows import (
     make_rows,
     row_from_texts,
     row_from_values,
+    table_columns,
     table_errors,
     unescape_text,
 )
 
 # Matches a text that a spreadsheet could read as a formula, even if apostrophes precede it.
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
-_SAFE_HEADER = ",".join(f'"{name}"' for name in COLUMNS) + "\n"
-_SOURCE, _FRAME, _ERROR = (COLUMNS.index(name) for name in ("source", "frame", "error"))
 
 
 class _TextWriter:
     """Base class of the writers. It writes all rows of a result with one call of `write`."""
 
-    def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
-        self._stream, self._flush = stream, flush
+    def __init__(self, stream: IO[bytes], columns: Sequence[str] = COLUMNS, *, flush: bool = False) -> None:
+        self._stream, self._columns, self._flush = stream, columns, flush
 
     def add(self, result: FrameResult) -> None:
         self.add_rows(make_rows(result))
@@ -51,6 +51,9 @@ class _TextWriter:
         if self._flush:
             self._stream.flush()
 
+    def _to_json(self, row: TableRow) -> str:
+        return json.dumps(escape_row(self._columns, row), ensure_ascii=False, allow_nan=False)
+
 
 class CsvWriter(_TextWriter):
     """Writes CSV in UTF-8, with commas, line feeds, and quotes if necessary.
@@ -63,15 +66,17 @@ class CsvWriter(_TextWriter):
     in the header. By these quotes, the reader recognises the table and removes the apostrophes.
     """
 
-    def __init__(self, stream: IO[bytes], *, flush: bool = False, safe: bool = False) -> None:
-        super().__init__(stream, flush=flush)
+    def __init__(
+        self, stream: IO[bytes], columns: Sequence[str] = COLUMNS, *, flush: bool = False, safe: bool = False
+    ) -> None:
+        super().__init__(stream, columns, flush=flush)
         self._safe = safe
         # With this line terminator, all versions of Python put quotes around cells that contain \r or \n.
         self._to_line = csv.writer(_LineReturner(), lineterminator="\r\n").writerow
-        self._write(_SAFE_HEADER if safe else self._line(COLUMNS))
+        self._write(_safe_header(columns) if safe else self._line(tuple(columns)))
 
     def add_rows(self, rows: Sequence[TableRow]) -> None:
-        self._write("".join(self._line(tuple(escape_row(row).values())) for row in rows))
+        self._write("".join(self._line(tuple(escape_row(self._columns, row).values())) for row in rows))
 
     def _line(self, values: tuple[object, ...]) -> str:
         if self._safe:
@@ -79,6 +84,10 @@ class CsvWriter(_TextWriter):
                 f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value for value in values
             )
         return str(self._to_line(values))[:-2] + "\n"
+
+
+def _safe_header(columns: Sequence[str]) -> str:
+    return ",".join(f'"{name}"' for name in columns) + "\n"
 
 
 class _LineReturner:
@@ -95,19 +104,19 @@ class JsonLinesWriter(_TextWriter):
     """Writes one JSON object per line. The keys of the object are the columns."""
 
     def add_rows(self, rows: Sequence[TableRow]) -> None:
-        self._write("".join(f"{_to_json(row)}\n" for row in rows))
+        self._write("".join(f"{self._to_json(row)}\n" for row in rows))
 
 
 class JsonWriter(_TextWriter):
     """Writes one JSON array of objects. `close` writes the closing bracket."""
 
-    def __init__(self, stream: IO[bytes], *, flush: bool = False) -> None:
-        super().__init__(stream, flush=flush)
+    def __init__(self, stream: IO[bytes], columns: Sequence[str] = COLUMNS, *, flush: bool = False) -> None:
+        super().__init__(stream, columns, flush=flush)
         self._separator = "[\n"
 
     def add_rows(self, rows: Sequence[TableRow]) -> None:
         if rows:
-            self._write(self._separator + ",\n".join(map(_to_json, rows)))
+            self._write(self._separator + ",\n".join(map(self._to_json, rows)))
             self._separator = ",\n"
 
     def close(self) -> None:
@@ -115,14 +124,11 @@ class JsonWriter(_TextWriter):
         super().close()
 
 
-def _to_json(row: TableRow) -> str:
-    return json.dumps(escape_row(row), ensure_ascii=False, allow_nan=False)
-
-
 def read_csv_rows(stream: IO[bytes], name: str) -> Iterator[TableRow]:
     with table_errors(name):
-        for line, texts in _csv_cells(stream):
-            yield row_from_texts(texts, f"line {line}")
+        columns, cells = _csv_cells(stream)
+        for line, texts in cells:
+            yield row_from_texts(columns, texts, f"line {line}")
 
 
 def read_csv_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
@@ -130,31 +136,38 @@ def read_csv_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
         return collect_states(_state_cells(stream))
 
 
-def _state_cells(stream: IO[bytes]) -> Iterator[tuple[str, int, str]]:
-    count = len(COLUMNS)
-    for line, texts in _csv_cells(stream):
-        if len(texts) != count:
-            raise TableError(f"line {line}: {len(texts)} values, expected {count}")
-        yield unescape_text(texts[_SOURCE]), int(texts[_FRAME]), unescape_text(texts[_ERROR])
+def _state_cells(stream: IO[bytes]) -> Iterator[list[object]]:
+    columns, cells = _csv_cells(stream)
+    frame = columns.index("frame")
+    texts_at = [columns.index(name) for name in ("source", "error", *FILE_COLUMNS) if name in columns]
+    for line, texts in cells:
+        if len(texts) != len(columns):
+            raise TableError(f"line {line}: {len(texts)} values, expected {len(columns)}")
+        source, *others = (unescape_text(texts[index]) for index in texts_at)
+        yield [source, int(texts[frame]), *others]
 
 
-def _csv_cells(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the last line and the texts of each row after the header.
+def _csv_cells(stream: IO[bytes]) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
+    """Return the columns, and an iterator over the number of the last line and the texts of each row.
 
     Apostrophes that the writer has added are removed.
     """
     lines = _complete_lines(stream)
     first = next(lines, "")
-    is_safe = first == _SAFE_HEADER
     reader = csv.reader(itertools.chain([first] if first else [], lines), strict=True)
     header = next(reader, None)
     if header is None:
         raise TableError("the file is empty; expected a table of faces, which has at least a header")
-    check_columns(header, "the first line")
-    for texts in reader:
-        if is_safe:
-            texts = [text[1:] if text[:1] == "'" and _FORMULA.match(text) else text for text in texts]
-        yield reader.line_num, texts
+    columns = check_columns(header, "the first line")
+    is_safe = first == _safe_header(columns)
+
+    def read_cells() -> Iterator[tuple[int, list[str]]]:
+        for texts in reader:
+            if is_safe:
+                texts = [text[1:] if text[:1] == "'" and _FORMULA.match(text) else text for text in texts]
+            yield reader.line_num, texts
+
+    return columns, read_cells()
 
 
 def _complete_lines(stream: IO[bytes]) -> Iterator[str]:
@@ -191,9 +204,10 @@ def _parse_json(data: bytes, where: str) -> object:
 def _row_from_json(item: object, where: str) -> TableRow:
     if not isinstance(item, dict):
         raise TableError(f"{where}: expected an object, got {_json_type(item)}")
-    if item.keys() != set(COLUMNS):
+    columns = table_columns(item)
+    if item.keys() != set(columns):
         check_columns(tuple(item), where)
-    return row_from_values([item[name] for name in COLUMNS], where)
+    return row_from_values(columns, [item[name] for name in columns], where)
 
 
 def _json_type(value: object) -> str:
