@@ -263,6 +263,7 @@ COMMANDS: list[tuple[tuple[str, ...], bool]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "shows"), COMMANDS, ids=range(len(COMMANDS)))
 def test_commands(folder: Path, arguments: tuple[str, ...], shows: bool) -> None:
     if arguments[0] == "explore":

@@ -13,11 +13,17 @@ import pytest
 
 HERE = Path(__file__).parent
 NODE = {"num_cpus": 2, "object_store_memory": 10**9}
-FAST = {  # a node that was killed is missed after seconds, not after a minute
+SETTINGS = {
+    # A node that was killed is missed after seconds, not after a minute.
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 1000,
     "health_check_failure_threshold": 5,
+    # On a loaded machine, a living process may answer late.
+    "health_check_timeout_ms": 60_000,
+    "worker_register_timeout_seconds": 300,
+    "agent_register_timeout_ms": 300_000,
 }
+STARTS = 3  # Ray ends a node whose agent is not ready after 15 s, a limit that no setting changes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,12 +40,23 @@ def cluster() -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
-    head = {**NODE, "include_dashboard": False, "_system_config": FAST}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(**NODE)
+    head = {**NODE, "include_dashboard": False, "_system_config": SETTINGS}
+    for start in range(1, STARTS + 1):
+        cluster = Cluster()
+        try:
+            cluster.add_node(**head)
+            cluster.add_node(**NODE)
+            break
+        except Exception:
+            stop(cluster)
+            if start == STARTS:
+                raise
     yield cluster
+    stop(cluster)
+
+
+def stop(cluster: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cluster.shutdown()
-        del cluster
         gc.collect()
