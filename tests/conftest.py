@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from chromium import CHROMIUM, chromium_options
 from images import OTHER_BACKEND, nearly_equal
 from mtcnn_cpp import Detections
 from mtcnn_cpp.reference import boxes, dat, exp, layers, resize
@@ -73,6 +76,18 @@ def components(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The functions of every room, in each implementation."""
     found: SimpleNamespace = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium, or MTCNN_TEST_CHROMIUM=path")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, args=chromium_options())
+        yield found
+        found.close()
 
 
 PASSED = "mtcnn_cpp/passed"  # in pytest's cache: the tests that passed in the last whole run

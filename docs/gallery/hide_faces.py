@@ -1,23 +1,19 @@
 """Blur or pixelate faces.
 
-`to_supervision` gives the boxes to the annotators of the package supervision. A box of OpenFace ends at the
-eyebrows, so the boxes are enlarged first. A face that the detector does not find stays visible: check the
-result, and lower the thresholds or `min_face` if faces are missing.
+A box of OpenFace ends at the eyebrows, so `annotate` hides a larger area. A face that the detector does not
+find stays visible: check the result, and lower the thresholds or `min_face` if faces are missing. For videos:
+`mtcnn-cpp detect clip.mp4 --save-dir hidden --annotate blur`.
 """
 
 from pathlib import Path
 
 import cv2
 import numpy as np
-import supervision
-from mtcnn_cpp import Detector, read_image
+from mtcnn_cpp import Detector, annotate, read_image
 
 image = read_image(Path(__file__).parents[2] / "tests" / "gold" / "collage.png")
-faces = Detector(min_face=30).detect(image).to_supervision()
-size = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
-faces.xyxy[:, :2] -= size * [0.15, 0.5]  # left, top: the forehead and hair
-faces.xyxy[:, 2:] += size * [0.15, 0.15]  # right, bottom
-blurred = supervision.BlurAnnotator(kernel_size=45).annotate(image.copy(), faces)
-pixelated = supervision.PixelateAnnotator(pixel_size=24).annotate(image.copy(), faces)
+faces = Detector(min_face=30).detect(image)
+blurred = annotate(image, faces, show="blur")
+pixelated = annotate(image, faces, show="pixelate")
 print(f"{len(faces)} faces are hidden")
 cv2.imwrite("hide_faces.png", np.hstack([blurred, pixelated]))

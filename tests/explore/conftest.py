@@ -8,7 +8,7 @@ from typing import Any
 
 import png
 import pytest
-from explorers import CHROMIUM, chromium_options, explorer
+from explorers import explorer
 from images import portrait
 from mtcnn_cpp import Detector
 from mtcnn_cpp.trace import Trace
@@ -49,18 +49,6 @@ def comparison_url(files: dict[str, Path]) -> Iterator[str]:
     """The address of an explorer of both traces."""
     with explorer(files["correct.npz"], files["faulty.npz"]) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium, or MTCNN_TEST_CHROMIUM=path")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=chromium_options())
-        yield found
-        found.close()
 
 
 @pytest.fixture

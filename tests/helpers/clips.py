@@ -116,3 +116,60 @@ def read_times(path: Path) -> list[float]:
     with av.open(io.BytesIO(path.read_bytes())) as file:
         times = [float(frame.pts * frame.time_base) for frame in file.decode(video=0)]
     return [time - times[0] for time in times]
+
+
+def add_sound(
+    path: Path,
+    codec: str,
+    *,
+    seconds: float = 1.0,
+    begin: float = 0.0,
+    rate: int = 48000,
+    count: int = 1,
+    suffix: str | None = None,
+) -> Path:
+    """Return a copy of a clip with `count` audio streams: tones that begin at the time `begin`."""
+    copy = path.with_name(f"{path.stem}-{codec}{suffix or path.suffix}")
+    with av.open(str(path)) as source, av.open(str(copy), "w") as file:
+        video = source.streams.video[0]
+        stream = file.add_stream_from_template(video)
+        packets = [
+            (packet, float(packet.dts * packet.time_base)) for packet in source.demux(video) if packet.size
+        ]
+        for packet, _ in packets:
+            packet.stream = stream
+        tones: list[Any] = []
+        for number in range(count):
+            tone: Any = file.add_stream(codec, rate=rate, options={"strict": "experimental"})
+            tone.layout, tone.metadata["language"] = "stereo", ("deu", "fra")[number % 2]
+            tones.append(tone)
+        first = packets[0][1] - min(0.0, packets[0][1])
+        for number, tone in enumerate(tones):
+            tone.codec_context.open()
+            size = tone.codec_context.frame_size or 1024
+            for at in range(0, round(seconds * rate), size):
+                wave = (
+                    np.sin((np.arange(at, at + size) * (2 + number) * 880 * np.pi) / rate)
+                    * (at // rate + 1)
+                    / 9
+                )
+                samples = np.stack([wave, wave]).astype(np.float32)
+                frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+                frame.sample_rate, frame.pts = rate, at + round((begin + first) * rate)
+                packets += [
+                    (packet, float(packet.pts * packet.time_base))
+                    for packet in tone.encode(resampled(frame, tone))
+                ]
+            packets += [(packet, float(packet.pts * packet.time_base)) for packet in tone.encode(None)]
+        for packet, _ in sorted(packets, key=lambda pair: pair[1]):
+            file.mux(packet)
+    return copy
+
+
+def resampled(frame: Any, stream: Any) -> Any:
+    """Return the audio frame in the sample format of the encoder."""
+    context = stream.codec_context
+    changed = av.AudioResampler(context.format, context.layout, context.rate).resample(frame)
+    (found,) = changed
+    found.pts, found.time_base = frame.pts, Fraction(1, context.rate)
+    return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import threading
 import time
 import urllib.error
@@ -20,16 +18,6 @@ from mtcnn_cpp.trace import ComparisonOptions
 
 if TYPE_CHECKING:
     from mtcnn_cpp.explore.traces import OpenTraces
-
-CHROMIUM = os.environ.get("MTCNN_TEST_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-
-
-def chromium_options() -> list[str]:
-    """Return options for root (no sandbox) and for containers with little shared memory."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return ["--disable-dev-shm-usage", *["--no-sandbox"] * root]
 
 
 def answer(address: str, endpoint: str, **parameters: object) -> tuple[int, dict[str, str], bytes]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import png
 import pytest
-from clips import even, make_frame, write
+from clips import add_sound, av, even, make_frame, read_times, uneven, write
 from mtcnn_cpp import Detector, annotate, read_image
 from mtcnn_cpp._util.files import AtomicFile, is_leftover, temporary_name
 from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
@@ -53,9 +53,17 @@ def test_drawings_and_crops(tmp_path: Path) -> None:
     assert all(has_marker(tmp_path / "seen" / name) for name in files_below(tmp_path / "seen"))
 
 
-def test_a_drawn_video_shows_every_frame_at_its_rate(tmp_path: Path) -> None:
+def test_a_drawn_video_shows_every_frame_at_its_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyAV, the codec is MPEG-4. The summary names what is missing once, also for two videos."""
+    monkeypatch.setitem(sys.modules, "av", None)
     clip = write(tmp_path / "clip.mp4", even(20))
-    assert run(clip, "--save-dir", tmp_path / "seen", "--every", 2).exit_code == 0
+    shutil.copy(clip, tmp_path / "other.mp4")
+    result = run(clip, tmp_path / "other.mp4", "--save-dir", tmp_path / "seen", "--every", 2)
+    assert result.exit_code == 0
+    assert (
+        result.stderr.count("the annotated videos have no sound, a constant frame rate, and the codec") == 1
+    )
+    assert result.stderr.count("pip install 'mtcnn-cpp[video]'") == 1
     drawn = cv2.VideoCapture(str(tmp_path / "seen" / "clip_faces.mp4"))
     assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
     count, detector = 0, Detector()
@@ -64,10 +72,107 @@ def test_a_drawn_video_shows_every_frame_at_its_rate(tmp_path: Path) -> None:
         assert there
         assert (
             np.abs(pixels.astype(int) - annotate(frame.image, frame.faces)).mean() < 6
-        )  # as MPEG-4 keeps it
+        )  # MPEG-4 changes pixels
         count += 1
     assert not drawn.read()[0]
     assert count == 10
+
+
+def test_annotated_videos_have_the_times_and_the_sound_of_their_source(tmp_path: Path) -> None:
+    clip = write(tmp_path / "a.mp4", [300 + time for time in uneven(30)])
+    with_sound = add_sound(clip, "aac", seconds=3)
+    pcm = add_sound(clip, "pcm_s16le", suffix=".mov")
+    clip.unlink()
+    options = ("--every", 2, "--start", 0.06, "--end", 2.2, "--quality", 8)
+    result = run(with_sound, pcm, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", *options)
+    assert result.exit_code == 0, result.output
+    reason = "its sound is not copied, because an MP4 file cannot hold the codec pcm_s16le"
+    assert result.stderr.count(f"{pcm}: annotated video: {reason}") == 1
+    assert "no sound, a constant frame rate" not in result.stderr
+    frames = list(Detector().detect_video(with_sound, every=2, start=0.06, end=2.2))
+    for name in ("a-aac_faces.mp4", "a-pcm_s16le_faces.mp4"):
+        found = read_times(tmp_path / "seen" / name)
+        expected = [frame.time - frames[0].time for frame in frames]
+        assert np.abs(np.array(found) - expected).max() < 1 / 700_000
+        with av.open(str(tmp_path / "seen" / name)) as file:
+            assert bool(file.streams.audio) == ("aac" in name)
+            for frame, shown in zip(frames, file.decode(video=0), strict=True):
+                drawn = annotate(frame.image, frame.faces)
+                assert np.abs(shown.to_ndarray(format="bgr24").astype(int) - drawn).mean() < 4
+
+
+@pytest.mark.parametrize("show", ["blur", "pixelate", "none", "landmarks,labels"])
+def test_parts_of_annotations(show: str, tmp_path: Path) -> None:
+    clip = write(tmp_path / "clip.mp4", even(4))
+    (tmp_path / "a.png").write_bytes(png.encode(make_frame(2)))
+    sources = clip, tmp_path / "a.png"
+    result = run(*sources, "--save-dir", tmp_path / "seen", "--annotate", show, "--quality", 1, "--no-sound")
+    assert result.exit_code == 0, result.output
+    detector = Detector()
+    expected = annotate(make_frame(2), detector.detect(make_frame(2)), show=show)
+    assert np.array_equal(read_image(tmp_path / "seen" / "a_faces.png"), expected)
+    with av.open(str(tmp_path / "seen" / "clip_faces.mp4")) as file:
+        for frame, shown in zip(detector.detect_video(clip), file.decode(video=0), strict=True):
+            drawn = annotate(frame.image, frame.faces, show=show)
+            assert np.abs(shown.to_ndarray(format="bgr24").astype(int) - drawn).mean() < 2
+
+
+def test_faces_have_the_colors_of_their_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtcnn_cpp.media.annotation.ID_COLORS", ((20, 20, 250), (250, 20, 20)))
+    pytest.importorskip("trackers", reason="tracking needs the extra 'track'")
+    clip = write(tmp_path / "clip.mp4", even(6))
+    result = run(clip, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", "--track", "--quality", 1)
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "seen" / "clip_faces.mp4")) as file:
+        for frame, shown in zip(Detector().detect_video(clip), file.decode(video=0), strict=True):
+            pixels = shown.to_ndarray(format="bgr24").astype(int)
+            red, green = (annotate(frame.image, frame.faces, box_color=color) for color in ("id", None))
+            assert np.abs(pixels - red).mean() < 3
+            assert np.abs(pixels - red).mean() < np.abs(pixels - green).mean() - 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--annotate", "blurred"), "an annotation is boxes, landmarks, labels"),
+        (("--quality", 0), "quality must be 1 (best) to 51 (smallest file), got 0"),
+    ],
+)
+def test_other_values_are_refused(options: tuple[object, ...], message: str, tmp_path: Path) -> None:
+    result = run("--sample", "--save-dir", tmp_path / "seen", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "seen").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+def test_a_full_disk_ends_only_the_annotated_video(tmp_path: Path) -> None:
+    """One row contains the error; all faces are in the table, and no file remains."""
+
+    def paint(index: int, size: tuple[int, int]) -> np.ndarray:
+        noise = np.random.default_rng(index).integers(0, 256, (*size, 3), np.uint8)
+        noise[:160, :176] = make_frame(0, size)[:160, :176]
+        return noise
+
+    clip = write(tmp_path / "clip.mp4", even(40), paint=paint)
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+        "from mtcnn_cpp.cli import app; app(sys.argv[1:], prog_name='mtcnn-cpp')"
+    )
+    command = ["detect", clip, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", "--quality", 1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    rows = rows_of(tmp_path / "t.csv")
+    assert len({row["frame"] for row in rows}) == 40
+    errors = [row["error"] for row in rows if row["error"]]
+    assert len(set(errors)) == 1
+    assert "clip_faces.mp4 could not be written (FFmpeg reports: File too large)" in str(errors[0])
+    assert len({row["frame"] for row in rows if row["error"]}) == 1
+    assert "0 files written" in done.stderr
+    assert not list((tmp_path / "seen").iterdir())
 
 
 def test_a_resumed_job_draws_all(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_new_sources_are_added(study: Path, truth: list[dict[str, object]], tmp_
         (["--every", "2"], "every was 1, now 2"),
         (["--track"], "track was false, now true"),
         (["--save-dir", "drawn"], 'save_dir was null, now "drawn"'),
+        (["--save-dir", "drawn", "--annotate", "blur"], 'annotate was not recorded, now "blur"'),
         (["--format", "jsonl"], 'format was "csv", now "jsonl"'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Annotated videos: frames and times, and remaining files after an error."""
+"""Annotated videos with both encoders: frames and times, and remaining files after an error."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ import numpy as np
 import pytest
 from mtcnn_cpp.media.annotated_video import AnnotatedVideoWriter
 from mtcnn_cpp.media.markers import has_marker
+from mtcnn_cpp.media.video_encoders import find_h264_problem
+
+
+@pytest.fixture(params=["h264", "mpeg4"], autouse=True)
+def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Without PyAV, the encoder is MPEG-4."""
+    if request.param == "mpeg4":
+        monkeypatch.setitem(sys.modules, "av", None)
+        assert "needs the package 'av'" in find_h264_problem()
+    elif problem := find_h264_problem():
+        pytest.skip(problem)
+    return str(request.param)
 
 
 def frames(path: Path) -> tuple[list[np.ndarray], list[float]]:
@@ -152,11 +164,12 @@ def test_file_created_meanwhile_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
-def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
+def test_a_full_disk_is_noticed(tmp_path: Path, encoder: str) -> None:
     path = tmp_path / "a.mp4"
     code = f"""
-        import resource, signal
+        import resource, signal, sys
         import numpy as np
+        {"" if encoder == "h264" else "sys.modules['av'] = None"}
         from pathlib import Path
         from mtcnn_cpp.media.annotated_video import AnnotatedVideoWriter
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -172,6 +185,9 @@ def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
-    assert "frames were written; is the disk full?); no incomplete file remains" in done.stdout
-    assert str(path) in done.stdout
+    found = (
+        "FFmpeg reports: File too large" if encoder == "h264" else "frames were written; is the disk full?"
+    )
+    assert f"{path} could not be written (" in done.stdout
+    assert f"{found}); no incomplete file remains" in done.stdout
     assert os.listdir(tmp_path) == []

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from images import portrait
-from mtcnn_cpp import Detections, annotate, sample_image
+from mtcnn_cpp import Detections, Detector, annotate, sample_image
 from mtcnn_cpp.media import annotation
 from mtcnn_cpp.media.image.opencv import encode_png
 
@@ -204,3 +204,150 @@ def test_the_channel_order_of_the_image_is_that_of_the_annotated_image(tmp_path:
         assert np.array_equal(red, annotate(bgr, faces, box_color=(0, 10, 255))[..., ::-1])
     for image in (tmp_path / "a.png", PIL.Image.fromarray(rgb)):
         assert np.array_equal(annotate(image, faces), annotate(bgr, faces))
+
+
+def test_parts_are_drawn_separately() -> None:
+    image, faces = portrait(), faces_at([[40, 50, 60, 70]], (160, 176))
+    faces = replace(faces, landmarks=np.full((1, 5, 2), 20, np.float32))
+    changed = {
+        show: (annotate(image, faces, show=show) != image).any(axis=2)
+        for show in ("boxes", "landmarks", "labels", "boxes,landmarks,labels", "boxes, labels")
+    }
+    assert changed["boxes"][48:122, 38:102].any()
+    assert not changed["boxes"][:40].any()
+    rows, columns = np.nonzero(changed["landmarks"])
+    assert 16 <= min(rows.min(), columns.min()) < max(rows.max(), columns.max()) <= 24
+    assert changed["labels"][33:49, 38:90].any()
+    assert not changed["labels"][52:].any()
+    for show, parts in {
+        "boxes,landmarks,labels": ("boxes", "landmarks", "labels"),
+        "boxes, labels": ("boxes", "labels"),
+    }.items():
+        union = np.logical_or.reduce([changed[part] for part in parts])
+        assert np.array_equal(changed[show], union) or (changed[show] != union).mean() < 1e-3
+        assert np.array_equal(annotate(image, faces, show=show), annotate(image, faces, show=parts))
+    assert np.array_equal(annotate(image, faces), annotate(image, faces, show="boxes,landmarks,labels"))
+    assert np.array_equal(annotate(image, faces, show="none"), image)
+
+
+@pytest.mark.parametrize("show", ["", "box", "boxes,blur", "blur,pixelate", "none,", [], ["boxes", "blur"]])
+def test_other_parts_are_refused(show: str | list[str]) -> None:
+    with pytest.raises(ValueError, match=r"an annotation is boxes, landmarks, labels .*; got"):
+        annotate(portrait(), faces_at([], (160, 176)), show=show)
+
+
+def test_colors_of_ids() -> None:
+    """A number always has the same color; the 12 colors differ clearly from each other."""
+    image = np.zeros((240, 320, 3), np.uint8)
+    faces = faces_at([[20, 100, 90, 90], [200, 100, 90, 90]], (240, 320))
+    drawn = annotate(image, faces, box_color="id", face_ids=[3, 14])
+    assert (drawn[145, [20, 200]] == [annotation.ID_COLORS[3], annotation.ID_COLORS[2]]).all()
+    rgb = annotate(image, faces, box_color="id", face_ids=[3, 14], color="rgb")
+    assert np.array_equal(rgb[..., ::-1], drawn)
+    colors = np.array([annotation.ID_COLORS], np.float32) / 255
+    assert colors.shape == (1, 12, 3)
+    lab = cv2.cvtColor(colors, cv2.COLOR_BGR2LAB)[0]
+    distances = np.linalg.norm(lab[:, None] - lab, axis=2) + 1000 * np.eye(12)
+    assert distances.min() > 20  # CIE 1976; 2.3 is just noticeable
+    assert lab[:, 0].min() > 50  # the black text of the labels can be read
+
+
+HIDDEN = pytest.mark.parametrize("show", ["blur", "pixelate"])
+
+
+@HIDDEN
+@pytest.mark.parametrize("scale", [0.5, 1, 2, 4])
+def test_hidden_faces_are_not_found_again(show: str, scale: float) -> None:
+    """Also with low thresholds, the detector finds no face in the hidden area."""
+    image = cv2.resize(sample_image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    faces = Detector(min_face=20).detect(image)
+    assert len(faces) == 1
+    hidden = annotate(image, faces, show=show)
+    x, y, width, height = faces.boxes[0]
+    for found in Detector(min_face=20, thresholds=(0.4, 0.4, 0.4)).detect(hidden).boxes:
+        center = found[:2] + found[2:] / 2
+        assert not (abs(center[0] - x - width / 2) < width and abs(center[1] - y - height / 2) < height)
+
+
+@HIDDEN
+@pytest.mark.parametrize("side", [1, 3, 7, 20, 64, 113, 400])
+def test_only_mean_colors_of_blocks_are_kept(show: str, side: int) -> None:
+    """Two images whose blocks have the same means give the same result, whatever is in the blocks."""
+    rng = np.random.default_rng(side)
+    block = max(side / 4, 4)
+    count = max(1, round(2 * side / block))
+    cell = -(-2 * side // count)  # pixels
+    size = count * cell
+    left = (size - 2 * side) / 2  # the box with its margin is exactly the area of whole cells
+    image = rng.integers(0, 256, (size + 40, size + 40, 3), np.uint8)
+    box = [20 + left + side / 2, 20 + left + side / 2, side, side]
+    if left:  # the cells are larger than the blocks: enlarge the box
+        box = [20 + size / 4, 20 + size / 4, size / 2, size / 2]
+        assert round(size / max(size / 8, 4)) == count
+    faces = faces_at([box], image.shape[:2])
+    mixed = image.copy()
+    for row in range(count):
+        for column in range(count):
+            part = mixed[
+                20 + row * cell : 20 + (row + 1) * cell, 20 + column * cell : 20 + (column + 1) * cell
+            ]
+            part[:] = rng.permutation(part.reshape(-1, 3)).reshape(part.shape)
+    assert side < 2 or (mixed != image).any()
+    hidden = annotate(image, faces, show=show)
+    assert np.array_equal(hidden, annotate(mixed, faces, show=show))
+    outside = np.ones(image.shape[:2], bool)
+    outside[20 : 20 + size, 20 : 20 + size] = False
+    assert np.array_equal(hidden[outside], image[outside])
+    if show == "pixelate":
+        inside = hidden[20 : 20 + size, 20 : 20 + size]
+        assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= count**2 <= 64
+        expected = (
+            image[20 : 20 + size, 20 : 20 + size].reshape(count, cell, count, cell, 3).mean(axis=(1, 3))
+        )
+        assert np.abs(inside[::cell, ::cell] - expected).max() <= 0.51
+
+
+@HIDDEN
+def test_hidden_area(show: str) -> None:
+    """The area is the box with a margin of half of its longer side; the rest does not change."""
+    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    hidden = annotate(image, faces_at([100, 120, 40, 60], (300, 300)), show=show)
+    changed = (hidden != image).any(axis=2)
+    assert changed[90:210, 70:170].mean() > 0.99
+    changed[90:210, 70:170] = False
+    assert not changed.any()
+
+
+@HIDDEN
+def test_overlapping_faces_are_hidden_with_the_larger_blocks(show: str) -> None:
+    """A small face in front of a large one does not show details of the large one, in any order."""
+    image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    large, small = [100.0, 100.0, 200.0, 200.0], [180.0, 180.0, 20.0, 20.0]
+    only = image
+    for box in (small, large):
+        only = annotate(only, faces_at(box, (400, 400)), show=show)
+    for boxes in ([large, small], [small, large]):
+        hidden = annotate(image, faces_at(boxes, (400, 400)), show=show)
+        assert np.array_equal(hidden, only)
+    if show == "pixelate":
+        assert len(np.unique(hidden[170:210, 170:210].reshape(-1, 3), axis=0)) <= 4
+
+
+@HIDDEN
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (40, 50), (5, 4000)])
+def test_hiding_faces_at_odd_places(show: str, size: tuple[int, int]) -> None:
+    """Partly or completely outside of the image, without a size, huge, and not finite."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    for box in (
+        *([-20, -20, 30, 30], [size[1] - 5, size[0] - 5, 60, 60], [0, 0, 0, 0], [0, 0, 1, 1], [5, 5, -3, -3]),
+        *([-1e30, -1e30, 3e30, 3e30], [-1e5, -1e5, 2e5, 2e5], [0, 0, 1e30, 1e-30], [3e38, 0, 3e38, 1]),
+    ):
+        hidden = annotate(image, faces_at(box, size), show=show)
+        assert hidden.shape == image.shape
+        if min(box[2:]) > 1e5 or (size == (1, 1) and box[0] < 1):
+            assert len(np.unique(hidden.reshape(-1, 3), axis=0)) <= 1 + 800 * (show == "blur")
+    far = annotate(image, faces_at([1e6, 1e6, 50, 50], size), show=show)
+    assert np.array_equal(far, image)
+    for value in (np.nan, np.inf, -np.inf):
+        hidden = annotate(image, faces_at([value, 5, 5, 5], size), show="pixelate")
+        assert len(np.unique(hidden.reshape(-1, 3), axis=0)) <= 16

@@ -79,6 +79,9 @@ def detect(
             template=cast(Any, save.template.value),
             save_format=save.save_format.value,
             overwrite=save.overwrite,
+            annotate=save.annotate,
+            quality=save.quality,
+            sound=not save.no_sound,
             csv_safe=table.csv_safe,
         )
         for message in plan.skipped:
@@ -103,6 +106,12 @@ def detect(
                 counters = _run(plan, pipeline, annotations, table, settings, detector, concurrency)
         if (table.output or annotations) and not table.quiet:
             print_line(_summary(counters, table, save, annotations), err=True)
+        if annotations and annotations.h264_problem and not table.quiet:
+            print_line(
+                "note: the annotated videos have no sound, a constant frame rate, and the codec MPEG-4, "
+                f"which browsers do not play: {annotations.h264_problem}",
+                err=True,
+            )
     if counters.failed or warning:
         raise typer.Exit(INCOMPLETE)
 

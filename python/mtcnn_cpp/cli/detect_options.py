@@ -184,6 +184,30 @@ class SaveOptions:
             "names end in _faces."
         ),
     ] = None
+    annotate: Annotated[
+        str,
+        typer.Option(
+            metavar="PARTS",
+            help="What annotated images and videos show: one or more of boxes, landmarks and labels, with "
+            "commas between them; blur or pixelate, which make the faces unrecognisable; or none. A face "
+            "that is not found stays visible.",
+        ),
+    ] = "boxes,landmarks,labels"
+    quality: Annotated[
+        int,
+        typer.Option(
+            help="Quality of annotated videos: the constant rate factor of H.264, from 1 (best) to 51 "
+            "(smallest file). Needs the extra 'video'.",
+        ),
+    ] = 20
+    no_sound: Annotated[
+        bool,
+        typer.Option(
+            "--no-sound",
+            help="Write annotated videos without sound. By default, they get the sound of their source "
+            "(needs the extra 'video').",
+        ),
+    ] = False
     save_crops: Annotated[
         str | None,
         typer.Option(

@@ -142,7 +142,7 @@ class DetectionPipeline:
                 writer = None
                 if self._annotations:
                     fps = video.fps / self.settings.sampling.every if video.fps else None
-                    if (writer := self._annotations.open_video(source, fps)) is not None:
+                    if (writer := self._annotations.open_video(source, fps, video.path)) is not None:
                         stack.callback(writer.discard)
                 frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
                 for result, pixels in map_ordered(
@@ -158,8 +158,10 @@ class DetectionPipeline:
                         result = self._annotations.write_frame(source, result, pixels, writer)
                     index, time = result.index + 1, result.time
                     yield result
-                if self._annotations:
+                if self._annotations and writer:
                     self._annotations.close_video(writer)
+                    for problem in writer.problems:
+                        self._warn(f"{source.name}: annotated video: {problem}")
         except SOURCE_ERRORS as error:
             yield FrameResult(source.name, index, time, error=error_message(error))
 
@@ -258,6 +260,9 @@ class AnnotationWriter:
         settings: Settings of the job. They contain the output folders.
         sources: All sources of the job.
 
+    Attributes:
+        h264_problem: Reason why annotated videos were not written as H.264, or "".
+
     Raises:
         ValueError: A folder is in an object store.
         OSError: A folder cannot be created.
@@ -276,6 +281,15 @@ class AnnotationWriter:
         }
         self._faces = FaceImageWriter(settings, self._face_folders)
         self._video_count = 0
+        self._show = settings.annotate
+        self._box_color: Literal["id"] | None = "id" if settings.track else None
+        self._video_options: dict[str, Any] = {
+            "overwrite": settings.overwrite,
+            "quality": settings.quality,
+            "sound": settings.sound,
+            "cut_sound": settings.sampling.end is not None,
+        }
+        self.h264_problem = ""
         for folder in self._folders:
             folder.clean(stems)
 
@@ -328,7 +342,7 @@ class AnnotationWriter:
             stem = stem / f"{result.index + 1:06d}"
         if (images := self._images) is not None:
             name = stem.with_name(f"{stem.name}_faces.{self._format}")
-            result = _with_write_error(result, lambda: images.save(name, _annotated(result, pixels)))
+            result = _with_write_error(result, lambda: images.save(name, self._annotate(result, pixels)))
         return self._faces.write(stem, result, pixels)
 
     def write_frame(
@@ -336,27 +350,33 @@ class AnnotationWriter:
     ) -> FrameResult:
         """Add a frame to an annotated video, write the images of its faces, and return the completed result.
 
-        The completed result has the names of the images of faces. If writing fails, it has the error.
+        The completed result has the names of the images of faces. If writing fails, it has the error. If an
+        earlier error has ended the video, only the images of faces are written.
         """
-        if video is not None:
-            result = _with_write_error(result, lambda: video.add(_annotated(result, pixels)))
+        if video is not None and not video.is_closed:
+            result = _with_write_error(result, lambda: video.add(self._annotate(result, pixels), result.time))
         return self._faces.write(self._stems[source.name] / f"{result.index + 1:06d}", result, pixels)
 
-    def open_video(self, source: Source, fps: float | None) -> AnnotatedVideoWriter | None:
-        """Return a writer for the annotated video of a source, or None if no such video is requested."""
+    def open_video(self, source: Source, fps: float | None, path: Path | None) -> AnnotatedVideoWriter | None:
+        """Return a writer for the annotated video of a source, or None if no such video is requested.
+
+        `path` is the file that contains the video, or None for a live source.
+        """
         if self._images is None:
             return None
         stem = self._stems[source.name]
-        path = self._images.folder / stem.with_name(f"{stem.name}_faces.mp4")
-        return AnnotatedVideoWriter(path, fps, self._inputs, overwrite=self._overwrite)
+        target = self._images.folder / stem.with_name(f"{stem.name}_faces.mp4")
+        return AnnotatedVideoWriter(target, fps, self._inputs, source=path, **self._video_options)
 
-    def close_video(self, video: AnnotatedVideoWriter | None) -> None:
-        """Complete an annotated video."""
-        if video is not None:
+    def close_video(self, video: AnnotatedVideoWriter) -> None:
+        """Complete an annotated video, unless an error has ended it."""
+        if not video.is_closed:
             video.close()
             self._video_count += video.count > 0
+            self.h264_problem = video.h264_problem if video.count else self.h264_problem
 
-
-def _annotated(result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:
-    assert result.faces is not None  # only processed frames are annotated
-    return annotate(pixels, result.faces, face_ids=result.face_ids)
+    def _annotate(self, result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:
+        assert result.faces is not None  # only processed frames are annotated
+        return annotate(
+            pixels, result.faces, show=self._show, box_color=self._box_color, face_ids=result.face_ids
+        )

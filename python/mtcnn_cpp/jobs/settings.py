@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..formats.errors import safe_text
+from ..media.annotated_video import DEFAULT_QUALITY, check_quality
+from ..media.annotation import PARTS, parse_parts
 from ..media.image.opencv import opencv_version
 from ..media.video import Sampling
 from ..storage.folder import Folder
@@ -38,6 +40,9 @@ class JobSettings:
         template: Form of aligned faces (see `Detections.aligned`).
         save_format: Image format of annotated images, crops and aligned faces: png or jpg.
         overwrite: Whether annotated files may replace other files.
+        annotate: What annotated images and videos show: see `show` of `annotate`.
+        quality: Quality of annotated H.264 videos: constant rate factor, 1 to 51.
+        sound: Whether annotated videos get the sound of their source.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
     """
 
@@ -52,7 +57,14 @@ class JobSettings:
     template: FaceTemplate = "arcface"
     save_format: str = "png"
     overwrite: bool = False
+    annotate: str = ",".join(PARTS)
+    quality: int = DEFAULT_QUALITY
+    sound: bool = True
     csv_safe: bool = False
+
+    def __post_init__(self) -> None:
+        parse_parts(self.annotate)
+        check_quality(self.quality)
 
     @property
     def saves_images(self) -> bool:
@@ -98,7 +110,16 @@ class JobSettings:
             "backend": "exact" if backend in get_args(ExactBackendName) else backend,
             "model": detector.model.hashes(),
             **({"csv_safe": True} if self.csv_safe else {}),
+            **self._describe_annotation(),
         }
+
+    def _describe_annotation(self) -> dict[str, Any]:
+        """Return the settings of annotated files that do not have their default."""
+        if self.save_dir is None:
+            return {}
+        defaults = JobSettings(self.format)
+        names = "annotate", "quality", "sound"
+        return {name: getattr(self, name) for name in names if getattr(self, name) != getattr(defaults, name)}
 
 
 def write_manifest(folder: Folder, description: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Iterable
@@ -13,23 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import AtomicFile
+from .._util.files import AtomicFile, write_error
 from .annotated_files import ProtectedInputs
 from .image.opencv import import_opencv
 from .markers import video_marker
-from .video.ffmpeg import ffmpeg, ffmpeg_name
+from .source_sound import MAX_STEP_BACK
+from .video_encoders import DEFAULT_FPS, H264Encoder, Mpeg4Encoder, find_h264_problem
 
-DEFAULT_FPS = 25.0  # if the source has no frame rate
+DEFAULT_QUALITY = 20
 MAX_SIDE = 8190  # limit of MPEG-4
 
 
 class AnnotatedVideoWriter:
     """Writes an annotated MP4 video with this package's marker. The class is a context manager.
 
-    The codec is MPEG-4, and there is no sound. The size of the video is the size of the first frame, with two
-    exceptions. An odd width or height is increased by one pixel. If a side has more than 8190 pixels, the
-    frame is scaled down. If a later frame has a different size, it is scaled and padded with black to the
-    size of the video.
+    With PyAV (extra `video`), the codec is H.264, the frames have their own times, and the sound of the
+    source is copied. Otherwise, the codec is MPEG-4, there is no sound, and all frames have the same
+    duration. `h264_problem` then states the reason.
+
+    The size of the video is the size of the first frame, with two exceptions. An odd width or height is
+    increased by one pixel. If a side has more than 8190 pixels, the frame is scaled down. If a later frame
+    has a different size, it is scaled and padded with black to the size of the video.
 
     The file has a temporary name until `close` is called. `discard` removes the file. An exception in the
     `with` block also removes the file. An existing file with the marker is replaced. An existing file without
@@ -38,15 +41,25 @@ class AnnotatedVideoWriter:
 
     Args:
         path: File to write. Its folder is created if the folder does not exist.
-        fps: Frames per second, rounded to a thousandth, at least 0.1. If None or not positive, 25 is used.
+        fps: Frames per second, at least 0.1. If None or not positive, 25 is used. For MPEG-4, it is rounded
+            to a thousandth.
         inputs: Input files, which are never replaced.
         overwrite: Whether a file without the marker may be replaced.
+        quality: Constant rate factor of H.264, 1 to 51. A lower value gives a better and larger video.
+        source: Video file from which the frames come, or None. Its sound is copied without re-encoding, and
+            the video gets its primaries, its transfer function, and the shape of its pixels.
+        sound: Whether the sound of `source` is copied.
+        cut_sound: Whether sound after the last frame is left out.
 
     Attributes:
         count: Number of frames written.
+        is_closed: Whether `close` or `discard` was called, or an error has ended the video.
+        h264_problem: Reason why the codec is not H.264, and how to change this; otherwise "".
+        problems: Reasons why sound of `source` is missing. Complete after `close`.
 
     Raises:
         OSError: The file cannot be written (FileExistsError if it must not be replaced).
+        ValueError: `quality` is out of range.
         ImportError: OpenCV cannot be imported.
     """
 
@@ -57,42 +70,59 @@ class AnnotatedVideoWriter:
         inputs: ProtectedInputs | Iterable[str | os.PathLike[str]],
         *,
         overwrite: bool = False,
+        quality: int = DEFAULT_QUALITY,
+        source: Path | None = None,
+        sound: bool = True,
+        cut_sound: bool = False,
     ) -> None:
         self.path = path
         self.fps = _rate(fps)
         self.count = 0
+        self.h264_problem = find_h264_problem()
+        self.problems: list[str] = []
         self._cv2 = import_opencv(f"writing {path}")
         self._inputs = inputs if isinstance(inputs, ProtectedInputs) else ProtectedInputs(inputs)
         self._overwrite = overwrite
+        self._quality = check_quality(quality)
+        self._source, self._sound, self._cut_sound = source, sound, cut_sound
         self._inputs.check(path, overwrite=overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._part = AtomicFile(path, ending=".part.mp4")  # OpenCV derives the format from the suffix
-        self._writer: Any = None
-        self._resources = contextlib.ExitStack()
+        self._encoder: H264Encoder | Mpeg4Encoder | None = None
         self._size = (0, 0)  # width, height
-        self._closed = False
+        self._start = 0.0  # time of the first frame in the source
+        self._last = 0.0  # time of the last frame in the video
+        # times in the source and in the video of the last frame, if its time went back
+        self._jump: tuple[float, float] | None = None
+        self.is_closed = False
 
-    def add(self, image: NDArray[np.uint8]) -> None:
+    def add(self, image: NDArray[np.uint8], time: float | None = None) -> None:
         """Write the next frame (H, W, 3) uint8 BGR.
 
-        Raises OSError if OpenCV cannot write a video of this size.
+        Args:
+            image: The frame.
+            time: Time of the frame in the source, in seconds from the first frame of the source. In the
+                video, times begin at 0 with the first written frame, and are rounded to 1/360000 s. A frame
+                that is not later than the frame before it is shown 1/360000 s after it. A frame whose time
+                is a second or more before the time of the previous frame follows after 1/`fps`. If the time
+                of the next frame is also that far back, the source contains a new recording, and its sound
+                ends. None: the number of the frame divided by `fps`.
+
+        Raises:
+            OSError: The frame cannot be written, or no video of this size can be written.
         """
-        if self._closed:
+        if self.is_closed:
             raise ValueError(f"{self.path} is closed, no frame can be added")
-        if self._writer is None:
-            self._size = _video_size(image)
-            kind = self._cv2.VideoWriter_fourcc(*"mp4v")
-            self._resources.enter_context(ffmpeg.in_use(self._cv2))
-            name = self._resources.enter_context(ffmpeg_name(self._part.temporary))
-            self._writer = self._cv2.VideoWriter(name, self._cv2.CAP_FFMPEG, kind, self.fps, self._size)
-            if not self._writer.isOpened():
-                self.discard()
-                width, height = self._size
-                raise OSError(
-                    f"{self.path}: OpenCV cannot write an MP4 video of {width} x {height} pixels with "
-                    f"{self.fps:g} frames per second; no incomplete file remains"
-                )
-        self._writer.write(_fitted(self._cv2, image, self._size))
+        time = self.count / self.fps if time is None else time
+        try:
+            if self._encoder is None:
+                self._size, self._start = _video_size(image), time
+                self._encoder = self._make_encoder(time)
+            self._last = self._video_time(time)
+            self._encoder.add(_fitted(self._cv2, image, self._size), self._last)
+        except OSError as error:
+            self.discard()
+            raise write_error(self.path, error) from error
         self.count += 1
 
     def close(self) -> None:
@@ -102,13 +132,13 @@ class AnnotatedVideoWriter:
         created at `path` in the meantime and must not be replaced. The temporary file is removed in all
         cases.
         """
-        if self._closed:
+        if self.is_closed:
             return
         try:
-            if self._writer is None:
+            if self._encoder is None:
                 return
-            self._writer.release()
-            self._check_frames()
+            with self._part.translated_errors():
+                self._encoder.close()
             self._part.file.seek(0, os.SEEK_END)
             self._part.file.write(video_marker())
             self._inputs.check(self.path, overwrite=self._overwrite)
@@ -118,10 +148,9 @@ class AnnotatedVideoWriter:
 
     def discard(self) -> None:
         """Remove the temporary file, unless `close` has renamed it."""
-        self._closed = True
-        if self._writer is not None:
-            self._writer.release()
-        self._resources.close()
+        self.is_closed = True
+        if self._encoder is not None:
+            self._encoder.discard()
         self._part.discard()
 
     def __enter__(self) -> AnnotatedVideoWriter:
@@ -135,14 +164,45 @@ class AnnotatedVideoWriter:
         else:
             self.discard()
 
-    def _check_frames(self) -> None:
-        """Check the number of frames in the file, because OpenCV does not report a full disk."""
-        with ffmpeg_name(self._part.temporary) as name:
-            video = self._cv2.VideoCapture(name, self._cv2.CAP_FFMPEG)
-            found = int(video.get(self._cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
-            video.release()
-        if found != self.count:
-            raise self._part.write_failure(f"{found} of {self.count} frames were written; is the disk full?")
+    def _video_time(self, time: float) -> float:
+        """Return the time of the next frame in the video. `time` is its time in the source."""
+        in_video = time - self._start
+        if not self.count or in_video > self._last - MAX_STEP_BACK:
+            self._jump = None
+            return max(in_video, self._last)
+        if self._jump is None:
+            self._jump = time, self._last + 1 / self.fps
+            return self._jump[1]
+        self._start = self._jump[0] - self._jump[1]
+        if isinstance(self._encoder, H264Encoder):
+            self._encoder.stop_sound(f"its sound ends at {self._jump[1]:.3f} s, where times go back")
+        self._jump = None
+        return max(time - self._start, self._last)
+
+    def _make_encoder(self, time: float) -> H264Encoder | Mpeg4Encoder:
+        """Return the encoder. `time` is the time of the first frame in the source."""
+        path = self._part.temporary
+        if self.h264_problem:
+            return Mpeg4Encoder(path, self._size, fps=self.fps)
+        encoder = H264Encoder(
+            path,
+            self._size,
+            fps=self.fps,
+            quality=self._quality,
+            source=self._source,
+            sound=self._sound,
+            cut_sound=self._cut_sound,
+        )
+        encoder.begin_sound(time)
+        self.problems = encoder.problems
+        return encoder
+
+
+def check_quality(quality: int) -> int:
+    """Return `quality`. Raise ValueError if it is out of range."""
+    if not 1 <= quality <= 51:  # 0 is lossless, in a profile that browsers do not play
+        raise ValueError(f"quality must be 1 (best) to 51 (smallest file), got {quality}")
+    return quality
 
 
 def _rate(fps: float | None) -> float:

@@ -1,4 +1,4 @@
-"""Draws boxes, landmarks and labels on images with OpenCV.
+"""Draws boxes, landmarks and labels on images with OpenCV, or hides the faces.
 
 Line widths and text sizes are proportional to the image size. Coordinates are passed to OpenCV as fixed-point
 numbers in sixteenths of a pixel.
@@ -6,14 +6,15 @@ numbers in sixteenths of a pixel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Color, FloatArray, ImageLike
+from .face_hiding import HidingMethod, hide_faces
 from .image.opencv import import_opencv
 from .image.pixels import to_pixels, to_uint8
 
@@ -24,6 +25,23 @@ GREEN: PixelColor = (96, 220, 40)  # BGR
 WHITE: PixelColor = (255, 255, 255)
 BLACK: PixelColor = (0, 0, 0)
 SHADOW_OPACITY = 0.5
+# Colors of faces by their number (BGR). All are bright, because the text of labels is black.
+ID_COLORS: tuple[PixelColor, ...] = (
+    (96, 220, 40),
+    (40, 160, 255),
+    (255, 190, 60),
+    (200, 110, 255),
+    (60, 235, 255),
+    (255, 130, 130),
+    (110, 110, 255),
+    (220, 240, 90),
+    (255, 120, 220),
+    (120, 190, 215),
+    (190, 250, 190),
+    (205, 205, 205),
+)
+PARTS = ("boxes", "landmarks", "labels")
+STYLES = ("blur", "pixelate", "none")  # instead of parts
 
 _FRACTION_BITS = 4
 _QUARTER_CIRCLE = np.stack([np.sin(angle := np.linspace(0, np.pi / 2, 7)), np.cos(angle)], axis=1)
@@ -53,19 +71,28 @@ def annotate(
     faces: HasFaces,
     *,
     color: Color = "bgr",
-    box_color: PixelColor | None = None,
+    show: str | Iterable[str] = PARTS,
+    box_color: PixelColor | Literal["id"] | None = None,
     face_ids: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
-    """Return a copy of the image with the faces drawn on it.
+    """Return a copy of the image in which the faces are marked or hidden.
 
-    Each face gets its box, its landmarks, and a label with its number and score. Coordinates that are not
-    finite are not drawn.
+    By default, each face gets its box, its landmarks, and a label with its number and score. Coordinates that
+    are not finite are not drawn.
+
+    "blur" and "pixelate" make the faces unrecognisable: of each face, only the mean colors of blocks are
+    kept. The side of a block is a quarter of the longer side of the box, at least 4 pixels. The hidden area
+    is the box with a margin of half of its longer side, because a box ends at the eyebrows. A face that was
+    not found stays visible.
 
     Args:
         image: Image in any form that `Detector.detect` accepts.
-        faces: The faces to draw, for example the result of `Detector.detect`.
+        faces: The faces, for example the result of `Detector.detect`.
         color: Channel order of the result. It is also the channel order of `image` if `image` is an array.
-        box_color: Color of boxes and labels, one value from 0 to 255 per channel of the result. None: green.
+        show: What is drawn: one or more of "boxes", "landmarks" and "labels" (names, or one text with commas
+            between them), or "blur", "pixelate" or "none" (the image does not change).
+        box_color: Color of boxes and labels, one value from 0 to 255 per channel of the result. "id": one of
+            12 colors, by the number of the face. None: green.
         face_ids: One number per face for the labels. None: the faces are counted from 0.
 
     Returns:
@@ -73,24 +100,55 @@ def annotate(
 
     Raises:
         ImportError: OpenCV cannot be imported.
-        ValueError: The length of `face_ids` differs from the number of faces, or `Detector.detect` does not
-            accept the image.
+        ValueError: The length of `face_ids` differs from the number of faces, `show` has another value, or
+            `Detector.detect` does not accept the image.
     """
+    parts = parse_parts(show)
     count = len(faces.scores)
     if face_ids is not None and len(face_ids) != count:
         raise ValueError(f"face_ids must have one number for each of {count} faces, got {len(face_ids)}")
     numbers = range(count) if face_ids is None else face_ids
-    if box_color is None:
-        box_color = GREEN[::-1] if color == "rgb" else GREEN
-    canvas = _Canvas(import_opencv("drawing faces"), to_uint8(to_pixels(image, color, warn=None), color))
+    colors = [_face_color(box_color, number, color) for number in numbers]
+    pixels = to_uint8(to_pixels(image, color, warn=None), color)
+    if parts[0] in STYLES:
+        if parts[0] != "none":
+            hide_faces(pixels, faces.boxes, cast(HidingMethod, parts[0]))
+        return pixels
+    canvas = _Canvas(import_opencv("drawing faces"), pixels, parts)
     for box, landmarks in zip(faces.boxes, faces.landmarks, strict=True):
         canvas.add_shadow(box, landmarks)
     canvas.blend_shadows()
     for index in reversed(range(count)):  # the face with the highest score is drawn last, over the others
-        canvas.draw_face(faces.boxes[index], faces.landmarks[index], box_color)
-    for index in reversed(range(count)):
-        canvas.draw_label(f"{numbers[index]}  {faces.scores[index]:.5f}", faces.boxes[index], box_color)
+        canvas.draw_face(faces.boxes[index], faces.landmarks[index], colors[index])
+    if "labels" in parts:
+        for index in reversed(range(count)):
+            canvas.draw_label(
+                f"{numbers[index]}  {faces.scores[index]:.5f}", faces.boxes[index], colors[index]
+            )
     return canvas.image
+
+
+def parse_parts(show: str | Iterable[str]) -> tuple[str, ...]:
+    """Return what `show` of `annotate` contains: parts, or one of the styles "blur", "pixelate" and "none".
+
+    Raises ValueError for another value.
+    """
+    parts = tuple(part.strip() for part in show.split(",")) if isinstance(show, str) else tuple(show)
+    if len(parts) == 1 and parts[0] in STYLES:
+        return parts
+    if not parts or not set(parts) <= set(PARTS):
+        raise ValueError(
+            f"an annotation is {', '.join(PARTS)} (one or more of them, with commas between them), or "
+            f"{', '.join(STYLES[:-1])} or {STYLES[-1]}; got {','.join(map(str, parts))!r}"
+        )
+    return parts
+
+
+def _face_color(box_color: PixelColor | Literal["id"] | None, number: int, color: Color) -> PixelColor:
+    if isinstance(box_color, tuple):
+        return box_color
+    found = ID_COLORS[number % len(ID_COLORS)] if box_color == "id" else GREEN
+    return found[::-1] if color == "rgb" else found
 
 
 class _Canvas:
@@ -99,9 +157,10 @@ class _Canvas:
     Add all shadows first, then call `blend_shadows`, and then draw all faces.
     """
 
-    def __init__(self, cv2: ModuleType, image: _Image) -> None:
+    def __init__(self, cv2: ModuleType, image: _Image, parts: Sequence[str]) -> None:
         self._cv2 = cv2
         self.image = image
+        self._parts = parts
         self._unit = max(1.0, max(image.shape[:2]) / 640)
         self._shadows: _Image | None = None  # a copy of the image with the shadows in black
 
@@ -109,8 +168,9 @@ class _Canvas:
         """Add a dark outline around the lines and dots that `draw_face` draws."""
         if self._shadows is None:
             self._shadows = self.image.copy()
-        self._draw_box(self._shadows, box, self._thickness(box) + round(1.6 * self._unit), BLACK)
-        for point in landmarks:
+        if "boxes" in self._parts:
+            self._draw_box(self._shadows, box, self._thickness(box) + round(1.6 * self._unit), BLACK)
+        for point in landmarks if "landmarks" in self._parts else ():
             self._draw_dot(self._shadows, point, self._radius(box) + 0.8 * self._unit, BLACK)
 
     def blend_shadows(self) -> None:
@@ -120,8 +180,9 @@ class _Canvas:
             )
 
     def draw_face(self, box: FloatArray, landmarks: FloatArray, color: PixelColor) -> None:
-        self._draw_box(self.image, box, self._thickness(box), color)
-        for point in landmarks:
+        if "boxes" in self._parts:
+            self._draw_box(self.image, box, self._thickness(box), color)
+        for point in landmarks if "landmarks" in self._parts else ():
             self._draw_dot(self.image, point, self._radius(box), WHITE)
 
     def draw_label(self, text: str, box: FloatArray, fill: PixelColor) -> None:

@@ -74,11 +74,7 @@ class LimitedWarnings:
                 return
             self._passed_on.add(message)
             is_last = len(self._passed_on) > MAX_WARNINGS
-        self._warn(
-            "more 16-bit images use fewer than 16 bits; no more of these warnings are shown"
-            if is_last
-            else message
-        )
+        self._warn("there are more warnings, but no more of these warnings are shown" if is_last else message)
 
 
 class Pixels(NamedTuple):

@@ -122,6 +122,7 @@ class Video:
 
     Attributes:
         name: Name for tables and errors, without passwords.
+        path: Path of the video file. None: a live source.
         fps: Average frames per second, or None if the file does not state it.
         count: Number of frames that the container states, or None if it states no number. The actual number
             can differ.
@@ -140,9 +141,9 @@ class Video:
         self._camera = camera_number(self.name)
         self._silence = silence
         self._began: float | None = None  # time of the first camera frame
-        self._path = None if is_live(os.fspath(source)) else Path(source)
-        if self._path is not None:
-            _check_file(self._path)
+        self.path = None if is_live(os.fspath(source)) else Path(source)
+        if self.path is not None:
+            _check_file(self.path)
         self._cv2: Any = import_opencv(f"reading the video {self.name}")
         self._resources = contextlib.ExitStack()
         weakref.finalize(self, self._resources.close)  # if the caller does not call close
@@ -159,7 +160,7 @@ class Video:
         fps = self._capture.get(self._cv2.CAP_PROP_FPS)
         count = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
         self.fps: float | None = fps if 0 < fps < 1e5 else None
-        self.count: int | None = int(count) if 0 < count < 1e12 and self._path else None
+        self.count: int | None = int(count) if 0 < count < 1e12 and self.path else None
 
     def frames(self, sampling: Sampling | None = None, *, skip: int = 0) -> Iterator[Frame]:
         """Yield the selected frames in order. A video can be read only once.
@@ -191,7 +192,7 @@ class Video:
                     yield self._frame(index, now)
                     yielded += 1
             index += 1
-        if self._path is not None and (missing := missing_bytes(self._path)):
+        if self.path is not None and (missing := missing_bytes(self.path)):
             if not index:
                 raise VideoError(self._opening_error())
             raise VideoError(
@@ -232,8 +233,8 @@ class Video:
         options = []
         if threads is not None and hasattr(cv2, "CAP_PROP_N_THREADS"):  # from 4.7 on
             options += [cv2.CAP_PROP_N_THREADS, threads]
-        if self._path is not None:
-            source = self._resources.enter_context(ffmpeg_name(self._path))
+        if self.path is not None:
+            source = self._resources.enter_context(ffmpeg_name(self.path))
         else:
             milliseconds = round(1000 * self._silence)
             options += [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds]
@@ -244,7 +245,7 @@ class Video:
 
     def _grab(self, index: int) -> bool:
         """Decode the next frame without color conversion. Return False after the last frame."""
-        if self._path is not None:
+        if self.path is not None:
             return bool(self._capture.grab())
         before = time.monotonic()
         grabbed = bool(self._capture.grab())
@@ -289,11 +290,11 @@ class Video:
     def _opening_error(self) -> str:
         if self._camera is not None:
             return f"{self.name}: there is no camera {self._camera}, or another program uses it"
-        if self._path is None:
+        if self.path is None:
             return (
                 f"{self.name} cannot be opened: it does not respond, or it is no video that FFmpeg can read"
             )
-        if missing := missing_bytes(self._path):
+        if missing := missing_bytes(self.path):
             return f"{self.name} is truncated: {missing} bytes are missing; no frame can be read without them"
         return (
             f"{self.name} is not a video that OpenCV can read: it has no frames, its codec is missing "
