@@ -19,6 +19,7 @@ from .progress import MAX_ERRORS_REPORTED, ProgressBar
 
 if TYPE_CHECKING:
     from ..detector.detector import Detector
+    from ..jobs.part_files import PartFiles
     from ..jobs.pipeline import AnnotationWriter, DetectionPipeline
     from ..jobs.plan import Plan
     from ..jobs.run import JobCounters
@@ -105,7 +106,8 @@ def detect(
             ):
                 counters = _run(plan, pipeline, annotations, table, settings, detector, concurrency)
         if (table.output or annotations) and not table.quiet:
-            print_line(_summary(counters, table, save, annotations), err=True)
+            processed = len(plan.sources) - counters.done_before
+            print_line(_summary(counters, processed, table, save, annotations), err=True)
         if annotations and annotations.h264_problem and not table.quiet:
             print_line(
                 "note: the annotated videos have no sound, a constant frame rate, and the codec MPEG-4, "
@@ -144,7 +146,9 @@ def _run(
                 _progress(plan, table, remaining.sources, settings) as progress,
             ):
                 part_files = make_part_files(folder, settings)
-                return run_to_folder(remaining, pipeline, part_files, progress, concurrency=concurrency)
+                counters = run_to_folder(remaining, pipeline, part_files, progress, concurrency=concurrency)
+            _finish_folder(part_files, settings, table)
+            return counters
     with contextlib.ExitStack() as stack:
         if table.output:
             file = TableFile(
@@ -194,16 +198,39 @@ def _run_on_ray(
                 images_per_task=images_per_task,
                 names=plan.names,
             )
+            part_files = make_part_files(folder, settings)
             with _progress(plan, table, remaining.sources, settings) as progress:
-                return run_on_ray(
+                counters = run_on_ray(
                     remaining,
                     detector,
                     settings,
-                    make_part_files(folder, settings),
+                    part_files,
                     cpus=cpus,
                     progress=progress,
                     notify=lambda message: print_line(f"note: {message}", err=True),
                 )
+            _finish_folder(part_files, settings, table)
+            return counters
+
+
+def _finish_folder(part_files: PartFiles, settings: JobSettings, table: TableOptions) -> None:
+    """Write the summary of a complete job, and report its sums."""
+    from ..jobs.summary import SUMMARY_NAME, write_summary
+
+    totals = write_summary(part_files, settings)
+    if table.quiet:
+        return
+    items = [
+        _with_noun(totals.sources, "source"),
+        _with_noun(totals.frames, "image or frame"),
+        f"{totals.frames_with_face:,} with a face",
+        _with_noun(totals.faces, "face"),
+    ]
+    if totals.tracks is not None:
+        items.append(_with_noun(totals.tracks, "track"))
+    items.append(_with_noun(totals.errors, "error"))
+    name = f"{part_files.folder.name.rstrip('/')}/{SUMMARY_NAME}"
+    print_line(f"complete table: {', '.join(items)}; numbers of each source: {mask_text(name)}", err=True)
 
 
 def _sample_source() -> Any:
@@ -274,10 +301,17 @@ def _interrupt_ends_live_sources(plan: Plan, pipeline: DetectionPipeline) -> Ite
 
 
 def _summary(
-    counters: JobCounters, table: TableOptions, save: SaveOptions, annotations: AnnotationWriter | None
+    counters: JobCounters,
+    sources: int,
+    table: TableOptions,
+    save: SaveOptions,
+    annotations: AnnotationWriter | None,
 ) -> str:
     """Return the last line of the report."""
     frames, faces = _with_noun(counters.frames, "image or frame"), _with_noun(counters.faces, "face")
+    if sources > 1:
+        frames += f" of {_with_noun(sources, 'source')}"
+        faces += f" in {counters.frames_with_face:,} of them"
     items = [f"processed {frames}, found {faces}"]
     if counters.done_before:
         items.append(f"{_with_noun(counters.done_before, 'source')} already done")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 from ..storage.folder import Folder
 from .sources import Source
 from .table import TableError, TableFormat, read_rows
-from .table.formats import TableWriter, make_writer, read_states
+from .table.formats import TableWriter, make_writer, read_cells, read_states
 from .table.rows import COLUMNS, SourceState, TableRow
 from .tasks import PartContents, video_part_name
 
@@ -105,6 +105,18 @@ class PartFiles:
         name = self.file_name(part, start)
         with self.folder.open(name) as file:
             yield from read_rows(file, self.format, name=f"{self.folder.name}/{name}")
+
+    def read_all(self, columns: Sequence[str]) -> Iterator[tuple[bool, Iterator[list[Any]]]]:
+        """Yield, for each part file, whether it belongs to a video, and the values of these columns.
+
+        Raises TableError if a part file is damaged.
+        """
+        for name in self.folder.names():
+            stem, _, extension = name.rpartition(".")
+            if PART_NAME.fullmatch(stem) and extension == self.format.value:
+                with self.folder.open(name) as file:
+                    cells = read_cells(file, self.format, columns, name=f"{self.folder.name}/{name}")
+                    yield stem.startswith("video"), cells
 
     def _read_states(self, name: str) -> dict[str, SourceState]:
         with self.folder.open(name) as file:

@@ -18,6 +18,7 @@ from .part_files import PartFiles
 from .pipeline import DetectionPipeline
 from .settings import MANIFEST_NAME, JobSettings, check_manifest, write_manifest
 from .sources import Source
+from .summary import SUMMARY_NAME
 from .table.rows import FrameResult, TableRow, results_from_rows
 from .tasks import FRAMES_PER_CHUNK, RemainingWork, Task, find_remaining_work
 
@@ -34,6 +35,7 @@ class JobCounters:
     Attributes:
         results: Number of results. There is one result for each image, frame and failed source.
         frames: Number of processed images and frames.
+        frames_with_face: Number of these images and frames with at least one face.
         faces: Number of faces in these images and frames.
         failed: Number of results with an error.
         done_before: Number of sources that were already complete when the job was resumed.
@@ -42,6 +44,7 @@ class JobCounters:
 
     results: int = 0
     frames: int = 0
+    frames_with_face: int = 0
     faces: int = 0
     failed: int = 0
     done_before: int = 0
@@ -52,6 +55,7 @@ class JobCounters:
         increments = JobCounters(
             results=1,
             frames=int(result.faces is not None),
+            frames_with_face=int(bool(result.faces)),
             faces=len(result.faces or ()),
             failed=int(bool(result.error)),
             errors=[result.error] if result.error else [],
@@ -63,6 +67,7 @@ class JobCounters:
         """Add the numbers of `other` to these counters."""
         self.results += other.results
         self.frames += other.frames
+        self.frames_with_face += other.frames_with_face
         self.faces += other.faces
         self.failed += other.failed
         self.done_before += other.done_before
@@ -156,6 +161,7 @@ def prepare_folder(
                 f"{live} is a live source; it cannot be read again, so a job with it cannot be resumed"
             )
         folder.clean()
+        folder.remove(SUMMARY_NAME)  # it is written again when the job is complete
     part_files = make_part_files(folder, settings)
     contents = part_files.read_contents()
     part_files.check_other_tables(contents, sources)

@@ -53,6 +53,7 @@ def test_the_table_is_that_of_a_local_run(
     assert result.exit_code == 1, result.output
     assert rows_of(folder) == rows_of(local)
     assert len(rows_of(folder)) == len(truth)
+    assert (folder / "_summary.tsv").read_bytes() == (local / "_summary.tsv").read_bytes()
     assert len(list(folder.glob("pictures-*"))) == 11  # 32 images, 3 in a task
     assert leftover_files(tmp_path) == []
     assert result.stdout == ""
@@ -66,6 +67,7 @@ def test_the_table_is_that_of_a_local_run(
     assert again.exit_code == 1
     assert "sources already done" in again.stderr
     assert rows_of(folder) == rows_of(local)
+    assert (folder / "_summary.tsv").read_bytes() == (local / "_summary.tsv").read_bytes()
 
 
 def test_a_node_is_killed_half_way(

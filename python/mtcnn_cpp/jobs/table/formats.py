@@ -5,16 +5,16 @@ from __future__ import annotations
 import enum
 import io
 from collections.abc import Iterator, Sequence
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
-from .parquet import ParquetWriter, need_pyarrow, read_parquet_rows, read_parquet_states
+from .parquet import ParquetWriter, need_pyarrow, read_parquet_cells, read_parquet_rows
 from .rows import COLUMNS, FILE_COLUMNS, FrameResult, SourceState, TableRow, collect_states
 from .text_formats import (
     CsvWriter,
     JsonLinesWriter,
     JsonWriter,
+    read_csv_cells,
     read_csv_rows,
-    read_csv_states,
     read_json_lines_rows,
     read_json_rows,
 )
@@ -119,14 +119,25 @@ def read_states(
 ) -> dict[str, SourceState]:
     """Read the state of each source. Sources are in the order of their first rows.
 
-    For CSV and Parquet, only the columns source, frame, error and FILE_COLUMNS are parsed. The arguments and
-    errors are those of `read_rows`.
+    The arguments and errors are those of `read_rows`.
+    """
+    columns = ("source", "frame", "error", *FILE_COLUMNS)
+    return collect_states(read_cells(data, format, columns, name=name))
+
+
+def read_cells(
+    data: bytes | IO[bytes], format: TableFormat, columns: Sequence[str], *, name: str = "the table"
+) -> Iterator[list[Any]]:
+    """Yield the values of some columns for each row.
+
+    If the table lacks one of FILE_COLUMNS, its values are None. For CSV and Parquet, the other columns are
+    not parsed. The other arguments and the errors are those of `read_rows`.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     if format is TableFormat.csv:
-        return read_csv_states(stream, name)
+        return read_csv_cells(stream, columns, name)
     if format is TableFormat.parquet:
-        return read_parquet_states(stream, name)
+        need_pyarrow()
+        return read_parquet_cells(stream, columns, name)
     rows = read_rows(stream, format, name=name)
-    names = ("source", "frame", "error", *FILE_COLUMNS)
-    return collect_states([row.get(name) for name in names] for row in rows)
+    return ([row.get(column) for column in columns] for row in rows)

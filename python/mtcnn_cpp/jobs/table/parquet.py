@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from ..._util.errors import import_extra
@@ -10,14 +10,11 @@ from ...media.image.opencv import opencv_version
 from .rows import (
     COLUMN_TYPES,
     COLUMNS,
-    FILE_COLUMNS,
     REQUIRED,
     FrameResult,
-    SourceState,
     TableError,
     TableRow,
     check_columns,
-    collect_states,
     escape_row,
     make_rows,
     row_from_values,
@@ -129,7 +126,7 @@ def read_parquet_rows(stream: IO[bytes], name: str) -> Iterator[TableRow]:
 
     with table_errors(name):
         number = 0
-        for names, columns in _columns(stream, COLUMNS):
+        for names, columns in _columns(stream, COLUMN_TYPES):
             for column, column_name in zip(columns, names, strict=True):
                 if (
                     COLUMN_TYPES[column_name] == "float32"
@@ -142,30 +139,30 @@ def read_parquet_rows(stream: IO[bytes], name: str) -> Iterator[TableRow]:
                 yield row_from_values(names, values, f"row {number}")
 
 
-def read_parquet_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
+def read_parquet_cells(stream: IO[bytes], columns: Sequence[str], name: str) -> Iterator[list[Any]]:
     with table_errors(name):
-        return collect_states(_state_cells(stream))
+        for present, lists in _columns(stream, columns):
+            values = dict(zip(present, lists, strict=True))
+            for column in present:
+                if COLUMN_TYPES[column] == "text":
+                    values[column] = [
+                        text if text is None else unescape_text(text) for text in values[column]
+                    ]
+            missing = [None] * len(lists[0])
+            for cells in zip(*(values.get(column, missing) for column in columns), strict=True):
+                yield list(cells)
 
 
-def _state_cells(stream: IO[bytes]) -> Iterator[list[Any]]:
-    for _, columns in _columns(stream, ("source", "frame", "error")):
-        for source, frame, *texts in zip(*columns, strict=True):
-            yield [unescape_text(source), frame, *(unescape_text(text or "") for text in texts)]
-
-
-def _columns(stream: IO[bytes], names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[list[Any]]]]:
-    """Yield, for each group of rows, the names of columns and one list of values per column.
-
-    The columns are `names` and those of FILE_COLUMNS that the file contains.
-    """
+def _columns(stream: IO[bytes], names: Iterable[str]) -> Iterator[tuple[list[str], list[list[Any]]]]:
+    """Yield, for each group of rows, those of `names` that the file contains, and their lists of values."""
     pa = need_pyarrow()
     try:
         file = pa.parquet.ParquetFile(stream)
         existing = check_columns(file.schema_arrow.names, "the schema")
-        names = (*names, *(name for name in FILE_COLUMNS if name in existing))
+        names = [name for name in names if name in existing]
         for field in file.schema_arrow:
             _check_type(pa.types, field)
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=list(names)):
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=names):
             columns = [batch.column(name) for name in names]
             for name, column in zip(names, columns, strict=True):
                 if column.null_count and name in REQUIRED:

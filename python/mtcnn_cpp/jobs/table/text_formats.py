@@ -11,20 +11,16 @@ from typing import IO
 
 from .rows import (
     COLUMNS,
-    FILE_COLUMNS,
     FrameResult,
-    SourceState,
     TableError,
     TableRow,
     check_columns,
-    collect_states,
     escape_row,
     make_rows,
     row_from_texts,
     row_from_values,
     table_columns,
     table_errors,
-    unescape_text,
 )
 
 # Matches a text that a spreadsheet could read as a formula, even if apostrophes precede it.
@@ -56,7 +52,7 @@ class _TextWriter:
 
 
 class CsvWriter(_TextWriter):
-    """Writes CSV in UTF-8, with commas, line feeds, and quotes if necessary.
+    """Writes CSV in UTF-8, with commas (or another delimiter), line feeds, and quotes if necessary.
 
     The header is written when the writer is created.
 
@@ -67,13 +63,19 @@ class CsvWriter(_TextWriter):
     """
 
     def __init__(
-        self, stream: IO[bytes], columns: Sequence[str] = COLUMNS, *, flush: bool = False, safe: bool = False
+        self,
+        stream: IO[bytes],
+        columns: Sequence[str] = COLUMNS,
+        *,
+        flush: bool = False,
+        safe: bool = False,
+        delimiter: str = ",",
     ) -> None:
         super().__init__(stream, columns, flush=flush)
         self._safe = safe
         # With this line terminator, all versions of Python put quotes around cells that contain \r or \n.
-        self._to_line = csv.writer(_LineReturner(), lineterminator="\r\n").writerow
-        self._write(_safe_header(columns) if safe else self._line(tuple(columns)))
+        self._to_line = csv.writer(_LineReturner(), lineterminator="\r\n", delimiter=delimiter).writerow
+        self._write(_safe_header(columns, delimiter) if safe else self._line(tuple(columns)))
 
     def add_rows(self, rows: Sequence[TableRow]) -> None:
         self._write("".join(self._line(tuple(escape_row(self._columns, row).values())) for row in rows))
@@ -86,8 +88,8 @@ class CsvWriter(_TextWriter):
         return str(self._to_line(values))[:-2] + "\n"
 
 
-def _safe_header(columns: Sequence[str]) -> str:
-    return ",".join(f'"{name}"' for name in columns) + "\n"
+def _safe_header(columns: Sequence[str], delimiter: str = ",") -> str:
+    return delimiter.join(f'"{name}"' for name in columns) + "\n"
 
 
 class _LineReturner:
@@ -131,20 +133,16 @@ def read_csv_rows(stream: IO[bytes], name: str) -> Iterator[TableRow]:
             yield row_from_texts(columns, texts, f"line {line}")
 
 
-def read_csv_states(stream: IO[bytes], name: str) -> dict[str, SourceState]:
+def read_csv_cells(stream: IO[bytes], columns: Sequence[str], name: str) -> Iterator[list[object]]:
     with table_errors(name):
-        return collect_states(_state_cells(stream))
-
-
-def _state_cells(stream: IO[bytes]) -> Iterator[list[object]]:
-    columns, cells = _csv_cells(stream)
-    frame = columns.index("frame")
-    texts_at = [columns.index(name) for name in ("source", "error", *FILE_COLUMNS) if name in columns]
-    for line, texts in cells:
-        if len(texts) != len(columns):
-            raise TableError(f"line {line}: {len(texts)} values, expected {len(columns)}")
-        source, *others = (unescape_text(texts[index]) for index in texts_at)
-        yield [source, int(texts[frame]), *others]
+        existing, cells = _csv_cells(stream)
+        present = [column for column in columns if column in existing]
+        indices = [existing.index(column) for column in present]
+        for line, texts in cells:
+            if len(texts) != len(existing):
+                raise TableError(f"line {line}: {len(texts)} values, expected {len(existing)}")
+            row = row_from_texts(present, [texts[index] for index in indices], f"line {line}")
+            yield [row.get(column) for column in columns]
 
 
 def _csv_cells(stream: IO[bytes]) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
