@@ -53,7 +53,7 @@ def by_pandas(path: Path) -> Table:
         found = pandas.read_parquet(path)
     else:
         found = pandas.read_json(path, lines=path.suffix == ".jsonl", precise_float=True, dtype=False)
-    return {name: found[name].tolist() for name in COLUMNS}
+    return {name: [None if value is pandas.NA else value for value in found[name]] for name in COLUMNS}
 
 
 def by_duckdb(path: Path) -> Table:
@@ -126,8 +126,15 @@ def test_integers_with_missing_values_stay_integers_in_pandas(format: TableForma
             writer.close()
     if format is TableFormat.parquet:
         places = tmp_path, tmp_path / "1.parquet"
-        frames = [pandas.read_parquet(place, dtype_backend="numpy_nullable") for place in places]
-        assert {str(frame.dtypes["x"]) for frame in frames} == {"Float32"}
+        frames = [pandas.read_parquet(place) for place in places]
+        for frame in frames:
+            dtypes = {str(frame.dtypes[name]) for name in ("face_id", "image_width", "image_height")}
+            assert dtypes == {"Int64"}
+            others = [str(frame.dtypes[name]) for name in ("frame", "timestamp", "success", "x")]
+            assert others == ["int64", "float64", "int32", "float32"]
+        nullable = [pandas.read_parquet(place, dtype_backend="numpy_nullable") for place in places]
+        assert {str(frame.dtypes["x"]) for frame in nullable} == {"Float32"}
+        frames += nullable
     else:
         frames = [pandas.read_csv(tmp_path / "1.csv", dtype={"face_id": "Int64"})]
     for frame in frames:
@@ -135,3 +142,21 @@ def test_integers_with_missing_values_stay_integers_in_pandas(format: TableForma
         assert str(frame.dtypes["frame"]).lower() == "int64"
         assert frame.face_id.dropna().tolist() == [7, 2**31 - 1]
         assert frame.face_id.isna().sum() == len(frame) - 2
+
+
+@pytest.mark.parametrize("format", [TableFormat.parquet, TableFormat.csv])
+def test_integers_with_missing_values_stay_integers_elsewhere(format: TableFormat, tmp_path: Path) -> None:
+    """In DuckDB, and in polars, which does not read the metadata for pandas."""
+    duckdb = pytest.importorskip("duckdb", reason="needs duckdb")
+    if format is TableFormat.parquet:
+        pytest.importorskip("pyarrow", reason="needs pyarrow, of the extra 'table'")
+    path = tmp_path / f"faces.{format.value}"
+    path.write_bytes(
+        write_results(format, [FrameResult("none", error="x"), FrameResult("a", faces=some_faces(2))])
+    )
+    assert duckdb.sql(f"select face_id from '{path}'").fetchall() == [(None,), (0,), (1,)]
+    assert "INT" in str(duckdb.sql(f"select face_id from '{path}'").types[0]).upper()
+    polars = pytest.importorskip("polars", reason="needs polars")
+    frame = polars.read_parquet(path) if format is TableFormat.parquet else polars.read_csv(path)
+    assert frame["face_id"].dtype.is_integer()
+    assert frame["face_id"].to_list() == [None, 0, 1]

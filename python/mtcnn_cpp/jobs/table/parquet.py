@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
@@ -36,11 +37,23 @@ def need_pyarrow(user: str = "Parquet (unlike the format csv)") -> Any:
 
 
 def arrow_schema(columns: Sequence[str] = COLUMNS) -> Any:
-    """Return columns as a `pyarrow.Schema`."""
+    """Return columns as a `pyarrow.Schema`.
+
+    Its metadata let pandas read integer columns with missing values as `Int64`, not as float64.
+    """
     pa = need_pyarrow()
     types = {kind: getattr(pa, kind)() for kind in ("int32", "int64", "float32", "float64")}
     types["text"] = pa.string()
-    return pa.schema([pa.field(name, types[COLUMN_TYPES[name]], name not in REQUIRED) for name in columns])
+    fields = [pa.field(name, types[COLUMN_TYPES[name]], name not in REQUIRED) for name in columns]
+    return pa.schema(fields, {"pandas": json.dumps(_pandas_metadata(columns))})
+
+
+def _pandas_metadata(columns: Sequence[str]) -> dict[str, Any]:
+    """Return the metadata that `pyarrow.Table.to_pandas` reads from the key `pandas` of a schema."""
+    nullable = [name for name in columns if COLUMN_TYPES[name] == "int32" and name not in REQUIRED]
+    fields = ("name", "field_name", "pandas_type", "numpy_type", "metadata")
+    described = [dict(zip(fields, (name, name, "int32", "Int64", None), strict=True)) for name in nullable]
+    return {"index_columns": [], "column_indexes": [], "columns": described}
 
 
 def arrow_table(rows: Sequence[TableRow], columns: Sequence[str] = COLUMNS) -> Any:
@@ -63,7 +76,8 @@ class ParquetWriter:
         pa = need_pyarrow()
         self._stream, self._columns = stream, columns
         self._sink = _Sink(stream)
-        schema = arrow_schema(columns).with_metadata(_versions())
+        schema = arrow_schema(columns)
+        schema = schema.with_metadata({**schema.metadata, **_versions()})
         self._writer = pa.parquet.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"), schema, compression="zstd"
         )
