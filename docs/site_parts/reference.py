@@ -20,6 +20,7 @@ MODULES = {
     "mtcnn_cpp": "Detection: the names that most programs need.",
     "mtcnn_cpp.compat.facenet_pytorch": "The interface of facenet-pytorch.",
     "mtcnn_cpp.compat.mtcnn": "The interface of mtcnn.",
+    "mtcnn_cpp.detections.annotations": "Faces for annotation tools: COCO, YOLO, Label Studio.",
     "mtcnn_cpp.model": "The three networks as data.",
     "mtcnn_cpp.types": "Names of types, for annotations.",
     "mtcnn_cpp.media.image": "Images: files of any kind.",

@@ -19,6 +19,7 @@ from .doctor import doctor
 from .errors import SafeTyper, handle_sigterm, show_tracebacks
 from .explain import explain
 from .explore import explore
+from .export_annotations import export_annotations
 from .info import info, sample
 from .networks import export, verify
 from .options import expand_option_groups, join_lines
@@ -70,6 +71,6 @@ def main(
 app.callback(help=join_lines(main))(main)
 for command in (
     *(detect, dump, diff, inspect, validate, compare, compare_original, explain, explore, export, verify),
-    *(doctor, conformance, bench, sample, info),
+    *(export_annotations, doctor, conformance, bench, sample, info),
 ):
     app.command(command.__name__.replace("_", "-"), help=join_lines(command))(expand_option_groups(command))
