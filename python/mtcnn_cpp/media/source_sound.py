@@ -24,8 +24,8 @@ class SourceSound:
     skips their part before the first frame.
 
     Args:
-        path: The video file.
-        container: The open file (`av.container.InputContainer`).
+        av: The module `av`.
+        container: The open video file (`av.container.InputContainer`).
 
     Attributes:
         problems: Reasons why sound is missing in the annotated video, one per reason.
