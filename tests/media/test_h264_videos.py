@@ -16,7 +16,7 @@ import pytest
 from clips import add_sound, av, even, make_frame, read_times, uneven, write
 from mtcnn_cpp.media.annotated_video import AnnotatedVideoWriter
 from mtcnn_cpp.media.video import Sampling, Video
-from mtcnn_cpp.media.video_encoders import TICKS, find_h264_problem
+from mtcnn_cpp.media.video_encoders import TICKS, H264Encoder, find_h264_problem
 
 pytestmark = pytest.mark.skipif(bool(find_h264_problem()), reason=find_h264_problem() or "-")
 HALF_TICK = 0.5 / TICKS + 1e-9  # the times are rounded to 1/360000 s; the readers round to 1e-9 s
@@ -362,6 +362,25 @@ def test_a_disk_that_is_full_at_any_moment(tmp_path: Path) -> None:
         assert f"{path} could not be written (" in line
         assert "; no incomplete file remains" in line
     assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("lost", [1, 3000])
+def test_lost_bytes_are_noticed(lost: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the system did not report that it could not write them."""
+    discard = H264Encoder.discard
+
+    def lose_bytes(self: H264Encoder) -> None:
+        discard(self)
+        (part,) = tmp_path.glob(".out.mp4.*")
+        os.truncate(part, max(0, part.stat().st_size - lost))
+
+    monkeypatch.setattr(H264Encoder, "discard", lose_bytes)
+    out = AnnotatedVideoWriter(tmp_path / "out.mp4", 25, [])
+    for index in range(20):
+        out.add(make_frame(index))
+    with pytest.raises(OSError, match=rf"out\.mp4 could not be written \({lost} bytes are missing"):
+        out.close()
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_nothing_is_printed(tmp_path: Path) -> None:

@@ -195,12 +195,14 @@ class H264Encoder:
             raise OSError(error.errno or errno.EIO, f"FFmpeg reports: {error.strerror}") from error
 
     def _check_file(self) -> None:
-        """Check that all frames are in the file. FFmpeg does not report every failure to write."""
+        """Check that all frames are in the file, in case that a failure to write was not reported."""
         found = 0
         with contextlib.suppress(self._av.error.FFmpegError), open_source(self._av, self._path) as file:
             found = file.streams.video[0].frames
-        if found != self._count or missing_bytes(self._path):
+        if found != self._count:
             raise _incomplete(found, self._count)
+        if missing := missing_bytes(self._path):
+            raise OSError(errno.EIO, f"{missing} bytes are missing; is the disk full?")
 
 
 class Mpeg4Encoder:
