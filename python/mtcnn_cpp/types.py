@@ -18,6 +18,7 @@ __all__ = [
     "ImageLike",
     "StageName",
     "VariantName",
+    "VideoReaderName",
 ]
 
 Color: TypeAlias = Literal["bgr", "rgb"]
@@ -30,6 +31,8 @@ VariantName: TypeAlias = Literal["generic", "neon", "avx2", "avx512"]
 # Backends whose results have the same bits as the results of the core.
 ExactBackendName: TypeAlias = Literal[VariantName, "reference"]
 BackendName: TypeAlias = Literal["core", ExactBackendName, "onnx", "torch", "openface"]
+# Libraries that read videos.
+VideoReaderName: TypeAlias = Literal["opencv", "pyav"]
 
 
 class PilImage(Protocol):

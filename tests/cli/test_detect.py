@@ -284,6 +284,7 @@ def test_info(backend: str) -> None:
         "compiler",
         "flags",
         "opencv",
+        "video_reader",
         "active_isa",
         "isa_variants",
         "openface",

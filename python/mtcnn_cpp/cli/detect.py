@@ -71,6 +71,7 @@ def detect(
         settings = JobSettings(
             format=table.row_format(),
             sampling=frames.sampling(),
+            reading=frames.reading(),
             track=frames.track,
             save_dir=save.save_dir,
             save_crops=save.save_crops,
@@ -152,7 +153,11 @@ def _run(
     with contextlib.ExitStack() as stack:
         if table.output:
             file = TableFile(
-                table.output, settings.format, csv_safe=settings.csv_safe, columns=settings.columns
+                table.output,
+                settings.format,
+                csv_safe=settings.csv_safe,
+                columns=settings.columns,
+                video_reader=settings.video_reader,
             )
             stack.enter_context(_reporting_kept_results(lambda: file.kept if file.partial else ""))
             output: Any = stack.enter_context(file)
@@ -272,7 +277,12 @@ def _standard_output(format: TableFormat | None, settings: JobSettings) -> Itera
         output: Any = TerminalTable(sys.stdout)
     else:
         output = make_writer(
-            format, sys.stdout.buffer, columns=settings.columns, flush=True, csv_safe=settings.csv_safe
+            format,
+            sys.stdout.buffer,
+            columns=settings.columns,
+            flush=True,
+            csv_safe=settings.csv_safe,
+            video_reader=settings.video_reader,
         )
     with contextlib.closing(output):
         yield output

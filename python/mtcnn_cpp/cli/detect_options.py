@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..jobs.sources import Source
     from ..jobs.table import TableFormat
     from ..media.video import Sampling
+    from ..media.video.reader import ReaderOptions
 
 
 class DetectFormat(str, enum.Enum):
@@ -31,6 +32,11 @@ EXTENSIONS = ", ".join(f".{one.value}" for one in DetectFormat if one is not Det
 class TemplateName(str, enum.Enum):
     arcface = "arcface"
     facenet = "facenet"
+
+
+class VideoReader(str, enum.Enum):
+    opencv = "opencv"
+    pyav = "pyav"
 
 
 class ImageFormat(str, enum.Enum):
@@ -135,7 +141,7 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Options that select the frames of videos."""
+    """Options that select the frames of videos, and how they are read."""
 
     every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1
     start: Annotated[
@@ -153,6 +159,30 @@ class FrameOptions:
         ),
     ] = False
 
+    reader: Annotated[
+        VideoReader | None,
+        typer.Option(
+            help="Videos: library that reads them. Both give the same pixels and times. pyav needs the extra "
+            "'video', and reads more kinds of videos.",
+            show_default="pyav if it is installed; opencv for cameras",
+        ),
+    ] = None
+    stream: Annotated[
+        int | None,
+        typer.Option(
+            help="Videos: number of the video stream in files with several, from 0. Needs the extra 'video'.",
+            show_default="the first one",
+        ),
+    ] = None
+    deinterlace: Annotated[
+        bool,
+        typer.Option(
+            "--deinterlace",
+            help="Videos: replace interlaced frames by progressive ones (FFmpeg's bwdif). Needs the extra "
+            "'video'.",
+        ),
+    ] = False
+
     def warn_without_video(self, sources: Iterable[Source]) -> str:
         """Return a warning if `--track` is given but no source is a video or live source.
 
@@ -165,6 +195,17 @@ class FrameOptions:
             "--track follows faces through a video, but no source is a video or live source; face_id is the "
             "index in each image. Give a video, or leave out --track"
         )
+
+    def reading(self) -> ReaderOptions:
+        """Return the options of the reader.
+
+        Raises ValueError if they are invalid, and MissingExtra if they need PyAV and it is not installed.
+        """
+        from ..media.video.reader import ReaderOptions
+
+        options = ReaderOptions(self.reader.value if self.reader else None, self.stream, self.deinterlace)
+        options.choose()
+        return options
 
     def sampling(self) -> Sampling:
         """Return the options as `Sampling`. Raises ValueError if they are invalid."""

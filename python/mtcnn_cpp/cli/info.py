@@ -14,10 +14,11 @@ from .reports import console
 
 
 def info(format: Format = OutputFormat.table, model: ModelPath = None) -> None:
-    """Print the versions of this package and of OpenCV, the compiler, the CPU variants of the core (and which
-    one is active), and the SHA-256 of the networks."""
+    """Print the versions of this package, of OpenCV and of the video reader, the compiler, the CPU variants
+    of the core (and which one is active), and the SHA-256 of the networks."""
     from .._util.core import import_core
     from ..media.image.opencv import opencv_version
+    from ..media.video.reader import describe_reader
     from ..model import Model
 
     with report_errors():
@@ -27,6 +28,7 @@ def info(format: Format = OutputFormat.table, model: ModelPath = None) -> None:
             "active_isa": core.active_isa(),
             "isa_variants": core.isa_variants(),
             "opencv": opencv_version(),
+            "video_reader": describe_reader(),
             "openface": _openface(),
             "model": (Model.load(model) if model else Model.default()).hashes(),
         }
@@ -57,7 +59,7 @@ def _print_table(info: dict[str, Any]) -> None:
     rows = table.Table(box=box.SIMPLE, show_header=False)
     rows.add_column()
     rows.add_column(overflow="fold")
-    for name in ("version", "compiler", "flags", "opencv"):
+    for name in ("version", "compiler", "flags", "opencv", "video_reader"):
         rows.add_row(name, plain_text(str(info[name])))
     for variant in info["isa_variants"]:
         active = variant["name"] == info["active_isa"]

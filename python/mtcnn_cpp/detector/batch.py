@@ -18,7 +18,7 @@ from ..detections.result import Detections
 from ..media.image import Frame
 from ..media.image.pixels import LimitedWarnings, is_pil
 from ..media.image.read import is_content
-from ..types import Color, Hook, ImageLike
+from ..types import Color, Hook, ImageLike, VideoReaderName
 from .detection import find_faces
 from .parallel import map_parallel
 
@@ -172,6 +172,9 @@ class BatchDetection:
         every: int = 1,
         start: float | None = None,
         end: float | None = None,
+        reader: VideoReaderName | None = None,
+        stream: int | None = None,
+        deinterlace: bool = False,
     ) -> Iterator[DetectedFrame]:
         """Find the faces in the frames of a video.
 
@@ -184,6 +187,11 @@ class BatchDetection:
             every: Process only every n-th frame of the video. The default 1 means all frames.
             start: First time to process, in seconds from the first frame. None: the start of the video.
             end: Last time to process, in seconds, included. None: the end of the video.
+            reader: Library that reads the video: "opencv" or "pyav" (extra `video`). None: PyAV if it is
+                installed, otherwise OpenCV. OpenCV always reads cameras.
+            stream: Number of the video stream in the file, from 0. Needs PyAV. None: the first stream that
+                can be decoded.
+            deinterlace: Whether to replace interlaced frames by progressive ones. Needs PyAV.
 
         Returns:
             An iterator over the frames in order.
@@ -192,14 +200,15 @@ class BatchDetection:
             ValueError: If an argument is invalid. The call itself raises this error, not the iterator.
             TypeError: If an argument has a wrong type. The call itself raises this error, not the iterator.
             VideoError: If the video cannot be opened (see `media.video.Video`), the call itself raises this
-                error. If the file is truncated, has no frames, or ends before `start`, the iterator raises
-                this error. If a frame is interlaced, the iterator raises this error with OpenCV 4.13 or
-                later. The iterator first yields all frames before the error.
+                error. If the file is truncated or damaged, has no frames, or ends before `start`, the
+                iterator raises this error. If a frame is interlaced, the iterator raises this error when
+                OpenCV 4.13 or later is the reader. The iterator first yields all frames before the error.
+            MissingExtra: If the options need PyAV, and it is not installed.
         """
         from ..media.video import Sampling, Video
 
         sampling = Sampling(every, start, end)
-        return self._frames(Video(source), sampling)
+        return self._frames(Video(source, reader=reader, stream=stream, deinterlace=deinterlace), sampling)
 
     def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:
         from ..media.video import VideoError

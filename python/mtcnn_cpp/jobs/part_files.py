@@ -25,6 +25,7 @@ class PartFiles:
         format: Format of all part files.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
         columns: Columns of the table (see `table_columns`).
+        video_reader: Reader of videos with its version, for the metadata of Parquet.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class PartFiles:
         *,
         csv_safe: bool = False,
         columns: Sequence[str] = COLUMNS,
+        video_reader: str | None = None,
     ) -> None:
         self.folder = folder
         self.format = format
         self._csv_safe = csv_safe
         self._columns = columns
+        self._video_reader = video_reader
 
     def file_name(self, part: str, start: int | None = None) -> str:
         """Return the name of a part file.
@@ -98,7 +101,13 @@ class PartFiles:
 
     def make_writer(self, file: IO[bytes]) -> TableWriter:
         """Create a writer for a part file."""
-        return make_writer(self.format, file, columns=self._columns, csv_safe=self._csv_safe)
+        return make_writer(
+            self.format,
+            file,
+            columns=self._columns,
+            csv_safe=self._csv_safe,
+            video_reader=self._video_reader,
+        )
 
     def read_rows(self, part: str, start: int | None = None) -> Iterator[TableRow]:
         """Read the rows of a part file. Raises TableError if the file is damaged."""

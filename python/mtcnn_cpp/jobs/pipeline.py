@@ -226,7 +226,9 @@ class DetectionPipeline:
             if is_address(str(address)):
                 address = stack.enter_context(local_copy(str(address)))
             try:
-                video = Video(address, threads=self._decoder_threads)
+                video = Video(
+                    address, **dataclasses.asdict(self.settings.reading), threads=self._decoder_threads
+                )
             except SOURCE_ERRORS as error:  # replaces the name of the local copy in the message
                 raise type(error)(str(error).replace(str(address), source.name)) from error
             video.name = source.name

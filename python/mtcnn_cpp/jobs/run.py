@@ -177,7 +177,13 @@ def prepare_folder(
 
 def make_part_files(folder: Folder, settings: JobSettings) -> PartFiles:
     """Return the part files of a job."""
-    return PartFiles(folder, settings.format, csv_safe=settings.csv_safe, columns=settings.columns)
+    return PartFiles(
+        folder,
+        settings.format,
+        csv_safe=settings.csv_safe,
+        columns=settings.columns,
+        video_reader=settings.video_reader,
+    )
 
 
 def run_to_folder(

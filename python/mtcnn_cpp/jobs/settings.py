@@ -11,6 +11,7 @@ from ..media.annotated_video import DEFAULT_QUALITY, check_quality
 from ..media.annotation import PARTS, parse_parts
 from ..media.image.opencv import opencv_version
 from ..media.video import Sampling
+from ..media.video.reader import ReaderOptions, describe_reader
 from ..storage.folder import Folder
 from ..types import ExactBackendName, FaceTemplate
 from .table import TableFormat
@@ -30,6 +31,7 @@ class JobSettings:
     Attributes:
         format: Format of the table.
         sampling: Settings that select the frames of videos.
+        reading: Options of the reader of videos.
         track: Whether a face keeps its number through a video.
         save_dir: Folder for annotated images and videos, or None.
         save_crops: Folder for crops of faces, or None.
@@ -48,6 +50,7 @@ class JobSettings:
 
     format: TableFormat
     sampling: Sampling = field(default_factory=Sampling)
+    reading: ReaderOptions = field(default_factory=ReaderOptions)
     track: bool = False
     save_dir: str | None = None
     save_crops: str | None = None
@@ -65,6 +68,11 @@ class JobSettings:
     def __post_init__(self) -> None:
         parse_parts(self.annotate)
         check_quality(self.quality)
+
+    @property
+    def video_reader(self) -> str:
+        """The reader of videos with its version."""
+        return describe_reader(self.reading)
 
     @property
     def saves_images(self) -> bool:
@@ -89,6 +97,9 @@ class JobSettings:
             "version": version,
             "opencv": opencv_version(),
             "format": self.format.value,
+            "video_reader": self.video_reader,
+            "stream": self.reading.stream,
+            "deinterlace": self.reading.deinterlace,
             **asdict(self.sampling),
             "track": self.track,
             "save_dir": self.save_dir,

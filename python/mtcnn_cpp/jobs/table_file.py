@@ -38,6 +38,7 @@ class TableFile:
         format: Format of the table.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
         columns: Columns of the table (see `table_columns`).
+        video_reader: Reader of videos with its version, for the metadata of Parquet.
 
     Attributes:
         name: Path or address of the table.
@@ -56,7 +57,13 @@ class TableFile:
     """
 
     def __init__(
-        self, name: str, format: TableFormat, *, csv_safe: bool = False, columns: Sequence[str] = COLUMNS
+        self,
+        name: str,
+        format: TableFormat,
+        *,
+        csv_safe: bool = False,
+        columns: Sequence[str] = COLUMNS,
+        video_reader: str | None = None,
     ) -> None:
         self.name = name
         self.rows = 0
@@ -64,6 +71,7 @@ class TableFile:
         self._format = format
         self._csv_safe = csv_safe
         self._columns = columns
+        self._video_reader = video_reader
         self._folder: RemoteFolder | None = None
         self._temporary_folder: str | None = None
         self._complete_bytes = 0
@@ -85,6 +93,7 @@ class TableFile:
                 cast("IO[bytes]", self._file),
                 columns=self._columns,
                 csv_safe=self._csv_safe,
+                video_reader=self._video_reader,
             )
         except BaseException:
             self._remove()

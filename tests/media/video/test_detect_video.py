@@ -31,10 +31,10 @@ def test_every_kind_of_clip(threads: int, tmp_path: Path) -> None:
     for name, path in clips(tmp_path):
         if OLD and name.startswith("size changes"):
             with pytest.raises(VideoError, match=r"frame 11 at .* is not converted by OpenCV"):
-                list(detector.detect_video(path))
+                list(detector.detect_video(path, reader="opencv"))
             continue
         expected = plain_loop(path, detector)
-        frames = list(detector.detect_video(path))
+        frames = list(detector.detect_video(path, reader="opencv"))
         assert [frame.index for frame in frames] == list(range(len(expected))), name
         assert [frame.faces for frame in frames] == expected, name
         count += sum(map(len, expected))
@@ -66,7 +66,7 @@ def test_a_hook_sees_the_frames_in_order(tmp_path: Path) -> None:
     detector = Detector(threads=2)
     seen: list[tuple[str, int]] = []
     with detector.hook("final/scores", lambda name, array: seen.append((name, len(array)))):
-        frames = list(detector.detect_video(path))
+        frames = list(detector.detect_video(path, reader="opencv"))
     assert seen == [("final/scores", len(frame.faces)) for frame in frames]
 
 

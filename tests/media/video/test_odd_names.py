@@ -54,6 +54,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @UNIX
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 @pytest.mark.parametrize("how", ["absolute", "relative", "folder"])
+@pytest.mark.usefixtures("reader")
 def test_read(how: str, name: bytes, clip: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     if how == "folder":
@@ -125,16 +126,16 @@ def test_links_are_removed(clip: bytes, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("tempfile.tempdir", str(links))
     path = tmp_path / "a%03d.mp4"
     path.write_bytes(clip)
-    with Video(path) as video:
+    with Video(path, reader="opencv") as video:
         next(video.frames())
         assert len(list(links.iterdir())) == 1
     assert not list(links.iterdir())
     path.write_bytes(b"no video")
     with pytest.raises(VideoError, match="is not a video"):
-        Video(path)
+        Video(path, reader="opencv")
     assert not list(links.iterdir())
     path.write_bytes(clip)
-    assert len(list(Detector().detect_video(path))) == 3
+    assert len(list(Detector().detect_video(path, reader="opencv"))) == 3
     assert not list(links.iterdir())
 
 
@@ -146,12 +147,12 @@ from mtcnn_cpp.media.video import Video
 from mtcnn_cpp.media.video.ffmpeg import ffmpeg
 environment = dict(os.environ)
 try:
-    with Video(sys.argv[1]) as video:
+    with Video(sys.argv[1], reader="opencv") as video:
         list(video.frames())
 except ValueError:
     pass
 try:
-    Video(sys.argv[2])
+    Video(sys.argv[2], reader="opencv")
 except ValueError:
     pass
 assert environment == dict(os.environ)

@@ -1,4 +1,4 @@
-"""Frames that OpenCV reports as read but does not write: interlaced frames, from OpenCV 4.13 on."""
+"""Interlaced frames: OpenCV reports them as read but does not write them, from 4.13 on. PyAV reads them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mtcnn_cpp.jobs.table import TableFormat
 from mtcnn_cpp.jobs.table.rows import FrameResult
 from mtcnn_cpp.media.video import Video, VideoError
 from mtcnn_cpp.media.video.ffmpeg import ffmpeg
+from mtcnn_cpp.media.video.reader import ReaderOptions
 
 cv2 = pytest.importorskip("cv2")
 CONVERTS = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13)
@@ -61,9 +62,15 @@ def is_interlaced(path: Path) -> list[bool]:
         return [bool(frame.interlaced_frame) for frame in file.decode(video=0)]
 
 
-def results(plan: Plan, annotations: AnnotationWriter | None = None) -> list[FrameResult]:
+OPENCV = ReaderOptions("opencv")
+
+
+def results(
+    plan: Plan, annotations: AnnotationWriter | None = None, reading: ReaderOptions = OPENCV
+) -> list[FrameResult]:
     assert not any(source.error for source in plan.sources)
-    with DetectionPipeline(Detector(threads=2), JobSettings(TableFormat.csv), annotations) as pipeline:
+    settings = JobSettings(TableFormat.csv, reading=reading)
+    with DetectionPipeline(Detector(threads=2), settings, annotations) as pipeline:
         return list(pipeline.process(plan.sources))
 
 
@@ -102,11 +109,30 @@ def test_no_face_of_another_video(run: int, job: tuple[Path, dict[str, list[bool
                 assert str(folder / name) in frame.error
                 assert f"frame {index + 1} at" in frame.error
                 assert f"is interlaced, and OpenCV {cv2.__version__} does not convert" in frame.error
+                assert "pip install 'mtcnn-cpp[video]'" in frame.error
             else:
                 assert not frame.error, name
                 shows_faces = name not in interlaced or int(name[:2]) % 2 == 0
                 assert frame.faces is not None
                 assert len(frame.faces) == shows_faces, name
+
+
+@pytest.mark.parametrize("deinterlace", [False, True])
+def test_faces_with_pyav(deinterlace: bool, job: tuple[Path, dict[str, list[bool]]]) -> None:
+    """PyAV reads all frames. Their faces are those of the same frames as images."""
+    folder, _ = job
+    reading = ReaderOptions("pyav", deinterlace=deinterlace)
+    found = results(make_plan([str(folder)]), reading=reading)
+    assert len(found) == 3 * len(KINDS) * COUNT
+    assert not any(result.error for result in found)
+    detector = Detector(threads=2)
+    for source in {result.source for result in found}:
+        shows_faces = "-1-" not in source or int(Path(source).name[:2]) % 2 == 0
+        with Video(source, reader="pyav", deinterlace=deinterlace) as video:
+            images = [frame.image for frame in video.frames()]
+        faces = [result.faces for result in found if result.source == source]
+        assert faces == list(detector.detect_batch(images))
+        assert [len(each) for each in faces if each is not None] == [int(shows_faces)] * COUNT
 
 
 def test_annotated_videos_contain_only_frames_that_were_read(
@@ -145,7 +171,7 @@ def test_interlaced_frames_among_others(tmp_path: Path) -> None:
     path = mixed(tmp_path)
     expected = is_interlaced(path)
     assert expected == [False] * 5 + [True] * 5 + [False] * 5
-    with Video(path) as video:
+    with Video(path, reader="opencv") as video:
         frames = list(video.frames())
     assert [bool(frame.error) for frame in frames] == [flag and not CONVERTS for flag in expected]
     for frame in frames:
@@ -163,7 +189,7 @@ def test_frames_that_do_not_change_are_no_errors(tmp_path: Path) -> None:
             even(6),
             paint=lambda _, size, color=color: np.full((*size, 3), color, np.uint8),
         )
-        with Video(path) as video:
+        with Video(path, reader="opencv") as video:
             frames = list(video.frames())
         assert len(frames) == 6
         assert not any(frame.error for frame in frames), name
@@ -174,11 +200,11 @@ def test_frames_that_do_not_change_are_no_errors(tmp_path: Path) -> None:
 def test_detect_video_raises(tmp_path: Path) -> None:
     path = clip(tmp_path / "h264.mp4")
     with pytest.raises(VideoError, match=r"h264\.mp4: frame 1 at 0\.000 s is interlaced"):
-        list(Detector().detect_video(path))
+        list(Detector().detect_video(path, reader="opencv"))
     path = mixed(tmp_path)
     frames = []
     with pytest.raises(VideoError, match=r"mixed\.ts: frame 6 at .* is interlaced"):
-        frames.extend(frame for frame in Detector(threads=1).detect_video(path))
+        frames.extend(frame for frame in Detector(threads=1).detect_video(path, reader="opencv"))
     assert [frame.index for frame in frames] == list(range(5))
 
 
@@ -197,17 +223,17 @@ def test_opencv_build_without_ffmpeg_library(
 ) -> None:
     """If FFmpeg is not a separate library, only a build that converts every frame is used."""
     path = write(tmp_path / "clip.mp4", even(2))
-    with Video(path):
+    with Video(path, reader="opencv"):
         pass  # FFmpeg is set up
     monkeypatch.setattr(ffmpeg, "_library", None)
     monkeypatch.setattr(cv2, "__version__", version)
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: f"      swscale:     YES{swscale}")
     if is_read:
-        with Video(path) as video:
+        with Video(path, reader="opencv") as video:
             assert len(list(video.frames())) == 2
     else:
         with pytest.raises(VideoError, match="returns wrong pixels for interlaced frames"):
-            Video(path)
+            Video(path, reader="opencv")
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -217,7 +243,7 @@ def test_a_dv_tape(tmp_path: Path) -> None:
     write(source, even(3), size=(576, 720))
     command = ["ffmpeg", "-v", "error", "-i", source, "-pix_fmt", "yuv420p", "-c:v", "dvvideo", tape]
     subprocess.run(command, check=True)
-    with Video(tape) as video:
+    with Video(tape, reader="opencv") as video:
         frames = list(video.frames())
     assert len(frames) == 3
     assert all(bool(frame.error) is not CONVERTS for frame in frames)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Protocol
 
+from ...media.video.reader import describe_reader
 from .parquet import ParquetWriter, need_pyarrow, read_parquet_cells, read_parquet_rows
 from .rows import COLUMNS, FILE_COLUMNS, FrameResult, SourceState, TableRow, collect_states
 from .text_formats import (
@@ -58,6 +59,7 @@ def make_writer(
     columns: Sequence[str] = COLUMNS,
     flush: bool = False,
     csv_safe: bool = False,
+    video_reader: str | None = None,
 ) -> TableWriter:
     """Create a writer.
 
@@ -68,6 +70,8 @@ def make_writer(
         flush: Whether to flush the stream after each result. It has no effect for Parquet, which writes
             groups of rows.
         csv_safe: Whether to protect CSV text that a spreadsheet could read as a formula.
+        video_reader: Reader of videos with its version, for the metadata of Parquet. None: the reader that is
+            chosen by default.
 
     Raises:
         MissingExtra: The format is Parquet and pyarrow is not installed.
@@ -78,7 +82,7 @@ def make_writer(
         return JsonLinesWriter(stream, columns, flush=flush)
     if format is TableFormat.json:
         return JsonWriter(stream, columns, flush=flush)
-    return ParquetWriter(stream, columns)
+    return ParquetWriter(stream, columns, video_reader or describe_reader())
 
 
 def read_rows(data: bytes | IO[bytes], format: TableFormat, *, name: str = "the table") -> Iterator[TableRow]:

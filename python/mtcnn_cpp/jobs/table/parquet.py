@@ -62,22 +62,25 @@ def arrow_table(rows: Sequence[TableRow], columns: Sequence[str] = COLUMNS) -> A
     return need_pyarrow().Table.from_pylist(values, arrow_schema(columns))
 
 
-def _versions() -> dict[str, str]:
+def _versions(video_reader: str) -> dict[str, str]:
     """Return the metadata of a table. These are the versions of the software on which the rows depend."""
     from ... import __version__
 
-    return {"mtcnn_cpp": __version__, "opencv": opencv_version()}
+    return {"mtcnn_cpp": __version__, "opencv": opencv_version(), "video_reader": video_reader}
 
 
 class ParquetWriter:
-    """Writes row groups of about 10,000 rows. `close` writes the remaining rows and the footer."""
+    """Writes row groups of about 10,000 rows. `close` writes the remaining rows and the footer.
 
-    def __init__(self, stream: IO[bytes], columns: Sequence[str] = COLUMNS) -> None:
+    `video_reader` is the reader of videos with its version, for the metadata of the table.
+    """
+
+    def __init__(self, stream: IO[bytes], columns: Sequence[str], video_reader: str) -> None:
         pa = need_pyarrow()
         self._stream, self._columns = stream, columns
         self._sink = _Sink(stream)
         schema = arrow_schema(columns)
-        schema = schema.with_metadata({**schema.metadata, **_versions()})
+        schema = schema.with_metadata({**schema.metadata, **_versions(video_reader)})
         self._writer = pa.parquet.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"), schema, compression="zstd"
         )

@@ -125,8 +125,13 @@ def ffmpeg_name(path: str | os.PathLike[str]) -> Iterator[str]:
     if is_plain:
         yield name
         return
-    ending = Path(name).suffix
     with tempfile.TemporaryDirectory(prefix="mtcnn_cpp-") as folder:
-        link = os.path.join(folder, "video" + (ending if re.fullmatch(r"\.[0-9A-Za-z]+", ending) else ""))
+        link = os.path.join(folder, "video" + safe_ending(name))
         os.symlink(name, link)
         yield link
+
+
+def safe_ending(path: str | os.PathLike[str]) -> str:
+    """Return the suffix of a path, or "" if it contains other characters than letters and digits."""
+    ending = Path(path).suffix
+    return ending if re.fullmatch(r"\.[0-9A-Za-z]+", ending) else ""

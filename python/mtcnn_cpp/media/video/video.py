@@ -1,22 +1,20 @@
 """Reads the frames of video files, streams and cameras.
 
-This module uses cv2.VideoCapture, as OpenFace does, so that the pixels are equal to those in OpenFace.
+OpenFace uses cv2.VideoCapture. `OpencvReader` uses it too. `PyavReader` gives the same pixels, times and
+frame numbers, and reads more videos.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import operator
 import os
 import re
-import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -24,12 +22,15 @@ from ..._util.cpus import check_threads
 from ..._util.errors import MtcnnError
 from ..._util.user_files import describe_missing, special_file_kind
 from ...storage.address import STREAMS, mask_address
+from ...types import VideoReaderName
 from ..image import Frame
-from ..image.opencv import import_opencv
-from .container import missing_bytes
-from .ffmpeg import ffmpeg, ffmpeg_name
+from .container import missing_bytes, video_codec
+from .opencv_reader import OpencvReader
+from .pyav_reader import PyavReader
+from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
 
 SILENCE = 15.0  # seconds without data after which a stream ends
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _CAMERA = re.compile(r"camera:(\d{1,4})")
 
 
@@ -117,6 +118,13 @@ class Video:
 
     Args:
         source: Path of a video file, address of a stream, or camera:N.
+        reader: Library that reads the video: "opencv" or "pyav" (extra `video`). Both give the same frames,
+            times and pixels; PyAV reads more kinds of videos. None: PyAV if it is installed, otherwise
+            OpenCV. OpenCV always reads cameras.
+        stream: Number of the video stream in the file, from 0; cover images are not counted. Needs PyAV.
+            None: the first stream that can be decoded.
+        deinterlace: Whether to replace interlaced frames by progressive ones, with FFmpeg's filter bwdif.
+            Needs PyAV. False: frames as they are stored.
         threads: Maximum number of decoding threads of FFmpeg, from 1 to 1024. None: chosen by FFmpeg.
         silence: Seconds without data after which a stream is considered ended.
 
@@ -126,39 +134,57 @@ class Video:
         fps: Average frames per second, or None if the file does not state it.
         count: Number of frames that the container states, or None if it states no number. The actual number
             can differ.
+        reader: Library that reads the video.
 
     Raises:
         OSError: The file cannot be opened (FileNotFoundError if it does not exist).
-        VideoError: OpenCV cannot open the video.
-        ImportError: OpenCV cannot be imported.
+        ValueError: An argument is invalid, or the reader does not support it.
+        VideoError: The reader cannot open the video.
+        ImportError: The reader cannot be imported.
+
+    Example:
+        with Video("clip.mp4") as video:
+            for frame in video.frames():
+                print(frame.index, frame.time, frame.image.shape)
     """
 
     def __init__(
-        self, source: str | os.PathLike[str], *, threads: int | None = None, silence: float = SILENCE
+        self,
+        source: str | os.PathLike[str],
+        *,
+        reader: VideoReaderName | None = None,
+        stream: int | None = None,
+        deinterlace: bool = False,
+        threads: int | None = None,
+        silence: float = SILENCE,
     ) -> None:
         threads = check_threads(threads, default="FFmpeg's default")
         self.name = mask_address(os.fspath(source))
         self._camera = camera_number(self.name)
         self._silence = silence
-        self._began: float | None = None  # time of the first camera frame
+        options = ReaderOptions(reader, stream, deinterlace)
+        self.reader = options.choose() if self._camera is None else self._check_camera(options)
         self.path = None if is_live(os.fspath(source)) else Path(source)
         if self.path is not None:
             _check_file(self.path)
-        self._cv2: Any = import_opencv(f"reading the video {self.name}")
-        self._resources = contextlib.ExitStack()
-        weakref.finalize(self, self._resources.close)  # if the caller does not call close
-        before = time.monotonic()
+        self._reader: FrameReader
         try:
-            self._resources.enter_context(ffmpeg.in_use(self._cv2))
-            self._capture: Any = self._open(os.fspath(source), threads)
-            if not self._capture.isOpened():
-                raise VideoError(self._opening_error())
-        except BaseException:
-            self.close()
-            raise
-        self._stalled = time.monotonic() - before >= silence
-        fps = self._capture.get(self._cv2.CAP_PROP_FPS)
-        count = self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
+            if self.reader == "pyav":
+                self._reader = PyavReader(
+                    self.path or os.fspath(source),
+                    self.name,
+                    threads=threads,
+                    silence=silence,
+                    stream=stream,
+                    deinterlace=deinterlace,
+                )
+            else:
+                place = self.path or (os.fspath(source) if self._camera is None else self._camera)
+                self._reader = OpencvReader(place, self.name, threads=threads, silence=silence)
+        except CannotOpen as error:
+            raise VideoError(f"{self.name} {error}" if str(error) else self._opening_error()) from error
+        weakref.finalize(self, self._reader.close)  # if the caller does not call close
+        fps, count = self._reader.fps, self._reader.count
         self.fps: float | None = fps if 0 < fps < 1e5 else None
         self.count: int | None = int(count) if 0 < count < 1e12 and self.path else None
 
@@ -171,18 +197,18 @@ class Video:
                 are not converted.
 
         Yields:
-            Frames with pixels (H, W, 3) uint8 BGR. If OpenCV cannot convert a frame to BGR, the frame has an
-            `error`. OpenCV 4.13 and later cannot convert interlaced frames.
+            Frames with pixels (H, W, 3) uint8 BGR. If the reader cannot convert a frame to BGR, the frame has
+            an `error`. OpenCV 4.13 and later cannot convert interlaced frames.
 
         Raises:
-            VideoError: The video has no frames, is truncated, or ends before `sampling.start`, or a stream
-                sends no data for `silence` seconds. The error is raised after the last frame.
+            VideoError: The video has no frames, is truncated or damaged, or ends before `sampling.start`, or
+                a stream sends no data for `silence` seconds. The error is raised after the last frame.
         """
         sampling = sampling or Sampling()
         index, last = 0, 0.0
         yielded = skipped = 0
         while self._grab(index):
-            now = last = self._time()
+            now = last = self._reader.time()
             if sampling.is_over(now):
                 return
             if sampling.includes(index, now):
@@ -200,7 +226,14 @@ class Video:
                 f"{index} frames could be read"
             )
         if not index:
-            raise VideoError(f"{self.name} contains no frames that OpenCV can decode")
+            raise VideoError(
+                f"{self.name} contains no frames that {self._label} can decode{self._codec_hint()}"
+            )
+        if self.path is not None and self._reader.damaged:
+            raise VideoError(
+                f"{self.name} is damaged: some of its frames could not be decoded; {index} frames could be "
+                "read"
+            )
         if not yielded and not skipped and sampling.start is not None:
             raise VideoError(
                 f"{self.name}: start={sampling.start:g} s is after its last frame, which is at {last:.3f} s"
@@ -208,7 +241,7 @@ class Video:
 
     def close(self) -> None:
         """Release the file or camera."""
-        self._resources.close()
+        self._reader.close()
 
     def __enter__(self) -> Video:
         return self
@@ -218,40 +251,21 @@ class Video:
     ) -> None:
         self.close()
 
-    def _open(self, source: str, threads: int | None) -> Any:
-        cv2 = self._cv2
-        if self._camera is not None:
-            capture = cv2.VideoCapture(self._camera)
-            self._resources.callback(capture.release)
-            return capture
-        if not ffmpeg.is_reliable(cv2):
-            raise VideoError(
-                f"{self.name} is not read: this build of OpenCV {cv2.__version__} returns wrong pixels for "
-                "interlaced frames, and its FFmpeg does not report which frames are affected; use the "
-                "opencv-python wheel from PyPI"
-            )
-        options = []
-        if threads is not None and hasattr(cv2, "CAP_PROP_N_THREADS"):  # from 4.7 on
-            options += [cv2.CAP_PROP_N_THREADS, threads]
-        if self.path is not None:
-            source = self._resources.enter_context(ffmpeg_name(self.path))
-        else:
-            milliseconds = round(1000 * self._silence)
-            options += [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds]
-            options += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
-        capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
-        self._resources.callback(capture.release)
-        return capture
+    @property
+    def _label(self) -> str:
+        return "PyAV" if self.reader == "pyav" else "OpenCV"
+
+    def _check_camera(self, options: ReaderOptions) -> VideoReaderName:
+        """Return the reader of cameras. Raise ValueError if the options need another one."""
+        if options.needs_pyav or options.reader == "pyav":
+            option = options.needs_pyav or "the reader pyav"
+            raise ValueError(f"{self.name}: only OpenCV reads cameras, without {option}; leave it out")
+        return "opencv"
 
     def _grab(self, index: int) -> bool:
         """Decode the next frame without color conversion. Return False after the last frame."""
-        if self.path is not None:
-            return bool(self._capture.grab())
-        before = time.monotonic()
-        grabbed = bool(self._capture.grab())
-        # After a time-out FFmpeg still returns its buffered frames.
-        self._stalled = self._stalled or time.monotonic() - before >= self._silence
-        if self._stalled and not grabbed:
+        grabbed = self._reader.grab()
+        if not grabbed and self._reader.stalled:
             raise VideoError(
                 f"{self.name} has sent nothing for {self._silence:g} s and was closed; "
                 f"{index} frames could be read"
@@ -259,33 +273,20 @@ class Video:
         return grabbed
 
     def _frame(self, index: int, now: float) -> Frame:
-        """Return the last grabbed frame, with an error if OpenCV does not convert its pixels."""
-        ffmpeg.take_error()
-        found, pixels = self._capture.retrieve()
-        error = ffmpeg.take_error()
-        where = f"{self.name}: frame {index + 1} at {now:.3f} s"
-        if not found:
-            raise VideoError(f"{where} cannot be decoded")
-        if not error:
-            return Frame(index, now, np.asarray(pixels))
-        if "interlaced" in error:
-            error = (
-                f"{where} is interlaced, and OpenCV {self._cv2.__version__} does not convert interlaced "
-                "frames; convert the video to progressive first, for example with ffmpeg -vf yadif"
-            )
-        else:
-            error = f"{where} is not converted by OpenCV: {' '.join(error.split())}"
-        return Frame(index, now, np.empty((0, 0, 3), np.uint8), error)
+        """Return the last grabbed frame, with an error if its pixels cannot be converted."""
+        try:
+            return Frame(index, now, self._reader.convert())
+        except NotConverted as error:
+            message = f"{self.name}: frame {index + 1} at {now:.3f} s {error}"
+            return Frame(index, now, np.empty((0, 0, 3), np.uint8), message)
 
-    def _time(self) -> float:
-        """Return the time of the last grabbed frame."""
-        if self._camera is None:
-            milliseconds = self._capture.get(self._cv2.CAP_PROP_POS_MSEC)
-            return round(float(milliseconds) / 1000, 9)  # 0.12, not 0.12000000000000001
-        now = time.monotonic()
-        if self._began is None:
-            self._began = now
-        return now - self._began
+    def _codec_hint(self) -> str:
+        """Return a sentence that names the codec and, if OpenCV reads the video, the extra for PyAV."""
+        codec = video_codec(self.path) if self.path else ""
+        hint = f"; its codec is {codec}" if codec else ""
+        if self.reader == "opencv":
+            hint += f"; PyAV reads more videos: pip install '{EXTRA}'"
+        return hint
 
     def _opening_error(self) -> str:
         if self._camera is not None:
@@ -297,8 +298,8 @@ class Video:
         if missing := missing_bytes(self.path):
             return f"{self.name} is truncated: {missing} bytes are missing; no frame can be read without them"
         return (
-            f"{self.name} is not a video that OpenCV can read: it has no frames, its codec is missing "
-            "on this machine, or it is damaged"
+            f"{self.name} is not a video that {self._label} can read: it has no frames, its codec is missing "
+            f"on this machine, or it is damaged{self._codec_hint()}"
         )
 
 
@@ -312,6 +313,9 @@ def _check_file(path: Path) -> None:
         raise FileNotFoundError(f"{path}: there is no such video file")
     if kind := special_file_kind(path):
         raise ValueError(f"{path} is a special file, expected a video file; it is {kind}")
-    with open(path, "rb") as file:  # OpenCV does not say why it cannot open a file
-        if not file.read(1):
-            raise VideoError(f"{path} is empty, expected a video file")
+    with open(path, "rb") as file:  # FFmpeg does not state why it cannot open a file
+        head = file.read(64)
+    if not head:
+        raise VideoError(f"{path} is empty, expected a video file")
+    if head.lstrip().startswith(_PLAYLISTS):  # FFmpeg would open the files and addresses in it
+        raise VideoError(f"{path} is a playlist, expected a video file; give the videos in this list")
