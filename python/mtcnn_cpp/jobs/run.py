@@ -161,13 +161,13 @@ def prepare_folder(
                 f"{live} is a live source; it cannot be read again, so a job with it cannot be resumed"
             )
         folder.clean()
-        folder.remove(SUMMARY_NAME)  # it is written again when the job is complete
     part_files = make_part_files(folder, settings)
     contents = part_files.read_contents()
     part_files.check_other_tables(contents, sources)
     remaining = find_remaining_work(
         sources, contents, whole_videos=settings.saves_images, images_per_task=images_per_task, names=names
     )
+    folder.remove(SUMMARY_NAME)  # it is written again when the job is complete
     for part, start in remaining.stale:
         folder.remove(part_files.file_name(part, start))
     for part, replaced in remaining.replaced.items():
