@@ -166,6 +166,23 @@ def test_damaged_packets(codec: str, pixels: str, tmp_path: Path) -> None:
         assert all(np.array_equal(frame.image, intact[frame.time]) for frame in found if frame.time in intact)
 
 
+@pytest.mark.parametrize("threads", [2, 4, 8])
+def test_frames_after_damage_at_the_end(threads: int, tmp_path: Path) -> None:
+    """With several threads, the decoder contains the last frames when the file ends. None of them is lost."""
+    path = Kind("a.mov", "png", "rgb24").write(tmp_path)
+    with av.open(str(path)) as file:
+        packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    start, size = packets[COUNT - 2]
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    expected, found = read(path, "pyav", threads=1), read(path, "pyav", threads=threads)
+    assert [frame.index for frame in expected[1]] == list(range(COUNT - 1))
+    assert "is damaged" in expected[2]
+    assert (found[0], found[2]) == (expected[0], expected[2])
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(found[1], expected[1], strict=True))
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_a_video_that_begins_within_a_group_of_pictures(reader: VideoReaderName, tmp_path: Path) -> None:
     """The first frames cannot be decoded. The others are read, and an error may state it."""
