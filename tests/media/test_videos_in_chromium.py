@@ -28,15 +28,16 @@ LOAD = """(name) => new Promise((done, fail) => {
     document.body.replaceChildren(video); window.video = video;
 })"""
 SEEK = """(time) => new Promise((done) => {
-    const canvas = document.createElement("canvas");
-    video.onseeked = () => {
-        canvas.width = video.videoWidth; canvas.height = video.videoHeight;
-        const context = canvas.getContext("2d");
-        context.drawImage(video, 0, 0);
-        done(Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data));
-    };
+    video.onseeked = () => done();
     video.currentTime = time;
 })"""
+DRAW = """() => new Promise((done) => requestAnimationFrame(() => {
+    const canvas = document.createElement("canvas");
+    canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0);
+    done(Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data));
+}))"""
 PLAY = """() => new Promise((done, fail) => {
     const times = [];
     const next = (now, frame) => { times.push(frame.mediaTime); video.requestVideoFrameCallback(next); };
@@ -112,6 +113,21 @@ def copy_video(source: Path, target: Path, sampling: Sampling | None = None) -> 
     return {time - start: image for time, image in frames.items()}
 
 
+def frame_at(page: Any, time: float, expected: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean colors that Chromium shows after a seek.
+
+    The event `seeked` can come before the frame is shown, so the frame is read again if it differs from the
+    expected one.
+    """
+    page.evaluate(SEEK, time)
+    for _ in range(20):
+        pixels = np.array(page.evaluate(DRAW), np.uint8).reshape(*SIZE, 4)[..., 2::-1]
+        found = means(pixels)
+        if expected is None or np.abs(found - means(expected)).max() <= COLOR_TOLERANCE:
+            break
+    return found
+
+
 def means(image: np.ndarray) -> np.ndarray:
     """Return the mean color of the bar, of the whole image, and of its lower right quarter."""
     height, width = image.shape[:2]
@@ -133,9 +149,9 @@ def test_playing(kind: str, page: Any, tmp_path: Path) -> None:
     assert page.evaluate("video.duration") == pytest.approx(end, abs=0.05)
     assert page.evaluate("[video.videoHeight, video.videoWidth]") == list(SIZE)
     for time, image in list(frames.items())[::3]:
-        shown = np.array(page.evaluate(SEEK, time + 0.002), np.uint8).reshape(*SIZE, 4)[..., 2::-1]
-        assert np.abs(means(shown) - means(image)).max() <= COLOR_TOLERANCE, time
-        others = [np.abs(means(shown) - means(other)).max() for at, other in frames.items() if at != time]
+        shown = frame_at(page, time + 0.002, image)
+        assert np.abs(shown - means(image)).max() <= COLOR_TOLERANCE, time
+        others = [np.abs(shown - means(other)).max() for at, other in frames.items() if at != time]
         assert min(others) > COLOR_TOLERANCE
     played = page.evaluate(PLAY)
     assert played
@@ -166,9 +182,10 @@ def test_colors_of_tagged_videos(page: Any, tmp_path: Path) -> None:
                 file.mux(stream.encode(av.VideoFrame.from_ndarray(paint(index, SIZE), format="bgr24")))
             file.mux(stream.encode())
         copy_video(tmp_path / "clip.mp4", tmp_path / "out.mp4")
+        with Video(tmp_path / "clip.mp4") as video:
+            expected = list(video.frames())[5].image
         shown = []
         for name in ("clip.mp4", "out.mp4"):
             page.evaluate(LOAD, f"{name}?{tags}")
-            pixels = np.array(page.evaluate(SEEK, 0.2), np.uint8).reshape(*SIZE, 4)[..., 2::-1]
-            shown.append(means(pixels))
+            shown.append(frame_at(page, 0.202, expected))
         assert np.abs(shown[0] - shown[1]).max() <= COLOR_TOLERANCE, tags
