@@ -20,7 +20,7 @@ class AnnotationFormat(str, enum.Enum):
 
 def export_annotations(
     table: Annotated[
-        str, typer.Argument(help="Table of `detect --output`: a file, or a folder of part files.")
+        str, typer.Argument(help="Table that `detect` has written: a file, or a folder of part files.")
     ],
     output: Annotated[
         str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from clips import even, write
 from mtcnn_cpp import Detector
@@ -72,6 +74,25 @@ def test_hdr(transfer: int, tmp_path: Path) -> None:
     colors = {"colorspace": 9, "color_primaries": 9, "color_trc": transfer}
     kind = Kind("hdr.mkv", "libx264", "yuv420p10le", options=X264, colors=colors, times=even(2))
     assert len(assert_same(kind.write(tmp_path))) == 2
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_exif_in_motion_jpeg(orientation: int, tmp_path: Path) -> None:
+    """PyAV rotates the frames, OpenCV does not. PyAV has no name for this kind of side data."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    PIL.Image.fromarray(paint(0, (48, 64))).save(file, "JPEG", quality=95, exif=exif)
+    path = tmp_path / "a.mjpeg"
+    path.write_bytes(file.getvalue() * 3)
+    if orientation == 1:
+        assert len(assert_same(path)) == 3
+        return
+    _, expected, _ = read(path, "opencv")
+    _, found, error = read(path, "pyav")
+    assert (len(expected), len(found), error) == (3, 3, "")
+    for frame, one in zip(found, expected, strict=True):
+        assert np.array_equal(frame.image, np.rot90(one.image, -1))
 
 
 @NEW

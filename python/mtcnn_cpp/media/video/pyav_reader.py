@@ -21,14 +21,8 @@ from .reader import CannotOpen, NotConverted, import_pyav
 
 _BUFFER = 1 << 16  # bytes that are read from a file at once
 _RIGHT_ANGLES = {90: "ROTATE_90_CLOCKWISE", 180: "ROTATE_180", 270: "ROTATE_90_COUNTERCLOCKWISE"}
-_SIMILAR_PRIMARIES = (
-    1,
-    2,
-    4,
-    5,
-    6,
-    7,
-)  # BT.709, unspecified, and the sets of primaries for standard definition
+# BT.709, unspecified, and the sets of primaries for standard definition
+_SIMILAR_PRIMARIES = (1, 2, 4, 5, 6, 7)
 _HDR_CURVES = (16, 18)  # PQ and HLG
 _BT709 = 1
 
@@ -287,7 +281,11 @@ class _Filter:
 
 def _clockwise_angle(frame: Any) -> int:
     """Return the angle in degrees by which a frame must be rotated clockwise, from 0 to 359."""
-    for data in frame.side_data:
+    try:
+        side_data = frame.side_data
+    except ValueError:  # PyAV does not know the type of other side data, such as Exif
+        return -frame.rotation % 360
+    for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
             matrix = struct.unpack("=9i", bytes(data))
             across, down = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])

@@ -8,7 +8,7 @@ from typing import Any, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._util.errors import MissingExtra, import_extra, missing_extra
+from ..._util.errors import MissingExtra, MtcnnError, import_extra, missing_extra
 from ...types import VideoReaderName
 from ..image.opencv import opencv_version
 
@@ -16,11 +16,11 @@ EXTRA = "mtcnn-cpp[video]"
 OLDEST_PYAV = 17  # older versions call functions of FFmpeg that give other pixels than OpenCV
 
 
-class CannotOpen(Exception):
+class CannotOpen(MtcnnError):
     """A reader cannot open a source. `Video` replaces this exception by a VideoError with an explanation."""
 
 
-class NotConverted(Exception):
+class NotConverted(MtcnnError):
     """The pixels of a frame cannot be converted to BGR. The message is the end of a sentence about it."""
 
 
