@@ -284,7 +284,7 @@ def _clockwise_angle(frame: Any) -> int:
     try:
         side_data = frame.side_data
     except ValueError:  # PyAV does not know the type of other side data, such as Exif
-        return -frame.rotation % 360
+        return -int(frame.rotation) % 360
     for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
             matrix = struct.unpack("=9i", bytes(data))
