@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
-
-from .video.ffmpeg import ffmpeg_name
 
 # Codecs that the MP4 format can hold, and that players of MP4 files know. (FFmpeg can also write others, such
 # as Vorbis and PCM, but browsers and most players do not play them in MP4 files.)
@@ -155,10 +151,3 @@ class _Track:
         packet.pts = packet.dts = self._last = at
         packet.duration = self._samples or duration
         return packet
-
-
-@contextlib.contextmanager
-def open_source(av: Any, path: Path) -> Iterator[Any]:
-    """Open a video file for reading with PyAV."""
-    with ffmpeg_name(path) as name, av.open(name) as container:
-        yield container

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from .._util.errors import MissingExtra, import_extra
 from .image.opencv import import_opencv
-from .source_sound import SourceSound, open_source
+from .source_sound import SourceSound
 from .video.container import missing_bytes
 from .video.ffmpeg import ffmpeg, ffmpeg_name
+from .video.pyav_reader import open_file
 
 INSTALL = "mtcnn-cpp[video]"
 TICKS = 360_000  # time unit of H.264 videos: 1/360000 s. The usual frame rates and time bases divide it
@@ -159,7 +160,7 @@ class H264Encoder:
     def _open_source(self, path: Path, sound: bool) -> None:
         """Read the tags of a source, and prepare the copy of its sound."""
         try:
-            source = self._resources.enter_context(open_source(self._av, path))
+            source = self._resources.enter_context(open_file(self._av, path))
         except (self._av.error.FFmpegError, ValueError, OSError) as error:
             if sound:
                 self.problems.append(f"its sound is not copied, because PyAV cannot open the file ({error})")
@@ -197,7 +198,7 @@ class H264Encoder:
     def _check_file(self) -> None:
         """Check that all frames are in the file, in case that a failure to write was not reported."""
         found = 0
-        with contextlib.suppress(self._av.error.FFmpegError), open_source(self._av, self._path) as file:
+        with contextlib.suppress(self._av.error.FFmpegError), open_file(self._av, self._path) as file:
             found = file.streams.video[0].frames
         if found != self._count:
             raise _incomplete(found, self._count)

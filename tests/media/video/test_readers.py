@@ -424,7 +424,7 @@ def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
-    "name", ["list.m3u8", "list.mp4", "list.ffconcat", "list.mpd", "list.sdp", "ref.mov"]
+    "name", ["list.m3u8", "absolute.m3u8", "list.mp4", "list.ffconcat", "list.mpd", "list.sdp", "ref.mov"]
 )
 def test_a_file_opens_no_other_file(name: str, reader: VideoReaderName, tmp_path: Path) -> None:
     Kind("other.ts", "libx264", options=X264).write(tmp_path)
@@ -435,6 +435,8 @@ def test_a_file_opens_no_other_file(name: str, reader: VideoReaderName, tmp_path
     path.write_bytes(
         {
             "list.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n",
+            "absolute.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://%s\n#EXT-X-ENDLIST\n"
+            % bytes(tmp_path / "other.ts"),
             "list.mp4": b"ffconcat version 1.0\nfile other.ts\n",
             "list.ffconcat": b"ffconcat version 1.0\nfile other.ts\n",
             "list.mpd": b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static">'

@@ -27,6 +27,21 @@ _HDR_CURVES = (16, 18)  # PQ and HLG
 _BT709 = 1
 
 
+@contextlib.contextmanager
+def open_file(av: Any, path: Path) -> Iterator[Any]:
+    """Open a file for reading with PyAV.
+
+    FFmpeg receives the content of the file but never its name as an address, and it may open nothing else.
+    """
+    with path.open("rb", buffering=0) as file:
+        stream: Any = file
+        stream.name = "video" + safe_ending(path)  # FFmpeg would interpret a%03d.jpg
+        nothing = {"protocol_whitelist": "none"}  # a file may not cause FFmpeg to open another one
+        options = {"container_options": nothing, "buffer_size": _BUFFER, "metadata_errors": "replace"}
+        with av.open(stream, "r", **options) as container:
+            yield container
+
+
 class PyavReader:
     """A `FrameReader` that uses PyAV.
 
@@ -79,25 +94,24 @@ class PyavReader:
 
     def _open(self, threads: int) -> None:
         """Open the source and choose its stream. 0 threads: chosen by FFmpeg."""
-        options = {"metadata_errors": "replace"}
         before = time.monotonic()
         try:
             if isinstance(self._source, Path):
-                file: Any = self._resources.enter_context(self._source.open("rb", buffering=0))
-                file.name = "video" + safe_ending(self._source)  # FFmpeg would interpret a%03d.jpg
-                nothing = {"protocol_whitelist": "none"}  # a file may not cause FFmpeg to open another one
-                self._container = self._av.open(
-                    file, "r", container_options=nothing, buffer_size=_BUFFER, **options
-                )
+                self._container = self._resources.enter_context(open_file(self._av, self._source))
             else:
                 tcp = {"rtsp_transport": "tcp"} if self._source.lower().startswith("rtsp") else {}
-                self._container = self._av.open(
-                    self._source, "r", container_options=tcp, timeout=self._silence, **options
+                self._container = self._resources.enter_context(
+                    self._av.open(
+                        self._source,
+                        "r",
+                        container_options=tcp,
+                        timeout=self._silence,
+                        metadata_errors="replace",
+                    )
                 )
         except self._av.FFmpegError as error:
             raise CannotOpen from error
         self.stalled = self._is_stream and time.monotonic() - before >= self._silence
-        self._resources.callback(self._container.close)
         self._container.flags &= ~self._av.container.Flags.gen_pts.value  # OpenCV does not set it
         self._stream = self._choose_stream(self._number)
         self._stream.thread_type = "AUTO"

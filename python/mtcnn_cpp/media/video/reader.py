@@ -115,5 +115,7 @@ def describe_reader(options: ReaderOptions | None = None) -> str:
     """Return the reader, its version and the version of its FFmpeg. Pixels of videos depend on all three."""
     if (options or ReaderOptions()).choose() == "opencv":
         return f"opencv {opencv_version()}"
-    av = import_pyav("the video reader pyav")
-    return f"pyav {av.__version__} (libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))})"
+    import_pyav("the video reader pyav")
+    from av import __version__, library_versions
+
+    return f"pyav {__version__} (libavcodec {'.'.join(map(str, library_versions['libavcodec']))})"
