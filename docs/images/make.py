@@ -2,7 +2,9 @@
 
     python docs/images/make.py [CHROMIUM]
 
-confidence.png is made by the code in jobs.md, speed.svg by `python benchmarks/update_readme.py`.
+confidence.png is made by the code in jobs.md, study_confidence.png and study_largest.png by the code in
+study.md, speed.svg by `python benchmarks/update_readme.py`. study_frame.jpg is the sixth frame of the video
+annotated/session1_faces.mp4 of study.md.
 """
 
 from __future__ import annotations
