@@ -83,7 +83,7 @@ def test_annotated_videos_have_the_times_and_the_sound_of_their_source(tmp_path:
     with_sound = add_sound(clip, "aac", seconds=3)
     pcm = add_sound(clip, "pcm_s16le", suffix=".mov")
     clip.unlink()
-    options = ("--every", 2, "--start", 0.06, "--end", 2.2, "--quality", 8)
+    options = ("--every", 2, "--start", "0:00:00.06", "--end", 2.2, "--quality", 8)
     result = run(with_sound, pcm, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", *options)
     assert result.exit_code == 0, result.output
     reason = "its sound is not copied, because an MP4 file cannot hold the codec pcm_s16le"

@@ -145,10 +145,20 @@ class FrameOptions:
 
     every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1
     start: Annotated[
-        float | None, typer.Option(help="Videos: start time in seconds.", show_default="first frame")
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Videos: start time from the first frame, in seconds or as m:s or h:m:s.",
+            show_default="first frame",
+        ),
     ] = None
     end: Annotated[
-        float | None, typer.Option(help="Videos: end time in seconds.", show_default="last frame")
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Videos: end time from the first frame, in seconds or as m:s or h:m:s.",
+            show_default="last frame",
+        ),
     ] = None
     track: Annotated[
         bool,

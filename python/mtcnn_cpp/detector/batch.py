@@ -170,8 +170,8 @@ class BatchDetection:
         source: str | os.PathLike[str],
         *,
         every: int = 1,
-        start: float | None = None,
-        end: float | None = None,
+        start: float | str | None = None,
+        end: float | str | None = None,
         reader: VideoReaderName | None = None,
         stream: int | None = None,
         deinterlace: bool = False,
@@ -185,8 +185,9 @@ class BatchDetection:
         Args:
             source: Path of a video file, `camera:0`, or the address of a stream (`rtsp://…`, `http://…`).
             every: Process only every n-th frame of the video. The default 1 means all frames.
-            start: First time to process, in seconds from the first frame. None: the start of the video.
-            end: Last time to process, in seconds, included. None: the end of the video.
+            start: First time to process, from the first frame: seconds, or text such as "2:30" or "1:02:03.5"
+                (h:m:s). None: the start of the video.
+            end: Last time to process, included, as for `start`. None: the end of the video.
             reader: Library that reads the video: "opencv" or "pyav" (extra `video`). None: PyAV if it is
                 installed, otherwise OpenCV. OpenCV always reads cameras.
             stream: Number of the video stream in the file, from 0. Needs PyAV. None: the first stream that

@@ -85,22 +85,6 @@ def test_skipped_frames_do_not_change_others(made: dict[str, Path]) -> None:
             assert np.array_equal(frame.image, expected.image), name
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"every": 0}, ValueError, "'every' must be 1 (each frame) or more, got 0"),
-        ({"every": 1.5}, TypeError, "'every' must be a whole number, got 1.5"),
-        ({"start": -1}, ValueError, "start must be 0 or more seconds, got -1"),
-        ({"end": float("nan")}, ValueError, "end must be 0 or more seconds, got nan"),
-        ({"start": "1"}, TypeError, "start must be a number of seconds, got '1'"),
-        ({"start": 2, "end": 1}, ValueError, "'end' must not lie before 'start', got start=2, end=1"),
-    ],
-)
-def test_bad_sampling(arguments: dict[str, object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=re.escape(message)):
-        Sampling(**arguments)  # type: ignore[arg-type]
-
-
 def test_a_start_behind_the_end(made: dict[str, Path]) -> None:
     with pytest.raises(VideoError, match=r"start=99 s is after its last frame, which is at 0\.760 s"):
         read(made["constant rate, MP4"], Sampling(start=99))

@@ -6,13 +6,10 @@ frame numbers, and reads more videos.
 
 from __future__ import annotations
 
-import math
-import operator
 import os
 import re
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +25,7 @@ from .container import missing_bytes, video_codec
 from .opencv_reader import OpencvReader
 from .pyav_reader import PyavReader
 from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
+from .sampling import Sampling
 
 SILENCE = 15.0  # seconds without data after which a stream ends
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
@@ -59,54 +57,6 @@ def is_live(name: str) -> bool:
     Each frame of a live source can be read only once.
     """
     return camera_number(name) is not None or is_stream(name)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Selection of the frames of a video.
-
-    Args:
-        every: Select every n-th frame of the file, starting with frame 0 regardless of `start`.
-        start: Time in seconds from the first frame. Frames before this time are not selected. None: no limit.
-        end: Time in seconds from the first frame. Frames after this time are not selected. None: no limit.
-
-    Raises:
-        ValueError: An argument is out of range; the message names it.
-        TypeError: An argument is not a number.
-    """
-
-    every: int = 1
-    start: float | None = None
-    end: float | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            every = operator.index(self.every)
-        except TypeError:
-            raise TypeError(f"'every' must be a whole number, got {self.every!r}") from None
-        if every < 1:
-            raise ValueError(f"'every' must be 1 (each frame) or more, got {every}")
-        for name in ("start", "end"):
-            seconds = getattr(self, name)
-            if seconds is None:
-                continue
-            if not isinstance(seconds, (int, float)):
-                raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
-            if not (math.isfinite(seconds) and seconds >= 0):
-                raise ValueError(f"{name} must be 0 or more seconds, got {seconds}")
-        if self.start is not None and self.end is not None and self.end < self.start:
-            raise ValueError(f"'end' must not lie before 'start', got start={self.start}, end={self.end}")
-
-    def includes(self, index: int, time: float) -> bool:
-        """Return whether the frame with this index (from 0) and this time is selected.
-
-        `end` is not checked.
-        """
-        return index % self.every == 0 and not (self.start is not None and time < self.start)
-
-    def is_over(self, time: float) -> bool:
-        """Return whether this time is after the end."""
-        return self.end is not None and time > self.end
 
 
 class Video:
