@@ -174,6 +174,12 @@ def test_own_model(folder: Path, tmp_path: Path) -> None:
         (["detect", "--sample", "--format", "xml"], "xml"),
         (["detect", "--sample", "--every", 0], "error: 'every' must be 1 (each frame) or more, got 0"),
         (["detect", "--sample", "--start", 5, "--end", 4], "error: 'end' must not lie before 'start'"),
+        (
+            ["detect", "--sample", "--frames", "5:3"],
+            "error: frames must begin with frame 1 or later, and must",
+        ),
+        (["detect", "--sample", "--frames", "0:4"], "got 0:4"),
+        (["detect", "--sample", "--frames", "a:b"], "100:200, 100: or :200, got 'a:b'"),
         (["detect", "--sample", "--start", "1:99:00"], "2:30 or 1:02:03.5, got '1:99:00'"),
         (["detect", "--sample", "--end", "-1"], "error: end must be 0 or more seconds, got -1"),
         (["detect", "--sample", "--resume"], "error: --resume continues a job in a folder"),

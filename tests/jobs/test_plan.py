@@ -229,12 +229,15 @@ def test_very_many_files_that_cannot_be_read(here: Path) -> None:
         ({"start": 0.2, "end": 0.4}, 6),
         ({"start": 0.2, "end": 0.4, "every": 2}, 3),
         ({"every": 100}, 1),
+        ({"frames": (3, 12)}, 10),
+        ({"frames": (3, 99), "every": 5}, 3),
+        ({"frames": (None, 12), "start": 0.2, "end": 0.3}, 3),
     ],
 )
-def test_expected_total_of_a_video(here: Path, options: dict[str, float], expected: int) -> None:
+def test_expected_total_of_a_video(here: Path, options: dict[str, Any], expected: int) -> None:
     """The clip has 20 frames, 25 per second. The total is the number of selected frames."""
     write(here / "clip.mp4", even(20))
-    sampling = Sampling(**options)  # type: ignore[arg-type]
+    sampling = Sampling(**options)
     with Video("clip.mp4") as video:
         assert len(list(video.frames(sampling))) == expected
     sources = make_plan(["clip.mp4"]).sources

@@ -160,6 +160,15 @@ class FrameOptions:
             show_default="last frame",
         ),
     ] = None
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIRST:LAST",
+            help="Videos: first and last frame, both included, counted from 1 as in the column frame of the "
+            "table. One number can be left out: 100: or :200.",
+            show_default="all frames",
+        ),
+    ] = None
     track: Annotated[
         bool,
         typer.Option(
@@ -220,8 +229,10 @@ class FrameOptions:
     def sampling(self) -> Sampling:
         """Return the options as `Sampling`. Raises ValueError if they are invalid."""
         from ..media.video import Sampling
+        from ..media.video.sampling import parse_frame_range
 
-        return Sampling(self.every, self.start, self.end)
+        frames = None if self.frames is None else parse_frame_range(self.frames)
+        return Sampling(self.every, self.start, self.end, frames=frames)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ class BatchDetection:
         every: int = 1,
         start: float | str | None = None,
         end: float | str | None = None,
+        frames: tuple[int | None, int | None] | None = None,
         reader: VideoReaderName | None = None,
         stream: int | None = None,
         deinterlace: bool = False,
@@ -188,6 +189,9 @@ class BatchDetection:
             start: First time to process, from the first frame: seconds, or text such as "2:30" or "1:02:03.5"
                 (h:m:s). None: the start of the video.
             end: Last time to process, included, as for `start`. None: the end of the video.
+            frames: First and last frame to process, both included. They are counted from 1, as in the column
+                `frame` of a table: (1, 10) means the frames with `index` 0 to 9. None instead of a number:
+                no limit.
             reader: Library that reads the video: "opencv" or "pyav" (extra `video`). None: PyAV if it is
                 installed, otherwise OpenCV. OpenCV always reads cameras.
             stream: Number of the video stream in the file, from 0. Needs PyAV. None: the first stream that
@@ -201,14 +205,14 @@ class BatchDetection:
             ValueError: If an argument is invalid. The call itself raises this error, not the iterator.
             TypeError: If an argument has a wrong type. The call itself raises this error, not the iterator.
             VideoError: If the video cannot be opened (see `media.video.Video`), the call itself raises this
-                error. If the file is truncated or damaged, has no frames, or ends before `start`, the
+                error. If the file is truncated or damaged, or has no frames, or none that is selected, the
                 iterator raises this error. If a frame is interlaced, the iterator raises this error when
                 OpenCV 4.13 or later is the reader. The iterator first yields all frames before the error.
             MissingExtra: If the options need PyAV, and it is not installed.
         """
         from ..media.video import Sampling, Video
 
-        sampling = Sampling(every, start, end)
+        sampling = Sampling(every, start, end, frames=frames)
         return self._frames(Video(source, reader=reader, stream=stream, deinterlace=deinterlace), sampling)
 
     def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:

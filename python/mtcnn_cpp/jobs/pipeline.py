@@ -289,7 +289,7 @@ class AnnotationWriter:
             "overwrite": settings.overwrite,
             "quality": settings.quality,
             "sound": settings.sound,
-            "cut_sound": settings.sampling.end is not None,
+            "cut_sound": settings.sampling.has_end,
         }
         self.h264_problem = ""
         for folder in self._folders:

@@ -283,7 +283,5 @@ def estimate_frame_count(sources: Iterable[Source], sampling: Sampling) -> int |
         with contextlib.suppress(OSError, ValueError, ImportError), Video(source.name) as video:
             if video.count is None or video.fps is None:
                 return None
-            first = (sampling.start or 0) * video.fps
-            last = video.count if sampling.end is None else min(video.count, sampling.end * video.fps + 1)
-            total += max(1, round((last - first) / sampling.every))
+            total += max(1, sampling.estimate_count(video.count, video.fps))
     return total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..formats.errors import safe_text
@@ -100,7 +100,7 @@ class JobSettings:
             "video_reader": self.video_reader,
             "stream": self.reading.stream,
             "deinterlace": self.reading.deinterlace,
-            **asdict(self.sampling),
+            **self.sampling.describe(),
             "track": self.track,
             "save_dir": self.save_dir,
             "save_crops": self.save_crops,

@@ -54,6 +54,8 @@ def test_arguments(tmp_path: Path) -> None:
     frames = list(Detector().detect_video(str(path), every=3, start=0.2, end=0.6))
     assert [frame.index for frame in frames] == [6, 9, 12, 15]
     assert [frame.time for frame in frames] == [0.24, 0.36, 0.48, 0.6]
+    frames = list(Detector().detect_video(path, every=2, frames=(2, 5)))
+    assert [frame.index for frame in frames] == [2, 4]
     for arguments in ({"every": 0}, {"start": -1.0}, {"start": 1.0, "end": 0.5}):
         with pytest.raises(ValueError, match="must"):
             Detector().detect_video(path, **arguments)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mtcnn_cpp.media.video import Sampling
+from mtcnn_cpp.media.video.sampling import parse_frame_range
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,43 @@ def test_text_that_is_no_time(time: str) -> None:
         ({"end": 10**400}, ValueError, "end must be a time"),
         ({"start": [1]}, TypeError, "start must be a time (seconds, m:s or h:m:s, with minutes and seconds"),
         ({"start": 2, "end": 1}, ValueError, "'end' must not lie before 'start', got start=2, end=1"),
+        ({"frames": (5, 3)}, ValueError, "must not end before they begin, got 5:3"),
+        ({"frames": (0, 4)}, ValueError, "frames must begin with frame 1 or later"),
+        ({"frames": (None, 0)}, ValueError, "got :0"),
+        ({"frames": (-1, None)}, ValueError, "got -1:"),
+        (
+            {"frames": (1.5, 3)},
+            TypeError,
+            "frames must be (first, last), two whole numbers or None, got (1.5, 3)",
+        ),
+        ({"frames": (1, 2, 3)}, TypeError, "got (1, 2, 3)"),
+        ({"frames": 7}, TypeError, "got 7"),
+        ({"frames": "1:2"}, TypeError, "got '1:2'"),
         ({"start": "2:00", "end": 119}, ValueError, "'start', got start=2:00, end=119"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         Sampling(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [("100:200", (100, 200)), ("100:", (100, None)), (":200", (None, 200)), (" 1:1 ", (1, 1))],
+)
+def test_frame_ranges(text: str, frames: tuple[int | None, int | None]) -> None:
+    assert parse_frame_range(text) == frames
+    assert str(Sampling(frames=frames)) == f"frames={text.strip()}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":", "5", "a:b", "1:2:3", "1-5", "-1:5", "1.5:2", "1:٣", "9" * 5000 + ":"]
+)
+def test_text_that_is_no_frame_range(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"such as 100:200, 100: or :200, got {text!r}")):
+        parse_frame_range(text)
+
+
+def test_no_limit() -> None:
+    assert Sampling(frames=(None, None)) == Sampling()
+    assert str(Sampling()) == ""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -69,11 +69,47 @@ def test_sampling(made: dict[str, Path]) -> None:
     whole = read(made["variable rate, MP4"])
     start, end = whole[5].time, whole[12].time
     for every in (1, 2, 3, 50):
+        if every == 50:
+            with pytest.raises(VideoError, match=r"no frame is selected by every=50, start=[\d.]+ s, end="):
+                read(made["variable rate, MP4"], Sampling(every, start, end))
+            continue
         found = read(made["variable rate, MP4"], Sampling(every, start, end))
         assert [frame.index for frame in found] == [index for index in range(5, 13) if index % every == 0]
         for frame in found:
             assert frame.time == whole[frame.index].time
             assert np.array_equal(frame.image, whole[frame.index].image)
+
+
+def test_frame_numbers(made: dict[str, Path]) -> None:
+    """They count from 1, both ends are included, and all conditions hold."""
+    path = made["variable rate, MP4"]
+    whole = read(path)
+    for sampling, numbers in (
+        (Sampling(frames=(3, 7)), range(3, 8)),
+        (Sampling(frames=(1, 1)), [1]),
+        (Sampling(frames=(None, 2)), [1, 2]),
+        (Sampling(frames=(19, None)), [19, 20]),
+        (Sampling(frames=(19, 999)), [19, 20]),
+        (Sampling(3, frames=(5, 13)), [7, 10, 13]),
+        (Sampling(2, start=whole[7].time, end=whole[15].time, frames=(2, 12)), [9, 11]),
+    ):
+        found = read(path, sampling)
+        assert [frame.index + 1 for frame in found] == list(numbers), sampling
+        assert sampling.select(frame.time for frame in whole) == [frame.index for frame in found]
+        for frame in found:
+            assert frame.time == whole[frame.index].time
+            assert np.array_equal(frame.image, whole[frame.index].image)
+        assert [frame.index for frame in read(path, sampling, skip=1)] == [frame.index for frame in found[1:]]
+
+
+def test_reading_stops_after_the_last_frame(tmp_path: Path) -> None:
+    """The end of the file is missing, but is not read."""
+    path = write(tmp_path / "clip.mkv", even(40))
+    path.write_bytes(path.read_bytes()[:-200])
+    assert len(read(path, Sampling(frames=(2, 10)))) == 9
+    assert len(read(path, Sampling(end=0.36))) == 10
+    with pytest.raises(VideoError, match="ends early"):
+        read(path, Sampling(frames=(2, 50)))
 
 
 def test_skipped_frames_do_not_change_others(made: dict[str, Path]) -> None:
@@ -85,9 +121,21 @@ def test_skipped_frames_do_not_change_others(made: dict[str, Path]) -> None:
             assert np.array_equal(frame.image, expected.image), name
 
 
-def test_a_start_behind_the_end(made: dict[str, Path]) -> None:
-    with pytest.raises(VideoError, match=r"start=99 s is after its last frame, which is at 0\.760 s"):
-        read(made["constant rate, MP4"], Sampling(start=99))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": 99}, "start=99 s; the last frame that was read is frame 20 at 0.760 s"),
+        ({"frames": (21, None)}, "frames=21:; the last frame that was read is frame 20 at 0.760 s"),
+        (
+            {"start": 0.5, "frames": (None, 5)},
+            "start=0.5 s, frames=:5; the last frame that was read is frame 5",
+        ),
+        ({"start": 0.05, "end": 0.07}, "start=0.05 s, end=0.07 s; the last frame that was read is frame 3"),
+    ],
+)
+def test_no_frame_is_selected(options: dict[str, Any], message: str, made: dict[str, Path]) -> None:
+    with pytest.raises(VideoError, match=re.escape(f"constant.mp4: no frame is selected by {message}")):
+        read(made["constant rate, MP4"], Sampling(**options))
 
 
 @pytest.mark.parametrize("kind", ["constant.mp4", "late.mkv", "vp9.webm", "motion.avi", "fragments.mp4"])

@@ -25,7 +25,7 @@ from .container import missing_bytes, video_codec
 from .opencv_reader import OpencvReader
 from .pyav_reader import PyavReader
 from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
-from .sampling import Sampling
+from .sampling import FrameSelector, Sampling
 
 SILENCE = 15.0  # seconds without data after which a stream ends
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
@@ -151,23 +151,30 @@ class Video:
             an `error`. OpenCV 4.13 and later cannot convert interlaced frames.
 
         Raises:
-            VideoError: The video has no frames, is truncated or damaged, or ends before `sampling.start`, or
-                a stream sends no data for `silence` seconds. The error is raised after the last frame.
+            VideoError: The video has no frames, or none that is selected, or is truncated or damaged, or a
+                stream sends no data for `silence` seconds. The error is raised after the last frame.
         """
         sampling = sampling or Sampling()
-        index, last = 0, 0.0
-        yielded = skipped = 0
-        while self._grab(index):
-            now = last = self._reader.time()
-            if sampling.is_over(now):
-                return
-            if sampling.includes(index, now):
-                if skipped < skip:
-                    skipped += 1
-                else:
+        selector = FrameSelector(sampling)
+        index, now = 0, 0.0
+        selected = 0
+        while not selector.is_over and self._grab(index):
+            now = self._reader.time()
+            if selector.add(now) is not None:
+                selected += 1
+                if selected > skip:
                     yield self._frame(index, now)
-                    yielded += 1
             index += 1
+        if not selector.is_over:
+            self._check_end(index)
+        if not selected:
+            raise VideoError(
+                f"{self.name}: no frame is selected by {sampling}; the last frame that was read is frame "
+                f"{index} at {now:.3f} s"
+            )
+
+    def _check_end(self, index: int) -> None:
+        """Raise VideoError if the video is incomplete, damaged or has no frames. `index` frames were read."""
         if self.path is not None and (missing := missing_bytes(self.path)):
             if not index:
                 raise VideoError(self._opening_error())
@@ -183,10 +190,6 @@ class Video:
             raise VideoError(
                 f"{self.name} is damaged: some of its frames could not be decoded; {index} frames could be "
                 "read"
-            )
-        if not yielded and not skipped and sampling.start is not None:
-            raise VideoError(
-                f"{self.name}: start={sampling.start:g} s is after its last frame, which is at {last:.3f} s"
             )
 
     def close(self) -> None:
