@@ -127,6 +127,7 @@ def test_new_sources_are_added(study: Path, truth: list[dict[str, object]], tmp_
         (["--min-face", "80"], "min_face was 60.0, now 80.0"),
         (["--every", "2"], "every was 1, now 2"),
         (["--frames", "1:5"], "frames was null, now [1, 5]"),
+        (["--fps", "5"], "fps was null, now 5.0"),
         (["--track"], "track was false, now true"),
         (["--save-dir", "drawn"], 'save_dir was null, now "drawn"'),
         (["--save-dir", "drawn", "--annotate", "blur"], 'annotate was not recorded, now "blur"'),

@@ -62,6 +62,19 @@ def test_a_stream_that_ends(stream: str, tmp_path: Path) -> None:
     assert len(found) == COUNT // 20
 
 
+@pytest.mark.parametrize("options", [["--fps", "2"], ["--frames", "5:20", "--every", "5"]])
+def test_frames_of_a_stream(options: list[str], stream: str, tmp_path: Path) -> None:
+    """A live source is sampled by its times and numbers like a file."""
+    Server.pause = 0.0
+    for source, table in ((stream, "t.csv"), (tmp_path / "clip.ts", "u.csv")):
+        assert run(source, "-o", tmp_path / table, *options).exit_code == 0
+    rows = rows_of(tmp_path / "t.csv")
+    assert [row | {"source": ""} for row in rows] == [
+        row | {"source": ""} for row in rows_of(tmp_path / "u.csv")
+    ]
+    assert len(rows) == (32 if "--fps" in options else 3)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")
 @pytest.mark.parametrize("output", ["t.jsonl", "parts"])
 def test_ctrl_c_ends_a_stream_in_order(stream: str, output: str, tmp_path: Path) -> None:

@@ -230,6 +230,8 @@ def test_very_many_files_that_cannot_be_read(here: Path) -> None:
         ({"start": 0.2, "end": 0.4, "every": 2}, 3),
         ({"every": 100}, 1),
         ({"frames": (3, 12)}, 10),
+        ({"fps": 5}, 4),
+        ({"fps": 40, "start": 0.2}, 15),
         ({"frames": (3, 99), "every": 5}, 3),
         ({"frames": (None, 12), "start": 0.2, "end": 0.3}, 3),
     ],

@@ -144,6 +144,14 @@ class FrameOptions:
     """Options that select the frames of videos, and how they are read."""
 
     every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            help="Videos: process the frames that are nearest to this number of frames per second, by their "
+            "times. Above the rate of the video: every frame once.",
+            show_default="all frames",
+        ),
+    ] = None
     start: Annotated[
         str | None,
         typer.Option(
@@ -232,7 +240,7 @@ class FrameOptions:
         from ..media.video.sampling import parse_frame_range
 
         frames = None if self.frames is None else parse_frame_range(self.frames)
-        return Sampling(self.every, self.start, self.end, frames=frames)
+        return Sampling(self.every, self.start, self.end, frames=frames, fps=self.fps)
 
 
 @dataclass(frozen=True)

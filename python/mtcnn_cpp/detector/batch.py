@@ -173,6 +173,7 @@ class BatchDetection:
         start: float | str | None = None,
         end: float | str | None = None,
         frames: tuple[int | None, int | None] | None = None,
+        fps: float | None = None,
         reader: VideoReaderName | None = None,
         stream: int | None = None,
         deinterlace: bool = False,
@@ -192,6 +193,8 @@ class BatchDetection:
             frames: First and last frame to process, both included. They are counted from 1, as in the column
                 `frame` of a table: (1, 10) means the frames with `index` 0 to 9. None instead of a number:
                 no limit.
+            fps: Frames per second to process: the frames whose times are nearest to this rate, each once at
+                most. Not together with `every`. None: all frames.
             reader: Library that reads the video: "opencv" or "pyav" (extra `video`). None: PyAV if it is
                 installed, otherwise OpenCV. OpenCV always reads cameras.
             stream: Number of the video stream in the file, from 0. Needs PyAV. None: the first stream that
@@ -212,7 +215,7 @@ class BatchDetection:
         """
         from ..media.video import Sampling, Video
 
-        sampling = Sampling(every, start, end, frames=frames)
+        sampling = Sampling(every, start, end, frames=frames, fps=fps)
         return self._frames(Video(source, reader=reader, stream=stream, deinterlace=deinterlace), sampling)
 
     def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:

@@ -141,7 +141,7 @@ class DetectionPipeline:
             with self._open_video(source) as video, contextlib.ExitStack() as stack:
                 writer = None
                 if self._annotations:
-                    fps = video.fps / self.settings.sampling.every if video.fps else None
+                    fps = self.settings.sampling.rate(video.fps)
                     if (writer := self._annotations.open_video(source, fps, video.path)) is not None:
                         stack.callback(writer.discard)
                 frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)

@@ -16,7 +16,7 @@ from .._util.files import AtomicFile, write_error
 from .annotated_files import ProtectedInputs
 from .image.opencv import import_opencv
 from .markers import video_marker
-from .source_sound import MAX_STEP_BACK
+from .video.reader import MAX_STEP_BACK
 from .video_encoders import DEFAULT_FPS, H264Encoder, Mpeg4Encoder, find_h264_problem
 
 DEFAULT_QUALITY = 20

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from .video.reader import MAX_STEP_BACK
+
 # Codecs that the MP4 format can hold, and that players of MP4 files know. (FFmpeg can also write others, such
 # as Vorbis and PCM, but browsers and most players do not play them in MP4 files.)
 MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
-MAX_STEP_BACK = 1.0  # seconds; a greater step back in the times of a file is a new recording
 
 
 class SourceSound:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import png
 import pytest
-from clips import clips, even, write
+from clips import clips, even, uneven, write
 from images import BACKENDS, portrait
 from mtcnn_cpp import BatchError, Detections, Detector, sample_image
-from mtcnn_cpp.media.video import VideoError
+from mtcnn_cpp.media.video import Sampling, Video, VideoError
+from mtcnn_cpp.media.video.pyav_reader import PyavReader
 
 cv2 = pytest.importorskip("cv2")
 OLD = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13)
@@ -56,11 +57,24 @@ def test_arguments(tmp_path: Path) -> None:
     assert [frame.time for frame in frames] == [0.24, 0.36, 0.48, 0.6]
     frames = list(Detector().detect_video(path, every=2, frames=(2, 5)))
     assert [frame.index for frame in frames] == [2, 4]
-    for arguments in ({"every": 0}, {"start": -1.0}, {"start": 1.0, "end": 0.5}):
+    frames = list(Detector().detect_video(path, fps=5, start="0:00.2", reader="opencv"))
+    assert [frame.index for frame in frames] == [5, 10, 15]
+    for arguments in ({"fps": 0}, {"every": 0}, {"start": -1.0}, {"start": 1.0, "end": 0.5}):
         with pytest.raises(ValueError, match="must"):
             Detector().detect_video(path, **arguments)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match="there is no such video file"):
         Detector().detect_video(tmp_path / "none.mp4")
+
+
+def test_pyav_converts_selected_frames_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "clip.mp4", uneven(40))
+    converted, original = [], PyavReader._convert
+    monkeypatch.setattr(
+        PyavReader, "_convert", lambda reader, frame: (converted.append(frame), original(reader, frame))[1]
+    )
+    with Video(path, reader="pyav") as video:
+        found = list(video.frames(Sampling(fps=4), skip=3))
+    assert len(converted) == len(found) == 17
 
 
 def test_a_hook_sees_the_frames_in_order(tmp_path: Path) -> None:

@@ -102,6 +102,36 @@ def test_frame_numbers(made: dict[str, Path]) -> None:
         assert [frame.index for frame in read(path, sampling, skip=1)] == [frame.index for frame in found[1:]]
 
 
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(fps=5),
+        Sampling(fps=17.3),
+        Sampling(fps=10_000),
+        Sampling(fps=3, start=0.1, end=0.7),
+        Sampling(fps=12, frames=(4, 15)),
+    ],
+    ids=str,
+)
+def test_a_rate(sampling: Sampling, made: dict[str, Path]) -> None:
+    """Frames and pixels are those that `select` finds in the list of all times, also after a resume."""
+    for name, path in made.items():
+        whole = read(path)
+        selected = sampling.select(frame.time for frame in whole)
+        assert sampling.fps != 10_000 or selected == list(range(len(whole))), name
+        if not selected:
+            with pytest.raises(VideoError, match="no frame is selected by"):
+                read(path, sampling)
+            continue
+        for skip in (0, 1, len(selected) - 1, len(selected), 99):
+            found = read(path, sampling, skip=skip)
+            assert [frame.index for frame in found] == selected[skip:], name
+            for frame in found:
+                assert frame.time == whole[frame.index].time
+                assert np.array_equal(frame.image, whole[frame.index].image)
+                assert frame.error == whole[frame.index].error
+
+
 def test_reading_stops_after_the_last_frame(tmp_path: Path) -> None:
     """The end of the file is missing, but is not read."""
     path = write(tmp_path / "clip.mkv", even(40))
@@ -257,6 +287,9 @@ def test_a_stream(server: str, made: dict[str, Path]) -> None:
     expected = read(made["B-frames, transport stream"])
     assert [frame.time for frame in found] == [frame.time for frame in expected]
     assert all(np.array_equal(a.image, b.image) for a, b in zip(found, expected, strict=True))
+    for sampling in (Sampling(fps=5), Sampling(frames=(3, 7))):
+        selected = [frame.index for frame in read(server, sampling)]
+        assert selected == sampling.select(frame.time for frame in expected)
 
 
 @pytest.mark.parametrize("stall_at", [0, 9000])
@@ -267,6 +300,12 @@ def test_a_stream_that_stalls(server: str, stall_at: int) -> None:
     with pytest.raises(VideoError, match=r"127\.0\.0\.1") as caught, Video(server, silence=1.0) as video:
         list(video.frames())
     assert "secret" not in str(caught.value)
+    frames: list[Frame] = []
+    if stall_at:  # the last frame has none after it
+        with pytest.raises(VideoError, match="has sent nothing"), Video(server, silence=1.0) as video:
+            frames.extend(video.frames(Sampling(fps=10_000)))
+        assert f" {len(frames)} frames could be read" in str(caught.value)
+        assert [frame.index for frame in frames] == list(range(len(frames)))
     assert time.monotonic() - began < 15
 
 

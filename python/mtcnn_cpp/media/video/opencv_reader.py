@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +128,18 @@ class OpencvReader:
             raise NotConverted(f"is not converted by OpenCV{reason}")
         return np.asarray(pixels)
 
+    def hold(self) -> Callable[[], NDArray[np.uint8]]:
+        """Convert the last grabbed frame, because OpenCV cannot do it later. Return a function for it."""
+        try:
+            pixels = self.convert()
+        except NotConverted as error:
+            return functools.partial(_raise, error)
+        return lambda: pixels
+
     def close(self) -> None:
         """Release the source."""
         self._resources.close()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import math
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,14 @@ class PyavReader:
 
         An interlaced frame is converted as a whole, like a progressive one.
         """
-        frame = self._frame
+        return self._convert(self._frame)
+
+    def hold(self) -> Callable[[], NDArray[np.uint8]]:
+        """Return a function that converts the last grabbed frame later."""
+        return functools.partial(self._convert, self._frame)
+
+    def _convert(self, frame: Any) -> NDArray[np.uint8]:
+        turn = _RIGHT_ANGLES.get(_clockwise_angle(frame))
         try:
             if frame.interlaced_frame:
                 [frame] = self._progressive.push(frame, self._stream.time_base)
@@ -227,7 +235,6 @@ class PyavReader:
         pixels: NDArray[np.uint8] = np.ascontiguousarray(converted.to_ndarray())
         if converted is frame:  # it was BGR already, and the decoder still uses it
             pixels = pixels.copy()
-        turn = _RIGHT_ANGLES.get(_clockwise_angle(self._frame))
         if turn:
             cv2: Any = import_opencv("rotating a video")
             pixels = cv2.rotate(pixels, getattr(cv2, turn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
@@ -13,6 +14,7 @@ from ...types import VideoReaderName
 from ..image.opencv import opencv_version
 
 EXTRA = "mtcnn-cpp[video]"
+MAX_STEP_BACK = 1.0  # seconds; a greater step back in the times of a file is a new recording
 OLDEST_PYAV = 17  # older versions call functions of FFmpeg that give other pixels than OpenCV
 
 
@@ -52,6 +54,9 @@ class FrameReader(Protocol):
 
         Raises NotConverted if the library does not convert it.
         """
+
+    def hold(self) -> Callable[[], NDArray[np.uint8]]:
+        """Return a function that does the same as `convert`, also after later frames were grabbed."""
 
     def close(self) -> None:
         """Release the source."""

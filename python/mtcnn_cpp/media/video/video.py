@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._util.cpus import check_threads
 from ..._util.errors import MtcnnError
@@ -158,14 +160,25 @@ class Video:
         selector = FrameSelector(sampling)
         index, now = 0, 0.0
         selected = 0
-        while not selector.is_over and self._grab(index):
+        waiting: tuple[int, float, Callable[[], NDArray[Any]]] | None = None  # it may be selected later
+        while not selector.is_over and self._reader.grab():
             now = self._reader.time()
-            if selector.add(now) is not None:
+            found = selector.add(now)
+            if found is not None:
                 selected += 1
                 if selected > skip:
-                    yield self._frame(index, now)
+                    current = index, now, self._reader.convert
+                    yield self._frame(*(waiting if waiting is not None and found < index else current))
+            if selector.waiting is None or selected < skip:
+                waiting = None
+            elif selector.waiting == index:
+                waiting = index, now, self._reader.hold()
             index += 1
         if not selector.is_over:
+            if selector.finish() is not None:
+                selected += 1
+                if waiting is not None:
+                    yield self._frame(*waiting)
             self._check_end(index)
         if not selected:
             raise VideoError(
@@ -175,6 +188,11 @@ class Video:
 
     def _check_end(self, index: int) -> None:
         """Raise VideoError if the video is incomplete, damaged or has no frames. `index` frames were read."""
+        if self._reader.stalled:
+            raise VideoError(
+                f"{self.name} has sent nothing for {self._silence:g} s and was closed; "
+                f"{index} frames could be read"
+            )
         if self.path is not None and (missing := missing_bytes(self.path)):
             if not index:
                 raise VideoError(self._opening_error())
@@ -215,20 +233,10 @@ class Video:
             raise ValueError(f"{self.name}: only OpenCV reads cameras, without {option}; leave it out")
         return "opencv"
 
-    def _grab(self, index: int) -> bool:
-        """Decode the next frame without color conversion. Return False after the last frame."""
-        grabbed = self._reader.grab()
-        if not grabbed and self._reader.stalled:
-            raise VideoError(
-                f"{self.name} has sent nothing for {self._silence:g} s and was closed; "
-                f"{index} frames could be read"
-            )
-        return grabbed
-
-    def _frame(self, index: int, now: float) -> Frame:
-        """Return the last grabbed frame, with an error if its pixels cannot be converted."""
+    def _frame(self, index: int, now: float, convert: Callable[[], NDArray[Any]]) -> Frame:
+        """Return a frame, with an error if its pixels cannot be converted."""
         try:
-            return Frame(index, now, self._reader.convert())
+            return Frame(index, now, convert())
         except NotConverted as error:
             message = f"{self.name}: frame {index + 1} at {now:.3f} s {error}"
             return Frame(index, now, np.empty((0, 0, 3), np.uint8), message)
