@@ -137,6 +137,7 @@ def _props() -> TemporaryDirectory[str]:
         "study/one.png",
         "study/deep/two.jpg",
         "more/3.jpg",
+        *(f"frames/img_{number:04}.png" for number in range(1, 6)),
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         assert cv2.imwrite(str(folder / name), image)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import even, read_times, uneven, write
+from clips import add_sound, av, even, read_times, uneven, write
 from mtcnn_cpp.media.video import Sampling, Video
 from study import rows_of, run, small_tasks
 
@@ -78,6 +78,16 @@ def test_times_of_an_annotated_video(tmp_path: Path) -> None:
     times = sorted(float(str(row["timestamp"])) for row in rows_of(tmp_path / "t.csv"))
     assert len(times) > 10
     assert np.abs(np.array(read_times(tmp_path / "clip_faces.mp4")) - times).max() < 1 / 700_000
+
+
+def test_sound_ends_with_the_last_frame(tmp_path: Path) -> None:
+    clip = add_sound(write(tmp_path / "clip.mp4", even(50)), "aac", seconds=2)
+    for frames, seconds in ((":10", 0.4), ("10:", 1.64)):
+        result = run(clip, "-o", tmp_path / "t.csv", "--save-dir", tmp_path / "seen", "--frames", frames)
+        assert result.exit_code == 0
+        with av.open(str(tmp_path / "seen" / f"{clip.stem}_faces.mp4")) as file:
+            samples = sum(frame.samples for frame in file.decode(audio=0))
+            assert samples / file.streams.audio[0].rate == pytest.approx(seconds, abs=0.05)
 
 
 @pytest.mark.parametrize(("fps", "written"), [(10, 10), (40, 25)])

@@ -269,8 +269,10 @@ def test_expected_total_is_unknown(here: Path, monkeypatch: pytest.MonkeyPatch) 
         with monkeypatch.context() as patch:
             original = Video.__init__
 
-            def without(video: Video, source: str, name: str = name, original: Any = original) -> None:
-                original(video, source)
+            def without(
+                video: Video, source: str, name: str = name, original: Any = original, **options: Any
+            ) -> None:
+                original(video, source, **options)
                 setattr(video, name, None)
 
             patch.setattr(Video, "__init__", without)

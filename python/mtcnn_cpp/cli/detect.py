@@ -62,8 +62,9 @@ def detect(
     with report_errors():
         table.check()
         save.check()
+        frames.check()
         detector = make_detector(model, cascade, threads=threads, backend=backend)
-        plan = make_plan(sources or [])
+        plan = make_plan(sources or [], sequences=frames.sequence)
         if sample:
             plan.sources.insert(0, _sample_source())
         if plan.sources and all(source.error for source in plan.sources):
@@ -72,6 +73,7 @@ def detect(
             format=table.row_format(),
             sampling=frames.sampling(),
             reading=frames.reading(),
+            sequence_fps=frames.fps if frames.sequence else None,
             track=frames.track,
             save_dir=save.save_dir,
             save_crops=save.save_crops,
@@ -259,7 +261,9 @@ def _progress(
     shown = sys.stderr.isatty() and not table.quiet and not prints_rows
     if shown or (table.output and not table.quiet):
         print_line(f"to process: {plan}", err=True)
-    total = estimate_frame_count(remaining, settings.sampling) if shown else None
+    total = None
+    if shown:
+        total = estimate_frame_count(remaining, settings.sampling, sequence_fps=settings.sequence_fps)
     with ProgressBar(total, shown=shown) as progress:
         yield progress
 

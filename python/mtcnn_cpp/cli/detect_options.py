@@ -148,10 +148,17 @@ class FrameOptions:
         float | None,
         typer.Option(
             help="Videos: process the frames that are nearest to this number of frames per second, by their "
-            "times. Above the rate of the video: every frame once.",
+            "times. Above the rate of the video: every frame once. With --sequence: rate of the sequence.",
             show_default="all frames",
         ),
     ] = None
+    sequence: Annotated[
+        bool,
+        typer.Option(
+            "--sequence",
+            help="Read each folder of numbered images as one video, with the frame rate of --fps.",
+        ),
+    ] = False
     start: Annotated[
         str | None,
         typer.Option(
@@ -210,6 +217,23 @@ class FrameOptions:
         ),
     ] = False
 
+    def check(self) -> None:
+        """Raise ValueError if an option is missing, invalid or has no effect."""
+        from ..media.video.sampling import check_fps
+
+        if not self.sequence:
+            return
+        if self.fps is None:
+            raise ValueError(
+                "--sequence needs the frame rate, because images contain no times; give it with --fps"
+            )
+        check_fps(self.fps)
+        if self.reader is VideoReader.pyav or self.stream is not None or self.deinterlace:
+            raise ValueError(
+                "--reader pyav, --stream and --deinterlace are options of video files; leave them out with "
+                "--sequence"
+            )
+
     def warn_without_video(self, sources: Iterable[Source]) -> str:
         """Return a warning if `--track` is given but no source is a video or live source.
 
@@ -230,17 +254,22 @@ class FrameOptions:
         """
         from ..media.video.reader import ReaderOptions
 
-        options = ReaderOptions(self.reader.value if self.reader else None, self.stream, self.deinterlace)
+        reader = VideoReader.opencv if self.sequence else self.reader
+        options = ReaderOptions(reader.value if reader else None, self.stream, self.deinterlace)
         options.choose()
         return options
 
     def sampling(self) -> Sampling:
-        """Return the options as `Sampling`. Raises ValueError if they are invalid."""
+        """Return the options as `Sampling`. Raises ValueError if they are invalid.
+
+        With --sequence, the rate of the sequence is not part of them.
+        """
         from ..media.video import Sampling
         from ..media.video.sampling import parse_frame_range
 
         frames = None if self.frames is None else parse_frame_range(self.frames)
-        return Sampling(self.every, self.start, self.end, frames=frames, fps=self.fps)
+        fps = None if self.sequence else self.fps
+        return Sampling(self.every, self.start, self.end, frames=frames, fps=fps)
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,8 @@ class BatchDetection:
         number of frames. When the iterator is closed, the video is closed.
 
         Args:
-            source: Path of a video file, `camera:0`, or the address of a stream (`rtsp://…`, `http://…`).
+            source: Path of a video file, `camera:0`, the address of a stream (`rtsp://…`, `http://…`), or the
+                path of a folder of numbered images, which are the frames of one video.
             every: Process only every n-th frame of the video. The default 1 means all frames.
             start: First time to process, from the first frame: seconds, or text such as "2:30" or "1:02:03.5"
                 (h:m:s). None: the start of the video.
@@ -194,7 +195,8 @@ class BatchDetection:
                 `frame` of a table: (1, 10) means the frames with `index` 0 to 9. None instead of a number:
                 no limit.
             fps: Frames per second to process: the frames whose times are nearest to this rate, each once at
-                most. Not together with `every`. None: all frames.
+                most. Not together with `every`. None: all frames. For a folder of images, it is the frame
+                rate, which gives the images their times, and all images are processed.
             reader: Library that reads the video: "opencv" or "pyav" (extra `video`). None: PyAV if it is
                 installed, otherwise OpenCV. OpenCV always reads cameras.
             stream: Number of the video stream in the file, from 0. Needs PyAV. None: the first stream that
@@ -210,13 +212,17 @@ class BatchDetection:
             VideoError: If the video cannot be opened (see `media.video.Video`), the call itself raises this
                 error. If the file is truncated or damaged, or has no frames, or none that is selected, the
                 iterator raises this error. If a frame is interlaced, the iterator raises this error when
-                OpenCV 4.13 or later is the reader. The iterator first yields all frames before the error.
+                OpenCV 4.13 or later is the reader. If an image of a folder is missing or unreadable, the
+                iterator raises this error. The iterator first yields all frames before the error.
             MissingExtra: If the options need PyAV, and it is not installed.
         """
         from ..media.video import Sampling, Video
 
-        sampling = Sampling(every, start, end, frames=frames, fps=fps)
-        return self._frames(Video(source, reader=reader, stream=stream, deinterlace=deinterlace), sampling)
+        is_folder = os.path.isdir(source)
+        sampling = Sampling(every, start, end, frames=frames, fps=None if is_folder else fps)
+        sequence_fps = fps if is_folder else None
+        video = Video(source, fps=sequence_fps, reader=reader, stream=stream, deinterlace=deinterlace)
+        return self._frames(video, sampling)
 
     def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:
         from ..media.video import VideoError

@@ -227,7 +227,10 @@ class DetectionPipeline:
                 address = stack.enter_context(local_copy(str(address)))
             try:
                 video = Video(
-                    address, **dataclasses.asdict(self.settings.reading), threads=self._decoder_threads
+                    address,
+                    **dataclasses.asdict(self.settings.reading),
+                    fps=self.settings.sequence_fps,
+                    threads=self._decoder_threads,
                 )
             except SOURCE_ERRORS as error:  # replaces the name of the local copy in the message
                 raise type(error)(str(error).replace(str(address), source.name)) from error

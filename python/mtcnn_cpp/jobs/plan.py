@@ -21,6 +21,8 @@ from .sources import (
     find_by_pattern,
     find_in_folder,
     find_in_store,
+    find_sequences,
+    find_sequences_by_pattern,
     inspect_file,
     is_pattern,
     is_web_image,
@@ -59,7 +61,7 @@ class Plan:
         return ", ".join(items) or "nothing"
 
 
-def make_plan(names: Iterable[str]) -> Plan:
+def make_plan(names: Iterable[str], *, sequences: bool = False) -> Plan:
     """Find the sources to which names refer.
 
     Args:
@@ -67,6 +69,8 @@ def make_plan(names: Iterable[str]) -> Plan:
             means all images and videos below it, except hidden files. `@list.txt` is a list with one name per
             line, and `-` is an image on standard input. A name can also be `camera:0`, a stream, or an image
             at a web address. In an object store, a name can be the address of a file, folder or pattern.
+        sequences: Whether each folder with images is one video. In this case, a name must be a folder, a
+            pattern that matches folders, or a list of such names.
 
     Returns:
         The plan. If nothing is found for a name, the plan contains a source with an error. If several names
@@ -78,7 +82,8 @@ def make_plan(names: Iterable[str]) -> Plan:
     """
     plan = Plan()
     links: list[str] = []
-    groups = [(name, _find_sources(name, plan, links)) for name in _expand_lists(names, plan)]
+    find = _find_sequences if sequences else _find_sources
+    groups = [(name, find(name, plan, links)) for name in _expand_lists(names, plan)]
     groups += [(link, ("", [source])) for link, source in _unfollowed_links(links, groups, plan.skipped)]
     common = _common_folder([base for _, (base, _) in groups if base])
     identities: set[str] = set()
@@ -119,6 +124,22 @@ def _find_sources(name: str, plan: Plan, links: list[str]) -> tuple[str, list[So
         return find_by_pattern(name, plan.skipped, links)
     kind, _ = inspect_file(name)
     return os.path.dirname(os.path.abspath(name)), [Source(name, kind or "image", "")]
+
+
+def _find_sequences(name: str, plan: Plan, links: list[str]) -> tuple[str, list[Source]]:
+    """Return the folder of a name, and the sequences of images that it means, as `_find_sources`."""
+    is_local = name != "-" and not is_live(name) and not is_address(name)
+    if is_local and os.path.isdir(name):
+        sources = find_sequences(name, plan.skipped, links)
+        path = os.path.abspath(name)
+        is_sequence = any(os.path.abspath(source.name) == path for source in sources)
+        return os.path.dirname(path) if is_sequence else path, sources
+    if is_local and is_pattern(name) and not os.path.lexists(name):
+        return find_sequences_by_pattern(name, plan.skipped, links)
+    public = mask_address(name)
+    found = "is not a folder on this machine" if not is_local or os.path.lexists(name) else "does not exist"
+    reason = f"{public} {found}; --sequence expects folders of numbered images"
+    return "", [Source(public, "video", _file_name_of(public), error=reason)]
 
 
 def _is_image_address(address: str) -> bool:
@@ -266,11 +287,14 @@ def _name_in_line(line: str) -> str:
     return line[1:-1] if is_quoted else line
 
 
-def estimate_frame_count(sources: Iterable[Source], sampling: Sampling) -> int | None:
+def estimate_frame_count(
+    sources: Iterable[Source], sampling: Sampling, *, sequence_fps: float | None = None
+) -> int | None:
     """Estimate the number of images and video frames for a progress bar.
 
     The estimate uses the headers of the video files. It is None if there are live sources, remote videos, or
     more than 100 videos. It is also None if the header of a video does not contain its length or frame rate.
+    `sequence_fps` is the frame rate if the videos are sequences of images.
     """
     total = videos = 0
     for source in sources:
@@ -280,7 +304,10 @@ def estimate_frame_count(sources: Iterable[Source], sampling: Sampling) -> int |
         videos += 1
         if source.kind == "live" or is_address(source.name) or videos > MAX_VIDEOS_OPENED:
             return None
-        with contextlib.suppress(OSError, ValueError, ImportError), Video(source.name) as video:
+        with (
+            contextlib.suppress(OSError, ValueError, ImportError),
+            Video(source.name, fps=sequence_fps) as video,
+        ):
             if video.count is None or video.fps is None:
                 return None
             total += max(1, sampling.estimate_count(video.count, video.fps))

@@ -32,6 +32,7 @@ class JobSettings:
         format: Format of the table.
         sampling: Settings that select the frames of videos.
         reading: Options of the reader of videos.
+        sequence_fps: Frames per second of the sources, which are sequences of images. None: they are not.
         track: Whether a face keeps its number through a video.
         save_dir: Folder for annotated images and videos, or None.
         save_crops: Folder for crops of faces, or None.
@@ -51,6 +52,7 @@ class JobSettings:
     format: TableFormat
     sampling: Sampling = field(default_factory=Sampling)
     reading: ReaderOptions = field(default_factory=ReaderOptions)
+    sequence_fps: float | None = None
     track: bool = False
     save_dir: str | None = None
     save_crops: str | None = None
@@ -121,6 +123,7 @@ class JobSettings:
             "backend": "exact" if backend in get_args(ExactBackendName) else backend,
             "model": detector.model.hashes(),
             **({"csv_safe": True} if self.csv_safe else {}),
+            **({"sequence_fps": self.sequence_fps} if self.sequence_fps is not None else {}),
             **self._describe_annotation(),
         }
 

@@ -15,22 +15,15 @@ from typing import Literal, TypeAlias
 
 from .._util.errors import MtcnnError
 from .._util.user_files import read_limited, special_file_kind
-from ..media.image.formats import HEAD, kind_of
+from ..media.image.formats import HEAD, IMAGE_EXTENSIONS, kind_of
 from ..media.image.read import MAX_IMAGE_FILE_SIZE, read_bytes
-from ..media.markers import file_has_marker
+from ..media.markers import file_has_marker, has_marker
 from ..storage.address import is_address, is_web, mask_address, mask_text, masked
 from ..storage.inputs import list_files, literal_part, matcher, read_file
 from ..storage.web import SILENCE, Fetched, fetch
 
 SourceKind: TypeAlias = Literal["image", "video", "live"]
 
-IMAGE_EXTENSIONS = frozenset(
-    (
-        *(".apng", ".avif", ".avifs", ".bmp", ".exr", ".gif", ".hdr", ".heic", ".heics", ".heif", ".heifs"),
-        *(".hif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm", ".png", ".ppm"),
-        *(".tif", ".tiff", ".webp"),
-    )
-)
 VIDEO_EXTENSIONS = frozenset(
     (
         *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mj2", ".mjpeg"),
@@ -139,20 +132,28 @@ def find_by_pattern(name: str, skipped: list[str], links: list[str]) -> tuple[st
     matching folder is searched with `find_in_folder`. If the pattern contains `**`, matching folders are not
     searched.
     """
-    # a folder that matches a pattern with `**` is not searched; for `folder/**`, its files also match
-    is_recursive = "**" in name.replace(os.sep, "/").split("/")
-    matches = sorted(_match_recursively(name) if is_recursive else glob.glob(name))
-    prefix = name[: _WILDCARD.search(name).start()]  # type: ignore[union-attr]  # a pattern has a wildcard
-    base = os.path.dirname(os.path.abspath(prefix + "x"))
+    base, matches = _find_matches(name)
     if not matches:
         return base, [Source(name, "image", "", error=f"{name}: no file matches this pattern")]
     sources = _select_sources([path for path in matches if not os.path.isdir(path)], name, skipped)
     for path in matches:
-        if os.path.isdir(path) and not is_recursive:
+        # a folder that matches a pattern with `**` is not searched; for `folder/**`, its files also match
+        if os.path.isdir(path) and not _is_recursive(name):
             sources += find_in_folder(path, skipped, links)
     if not sources:
         sources = [Source(name, "image", "", error=f"{name}: no image or video matches this pattern")]
     return base, sources
+
+
+def _find_matches(pattern: str) -> tuple[str, list[str]]:
+    """Return the folder before the first wildcard of a pattern, and the sorted paths that match it."""
+    prefix = pattern[: _WILDCARD.search(pattern).start()]  # type: ignore[union-attr]  # it has a wildcard
+    matches = _match_recursively(pattern) if _is_recursive(pattern) else glob.glob(pattern)
+    return os.path.dirname(os.path.abspath(prefix + "x")), sorted(matches)
+
+
+def _is_recursive(pattern: str) -> bool:
+    return "**" in pattern.replace(os.sep, "/").split("/")
 
 
 def _match_recursively(pattern: str) -> Iterator[str]:
@@ -183,6 +184,53 @@ def _match_recursively(pattern: str) -> Iterator[str]:
                 if target in followed or real_folder.startswith(os.path.join(target, "")):
                     folders.remove(entry)
                 followed.add(target)
+
+
+def find_sequences(name: str, skipped: list[str], links: list[str]) -> list[Source]:
+    """Find the folders that contain images: the folder `name`, and all folders below it that are not hidden.
+
+    Each of them is one source, a sequence of images. Arguments and errors are as for `find_in_folder`. Files
+    with another extension, and annotated files of this program, are not part of a sequence.
+    """
+    sources: list[Source] = []
+    hidden: list[str] = []
+    others: list[str] = []
+    folders = [name.rstrip("/" + os.sep) or name]
+    while folders:
+        folder = folders.pop()
+        contains_images = False
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        hidden.append(entry.path)
+                    elif entry.is_dir():
+                        (links if entry.is_symlink() else folders).append(entry.path)
+                    elif kind_by_name(entry.name) != "image":
+                        others.append(entry.path)
+                    elif not contains_images:
+                        contains_images = not has_marker(entry.path)
+        except OSError as error:
+            reason = f"{folder} cannot be read ({error.strerror})"
+            sources.append(Source(folder, "video", "", error=reason))
+        if contains_images:
+            sources.append(Source(folder, "video", ""))
+    _report_skipped(skipped, name, sorted(others), "without the extension of an image")
+    _report_skipped(skipped, name, sorted(hidden), "hidden")
+    if not sources:
+        sources = [Source(name, "video", "", error=f"{name} is a folder without images")]
+    return sorted(sources, key=lambda source: source.name.split(os.sep))
+
+
+def find_sequences_by_pattern(name: str, skipped: list[str], links: list[str]) -> tuple[str, list[Source]]:
+    """Find the sequences in the folders that match a pattern, as `find_by_pattern` finds files."""
+    base, matches = _find_matches(name)
+    found = [
+        source for path in matches if os.path.isdir(path) for source in find_sequences(path, skipped, links)
+    ]
+    if not found:
+        found = [Source(name, "video", "", error=f"{name}: no folder matches this pattern")]
+    return base, list({source.name: source for source in found}.values())
 
 
 def find_in_store(name: str, skipped: list[str]) -> list[Source]:

@@ -25,7 +25,10 @@ _JPEG = {".jpg", ".jpeg", ".jpe"}
 
 
 class ProtectedInputs:
-    """The input files, which no output file may replace. Threads can share an object of this class."""
+    """The input files, which no output file may replace. Threads can share an object of this class.
+
+    A folder stands for all files directly in it, except the annotated files of this program.
+    """
 
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         self._paths: list[str | os.PathLike[str]] | None = list(paths)
@@ -39,7 +42,9 @@ class ProtectedInputs:
         either, unless `overwrite` is true.
         """
         identity = _file_identity(path)
-        if identity is not None and identity in self._known():
+        known = self._known()
+        is_in_folder = _file_identity(path.parent) in known and not has_marker(path)
+        if identity is not None and (identity in known or is_in_folder):
             raise FileExistsError(
                 f"{path} is one of the input files and was not replaced; write to another path"
             )

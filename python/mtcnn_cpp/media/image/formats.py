@@ -13,6 +13,14 @@ Kind: TypeAlias = Literal["image", "video"]
 
 HEAD = 512  # number of bytes from the start of a file that `kind_of` needs
 
+IMAGE_EXTENSIONS = frozenset(
+    (
+        *(".apng", ".avif", ".avifs", ".bmp", ".exr", ".gif", ".hdr", ".heic", ".heics", ".heif", ".heifs"),
+        *(".hif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm", ".png", ".ppm"),
+        *(".tif", ".tiff", ".webp"),
+    )
+)
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")  # not TIFF

@@ -27,7 +27,8 @@ from .container import missing_bytes, video_codec
 from .opencv_reader import OpencvReader
 from .pyav_reader import PyavReader
 from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
-from .sampling import FrameSelector, Sampling
+from .sampling import MAX_FPS, FrameSelector, Sampling
+from .sequence_reader import SequenceReader
 
 SILENCE = 15.0  # seconds without data after which a stream ends
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
@@ -62,14 +63,21 @@ def is_live(name: str) -> bool:
 
 
 class Video:
-    """An open video file, stream (rtsp://, http://, …) or camera (camera:0). The class is a context manager.
+    """An open video: a file, a stream (rtsp://, http://, …), a camera (camera:0), or a folder of images.
+
+    The class is a context manager.
 
     Frame times are in seconds from the first frame. These times come from the container, and are not computed
     from the average frame rate. For a camera, the times come from the clock of this machine. Frames are
     rotated upright if the file states its orientation.
 
+    The images in a folder are the frames of one video, in the order of the last number in their names. Other
+    parts of the names must be equal. The first image is frame 0 at 0 s. A missing number is a frame with an
+    error.
+
     Args:
-        source: Path of a video file, address of a stream, or camera:N.
+        source: Path of a video file, address of a stream, camera:N, or path of a folder of numbered images.
+        fps: Frames per second of a folder of images. Needed for a folder, and only for a folder.
         reader: Library that reads the video: "opencv" or "pyav" (extra `video`). Both give the same frames,
             times and pixels; PyAV reads more kinds of videos. None: PyAV if it is installed, otherwise
             OpenCV. OpenCV always reads cameras.
@@ -82,10 +90,10 @@ class Video:
 
     Attributes:
         name: Name for tables and errors, without passwords.
-        path: Path of the video file. None: a live source.
+        path: Path of the video file. None: a live source or a folder.
         fps: Average frames per second, or None if the file does not state it.
         count: Number of frames that the container states, or None if it states no number. The actual number
-            can differ.
+            can differ. For a folder, it is the difference of the last and the first number plus one.
         reader: Library that reads the video.
 
     Raises:
@@ -104,6 +112,7 @@ class Video:
         self,
         source: str | os.PathLike[str],
         *,
+        fps: float | None = None,
         reader: VideoReaderName | None = None,
         stream: int | None = None,
         deinterlace: bool = False,
@@ -115,13 +124,18 @@ class Video:
         self._camera = camera_number(self.name)
         self._silence = silence
         options = ReaderOptions(reader, stream, deinterlace)
-        self.reader = options.choose() if self._camera is None else self._check_camera(options)
-        self.path = None if is_live(os.fspath(source)) else Path(source)
+        is_sequence = fps is not None
+        self.reader = (
+            self._check_opencv(options) if is_sequence or self._camera is not None else options.choose()
+        )
+        self.path = None if is_sequence or is_live(os.fspath(source)) else Path(source)
         if self.path is not None:
             _check_file(self.path)
         self._reader: FrameReader
         try:
-            if self.reader == "pyav":
+            if fps is not None:
+                self._reader = SequenceReader(Path(source), fps)
+            elif self.reader == "pyav":
                 self._reader = PyavReader(
                     self.path or os.fspath(source),
                     self.name,
@@ -136,9 +150,10 @@ class Video:
         except CannotOpen as error:
             raise VideoError(f"{self.name} {error}" if str(error) else self._opening_error()) from error
         weakref.finalize(self, self._reader.close)  # if the caller does not call close
-        fps, count = self._reader.fps, self._reader.count
-        self.fps: float | None = fps if 0 < fps < 1e5 else None
-        self.count: int | None = int(count) if 0 < count < 1e12 and self.path else None
+        rate, count = self._reader.fps, self._reader.count
+        self.fps: float | None = rate if 0 < rate <= MAX_FPS else None
+        is_known = 0 < count < 1e12 and (self.path is not None or is_sequence)
+        self.count: int | None = int(count) if is_known else None
 
     def frames(self, sampling: Sampling | None = None, *, skip: int = 0) -> Iterator[Frame]:
         """Yield the selected frames in order. A video can be read only once.
@@ -149,8 +164,9 @@ class Video:
                 are not converted.
 
         Yields:
-            Frames with pixels (H, W, 3) uint8 BGR. If the reader cannot convert a frame to BGR, the frame has
-            an `error`. OpenCV 4.13 and later cannot convert interlaced frames.
+            Frames with pixels (H, W, 3) BGR. The dtype is uint8, and for images in a folder as for
+            `read_image`. If the reader cannot convert a frame to BGR, the frame has an `error`. OpenCV 4.13
+            and later cannot convert interlaced frames.
 
         Raises:
             VideoError: The video has no frames, or none that is selected, or is truncated or damaged, or a
@@ -226,11 +242,12 @@ class Video:
     def _label(self) -> str:
         return "PyAV" if self.reader == "pyav" else "OpenCV"
 
-    def _check_camera(self, options: ReaderOptions) -> VideoReaderName:
-        """Return the reader of cameras. Raise ValueError if the options need another one."""
+    def _check_opencv(self, options: ReaderOptions) -> VideoReaderName:
+        """Return the reader of cameras and images. Raise ValueError if the options need another one."""
         if options.needs_pyav or options.reader == "pyav":
             option = options.needs_pyav or "the reader pyav"
-            raise ValueError(f"{self.name}: only OpenCV reads cameras, without {option}; leave it out")
+            kind = "cameras" if self._camera is not None else "folders of images"
+            raise ValueError(f"{self.name}: only OpenCV reads {kind}, without {option}; leave it out")
         return "opencv"
 
     def _frame(self, index: int, now: float, convert: Callable[[], NDArray[Any]]) -> Frame:
@@ -266,7 +283,10 @@ class Video:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, expected a video file")
+        raise IsADirectoryError(
+            f"{path} is a folder, expected a video file; if it contains the numbered images of a video, give "
+            "their frame rate (fps=; in the command, --sequence and --fps)"
+        )
     if not path.exists():
         found = describe_missing(path)
         if found != "nothing there":
