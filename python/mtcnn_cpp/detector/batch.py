@@ -23,7 +23,7 @@ from .detection import find_faces
 from .parallel import map_parallel
 
 if TYPE_CHECKING:
-    from ..media.video import Sampling, Video
+    from ..media.video import FrameIterator, Sampling, Video
 
 T = TypeVar("T")
 _Outcome: TypeAlias = Detections | Exception
@@ -177,7 +177,7 @@ class BatchDetection:
         reader: VideoReaderName | None = None,
         stream: int | None = None,
         deinterlace: bool = False,
-    ) -> Iterator[DetectedFrame]:
+    ) -> FrameIterator[DetectedFrame]:
         """Find the faces in the frames of a video.
 
         The pixels are those of cv2.VideoCapture, and the times are those of the container. Decoding overlaps
@@ -204,7 +204,8 @@ class BatchDetection:
             deinterlace: Whether to replace interlaced frames by progressive ones. Needs PyAV.
 
         Returns:
-            An iterator over the frames in order.
+            An iterator over the frames in order. Its attribute `total` is the expected number of frames, for
+            example for tqdm: `tqdm(frames, total=frames.total)`. None: unknown, as for streams.
 
         Raises:
             ValueError: If an argument is invalid. The call itself raises this error, not the iterator.
@@ -216,15 +217,15 @@ class BatchDetection:
                 iterator raises this error. The iterator first yields all frames before the error.
             MissingExtra: If the options need PyAV, and it is not installed.
         """
-        from ..media.video import Sampling, Video
+        from ..media.video import FrameIterator, Sampling, Video
 
         is_folder = os.path.isdir(source)
         sampling = Sampling(every, start, end, frames=frames, fps=None if is_folder else fps)
         sequence_fps = fps if is_folder else None
         video = Video(source, fps=sequence_fps, reader=reader, stream=stream, deinterlace=deinterlace)
-        return self._frames(video, sampling)
+        return FrameIterator(self._frames(video, sampling), video.expected_count(sampling))
 
-    def _frames(self, video: Video, sampling: Sampling) -> Iterator[DetectedFrame]:
+    def _frames(self, video: Video, sampling: Sampling) -> Generator[DetectedFrame, None, None]:
         from ..media.video import VideoError
 
         engine = self._engine

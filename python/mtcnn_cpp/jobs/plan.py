@@ -308,7 +308,7 @@ def estimate_frame_count(
             contextlib.suppress(OSError, ValueError, ImportError),
             Video(source.name, fps=sequence_fps) as video,
         ):
-            if video.count is None or video.fps is None:
+            if (expected := video.expected_count(sampling)) is None:
                 return None
-            total += max(1, sampling.estimate_count(video.count, video.fps))
+            total += max(1, expected)
     return total

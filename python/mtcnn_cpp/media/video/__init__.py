@@ -1,6 +1,7 @@
 """Reads frames and their times from videos, streams and cameras. Frames are decoded as in OpenFace."""
 
+from .frame_iterator import FrameIterator
 from .sampling import Sampling
 from .video import Video, VideoError
 
-__all__ = ["Sampling", "Video", "VideoError"]
+__all__ = ["FrameIterator", "Sampling", "Video", "VideoError"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +24,7 @@ from ...storage.address import STREAMS, mask_address
 from ...types import VideoReaderName
 from ..image import Frame
 from .container import missing_bytes, video_codec
+from .frame_iterator import FrameIterator
 from .opencv_reader import OpencvReader
 from .pyav_reader import PyavReader
 from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
@@ -155,24 +156,34 @@ class Video:
         is_known = 0 < count < 1e12 and (self.path is not None or is_sequence)
         self.count: int | None = int(count) if is_known else None
 
-    def frames(self, sampling: Sampling | None = None, *, skip: int = 0) -> Iterator[Frame]:
-        """Yield the selected frames in order. A video can be read only once.
+    def expected_count(self, sampling: Sampling) -> int | None:
+        """Estimate the number of selected frames from `count` and `fps`. None: one of them is unknown."""
+        if self.count is None or self.fps is None:
+            return None
+        return sampling.estimate_count(self.count, self.fps)
+
+    def frames(self, sampling: Sampling | None = None, *, skip: int = 0) -> FrameIterator[Frame]:
+        """Return an iterator over the selected frames in order. A video can be read only once.
 
         Args:
             sampling: Selection of frames. None: all frames.
             skip: Number of selected frames to skip at the start. Skipped frames are decoded, but their colors
                 are not converted.
 
-        Yields:
-            Frames with pixels (H, W, 3) BGR. The dtype is uint8, and for images in a folder as for
-            `read_image`. If the reader cannot convert a frame to BGR, the frame has an `error`. OpenCV 4.13
-            and later cannot convert interlaced frames.
+        Returns:
+            An iterator over frames with pixels (H, W, 3) BGR. Its attribute `total` is their expected number.
+            The dtype is uint8, and for images in a folder as for `read_image`. If the reader cannot convert a
+            frame to BGR, the frame has an `error`. OpenCV 4.13 and later cannot convert interlaced frames.
 
         Raises:
             VideoError: The video has no frames, or none that is selected, or is truncated or damaged, or a
-                stream sends no data for `silence` seconds. The error is raised after the last frame.
+                stream sends no data for `silence` seconds. The iterator raises it after the last frame.
         """
         sampling = sampling or Sampling()
+        total = self.expected_count(sampling)
+        return FrameIterator(self._read(sampling, skip), None if total is None else max(0, total - skip))
+
+    def _read(self, sampling: Sampling, skip: int) -> Generator[Frame, None, None]:
         selector = FrameSelector(sampling)
         index, now = 0, 0.0
         selected = 0
