@@ -116,7 +116,7 @@ def _call(module: str, name: str, *arguments: object) -> Callable[[], object]:
         ("pyarrow", "table", _call("mtcnn_cpp.jobs.table.parquet", "need_pyarrow")),
         ("trackers", "track", _call("mtcnn_cpp.jobs.tracking", "Tracker")),
         ("ray", "ray", _call("mtcnn_cpp.jobs.ray.connection", "need_ray")),
-        ("starlette", "explore", _call("mtcnn_cpp.explore", "require_server_packages")),
+        ("starlette", "explore", _call("mtcnn_cpp.explore", "require_server_packages", "the explorer")),
         ("matplotlib", "report", _call("mtcnn_cpp.bench.report", "check_chart", Path("a.svg"))),
         ("jinja2", "report", _call("mtcnn_cpp.ports.compare_original.page", "render", None)),
         ("jinja2", "report", _call("mtcnn_cpp.trace.report.html", "render", None)),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explorers import PROGRAM
 from images import portrait
 from mtcnn_cpp import Detector
 from mtcnn_cpp.cli import app
@@ -23,14 +24,6 @@ from typer.testing import CliRunner
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
-
-
-# `python -m mtcnn_cpp` that also handles SIGINT if the tests run in the background, where it is ignored.
-PROGRAM = """
-import runpy, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-runpy.run_module("mtcnn_cpp", run_name="__main__", alter_sys=True)
-"""
 
 
 @contextmanager

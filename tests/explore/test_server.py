@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from explorers import explorer
+from explorers import explorer, request, token
 
 pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
-
-
-def request(
-    address: str, path: str = "", method: str = "GET", **headers: str
-) -> tuple[int, dict[str, str], str]:
-    """Send a request with exactly these headers; return status, headers and text."""
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
-    given = {"Host": parts.netloc} | {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.putrequest(method, path or parts.path, skip_host=True)
-    for name, value in given.items():
-        if value:
-            connection.putheader(name, value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    text = answer.read().decode("utf-8", "replace")
-    connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
-
-
-def token(address: str) -> str:
-    return urlsplit(address).path.strip("/")
 
 
 def test_request_with_token(trace_url: str) -> None:

@@ -1,8 +1,9 @@
-"""Runs the explorer in the process of the tests."""
+"""Runs the explorer in the process of the tests, and sends requests to it."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import threading
 import time
 import urllib.error
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 from mtcnn_cpp import Detector
@@ -18,6 +20,13 @@ from mtcnn_cpp.trace import ComparisonOptions
 
 if TYPE_CHECKING:
     from mtcnn_cpp.explore.traces import OpenTraces
+
+# `python -m mtcnn_cpp` that also handles SIGINT if the tests run in the background, where it is ignored.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("mtcnn_cpp", run_name="__main__", alter_sys=True)
+"""
 
 
 def answer(address: str, endpoint: str, **parameters: object) -> tuple[int, dict[str, str], bytes]:
@@ -75,3 +84,25 @@ def explorer(*paths: Path, options: ComparisonOptions | None = None) -> Iterator
             server.should_exit = True
             thread.join(20)
         assert not thread.is_alive()
+
+
+def request(
+    address: str, path: str = "", method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], str]:
+    """Send a request with exactly these headers; return status, headers and text."""
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    given = {"Host": parts.netloc} | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.putrequest(method, path or parts.path, skip_host=True)
+    for name, value in given.items():
+        if value:
+            connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    text = answer.read().decode("utf-8", "replace")
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
+
+
+def token(address: str) -> str:
+    return urlsplit(address).path.strip("/")

@@ -13,6 +13,7 @@ import typer
 
 from ..storage.address import mask_text
 from .detect_options import FrameOptions, RayOptions, SaveOptions, TableOptions
+from .detect_show import ShowOptions, open_view
 from .errors import INCOMPLETE, print_line, print_warning, report_errors
 from .options import Backend, CascadeOptions, ModelPath, Threads, make_detector
 from .progress import MAX_ERRORS_REPORTED, ProgressBar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..jobs.run import JobCounters
     from ..jobs.settings import JobSettings
     from ..jobs.table import TableFormat
+    from ..jobs.table.rows import FrameResult
 
 
 def detect(
@@ -41,6 +43,7 @@ def detect(
     table: TableOptions = TableOptions(),
     frames: FrameOptions = FrameOptions(),
     save: SaveOptions = SaveOptions(),
+    show: ShowOptions = ShowOptions(),
     ray: RayOptions = RayOptions(),
     cascade: CascadeOptions = CascadeOptions(),
     threads: Threads = 0,
@@ -63,6 +66,7 @@ def detect(
         table.check()
         save.check()
         frames.check()
+        show.check(table)
         detector = make_detector(model, cascade, threads=threads, backend=backend)
         plan = make_plan(sources or [], sequences=frames.sequence)
         if sample:
@@ -93,24 +97,34 @@ def detect(
         for note in getattr(detector.engine.backend, "notes", ()):
             print_line(f"note: {note}", err=True)
         ray.check(table, save, plan.sources)
+        if show.show:
+            show.choose_source(plan)
         warning = frames.warn_without_video(plan.sources)
         if warning:
             print_line(f"warning: {warning}", err=True)
         annotations = AnnotationWriter(settings, plan.sources) if settings.saves_images else None
+        dropped = None
         if ray.address is not None:
             counters = _run_on_ray(plan, ray.address, table, settings, detector, threads)
         else:
             concurrency = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
             with (
+                open_view(show, plan) as view,
                 DetectionPipeline(
-                    detector, settings, annotations, video_readers=concurrency, warn=print_warning
+                    detector,
+                    settings,
+                    annotations,
+                    video_readers=concurrency,
+                    warn=print_warning,
+                    view=view,
                 ) as pipeline,
                 _interrupt_ends_live_sources(plan, pipeline),
             ):
                 counters = _run(plan, pipeline, annotations, table, settings, detector, concurrency)
-        if (table.output or annotations) and not table.quiet:
+            dropped = pipeline.dropped if show.show else None
+        if (table.output or annotations or show.show) and not table.quiet:
             processed = len(plan.sources) - counters.done_before
-            print_line(_summary(counters, processed, table, save, annotations), err=True)
+            print_line(_summary(counters, processed, table, save, annotations, dropped), err=True)
         if annotations and annotations.h264_problem and not table.quiet:
             print_line(
                 "note: the annotated videos have no sound, a constant frame rate, and the codec MPEG-4, "
@@ -163,6 +177,8 @@ def _run(
             )
             stack.enter_context(_reporting_kept_results(lambda: file.kept if file.partial else ""))
             output: Any = stack.enter_context(file)
+        elif pipeline.has_view and table.format is None:  # the view shows the results
+            output = _NoOutput()
         else:
             output = stack.enter_context(_standard_output(table.format, settings))
         progress = stack.enter_context(_progress(plan, table, plan.sources, settings))
@@ -292,6 +308,13 @@ def _standard_output(format: TableFormat | None, settings: JobSettings) -> Itera
         yield output
 
 
+class _NoOutput:
+    """A `ResultWriter` that writes nothing."""
+
+    def add(self, result: FrameResult) -> None:
+        """Ignore the result."""
+
+
 @contextlib.contextmanager
 def _interrupt_ends_live_sources(plan: Plan, pipeline: DetectionPipeline) -> Iterator[None]:
     """Let the first Ctrl-C end only cameras and streams, so that the table is completed.
@@ -320,6 +343,7 @@ def _summary(
     table: TableOptions,
     save: SaveOptions,
     annotations: AnnotationWriter | None,
+    dropped: int | None,
 ) -> str:
     """Return the last line of the report."""
     frames, faces = _with_noun(counters.frames, "image or frame"), _with_noun(counters.faces, "face")
@@ -327,6 +351,8 @@ def _summary(
         frames += f" of {_with_noun(sources, 'source')}"
         faces += f" in {counters.frames_with_face:,} of them"
     items = [f"processed {frames}, found {faces}"]
+    if dropped is not None:
+        items.append(f"{_with_noun(dropped, 'frame')} dropped")
     if counters.done_before:
         items.append(f"{_with_noun(counters.done_before, 'source')} already done")
     if counters.failed:

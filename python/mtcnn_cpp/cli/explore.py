@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .browser import open_browser
 from .errors import INTERRUPTED, print_line, report_errors
 from .options import Backend, CascadeOptions, CompareOptions, ModelPath, Sample, Threads, make_detector
 
@@ -52,7 +50,7 @@ def explore(
     with report_errors():
         from ..explore import require_server_packages
 
-        require_server_packages()
+        require_server_packages("the explorer")
         from ..explore.server import bind_socket, serve
         from ..explore.traces import open_traces
         from ..media.image.read import SAMPLE
@@ -67,8 +65,8 @@ def explore(
 
         def ready(address: str) -> None:
             print_line(address)
-            if not no_browser and not (_has_screen() and webbrowser.open(address)):
-                print_line("no browser was found; open the address above", err=True)
+            if not no_browser:
+                open_browser(address)
 
         try:
             with listening, open_traces(paths, detector, (networks, other_networks)) as traces:
@@ -76,10 +74,3 @@ def explore(
         except KeyboardInterrupt as error:
             print_line("the explorer has ended", err=True)
             raise typer.Exit(INTERRUPTED) from error
-
-
-def _has_screen() -> bool:
-    """Return whether a graphical browser can be opened. A text browser cannot show the page."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -27,18 +27,12 @@ from ..trace.names import layer_inputs
 from . import tensors
 from .boxes import boxes_of
 from .comparison import BackgroundComparison, hash_states, merged_names
+from .page_files import page_routes
 from .receptive_field import receptive_field
 from .tensors import Window, check_view, map_shape, statistics, thumbnails, window
 from .traces import OpenTrace, OpenTraces
 
 PAGE = Path(__file__).parent / "page"
-MEDIA_TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-}
 _Handler: TypeAlias = Callable[[Request], Response]
 
 
@@ -65,7 +59,7 @@ def application(traces: OpenTraces, comparison: BackgroundComparison | None) -> 
         Route("/api/image", _handler(lambda request: _image(traces, request), before)),
         Route("/api/values", _handler(lambda request: _values(traces, request), before)),
         Route("/api/thumbnails", _handler(lambda request: _thumbnails(traces, request), before)),
-        *_page_routes(),
+        *page_routes(PAGE.iterdir()),
     ]
     statuses: dict[Any, Any] = {
         UnknownName: _error_handler(404),
@@ -284,19 +278,6 @@ def _binary(array: NDArray[Any], **headers: str) -> Response:
     fields = {"x-shape": ",".join(map(str, array.shape)), "x-dtype": array.dtype.name}
     fields |= {f"x-{key}": value for key, value in headers.items()}
     return Response(array.tobytes(), media_type="application/octet-stream", headers=fields)
-
-
-def _page_routes() -> list[Route]:
-    """Return one route for each file of the page. Thus the path of a request is never used as a file name."""
-    return [
-        Route("/" if file.name == "index.html" else f"/{file.name}", _file(file))
-        for file in sorted(PAGE.iterdir())
-        if file.suffix in MEDIA_TYPES
-    ]
-
-
-def _file(file: Path) -> _Handler:
-    return _handler(lambda request: Response(file.read_bytes(), media_type=MEDIA_TYPES[file.suffix]))
 
 
 def _handler(handler: _Handler, before: Callable[[], None] = lambda: None) -> _Handler:

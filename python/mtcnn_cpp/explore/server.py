@@ -1,6 +1,6 @@
-"""Runs the explorer until Ctrl-C.
+"""Runs the servers of the local pages: the explorer until Ctrl-C, and the page of a live source.
 
-Only this machine can reach it, and requests without the token are refused.
+Only this machine can reach them, and requests without the token are refused.
 """
 
 from __future__ import annotations
@@ -94,16 +94,23 @@ def running_server(
 
     If there are two traces, a thread compares them until the `with` block ends.
     """
+    with _running_comparison(traces, options) as comparison:
+        yield make_server(application(traces, comparison), listening)
+
+
+def make_server(app: ASGIApp, listening: socket.socket) -> tuple[uvicorn.Server, str]:
+    """Return a server of an application for the socket `listening`, and the address of its page.
+
+    The address contains a new token.
+    """
     token = secrets.token_urlsafe(24)
     port = listening.getsockname()[1]
-    with _running_comparison(traces, options) as comparison:
-        app = AccessGuard(application(traces, comparison), token, port)
-        config = uvicorn.Config(
-            app,
-            log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )  # fmt: skip
-        yield uvicorn.Server(config), f"http://{HOST}:{port}/{token}/"
+    config = uvicorn.Config(
+        AccessGuard(app, token, port),
+        log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )  # fmt: skip
+    return uvicorn.Server(config), f"http://{HOST}:{port}/{token}/"
 
 
 def _call_when_started(server: uvicorn.Server, ready: Callable[[str], None], address: str) -> None:
@@ -147,7 +154,7 @@ class AccessGuard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # for example a web socket; the explorer does not use web sockets
+        if scope["type"] != "http":  # for example a web socket; the pages do not use web sockets
             await send({"type": "websocket.close", "code": 1008})
             return
 
@@ -170,7 +177,7 @@ class AccessGuard:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return "the request names another host; open the address that mtcnn-cpp explore printed"
+            return "the request names another host; open the address that mtcnn-cpp printed"
         if any(origin not in self._origins for origin in origins):
             return "the request was made by another page"
         token, slash, rest = scope["path"].lstrip("/").partition("/")
@@ -178,8 +185,5 @@ class AccessGuard:
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not opens_page:
             return "the request was made by another page"
         if not slash or not hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
-            return (
-                "the address does not contain the token; open the complete address that mtcnn-cpp explore "
-                "printed"
-            )
+            return "the address does not contain the token; open the complete address that mtcnn-cpp printed"
         return ""

@@ -25,6 +25,7 @@ from ..media.video import Video
 from ..storage.address import is_address
 from ..storage.inputs import local_copy
 from .face_images import FaceImageWriter
+from .live_view import LiveStatus, LiveView, NewestFrames, RateMeter
 from .settings import JobSettings
 from .sources import SOURCE_ERRORS, Source, StreamFound, error_message, read_content
 from .table.rows import FrameResult
@@ -48,9 +49,13 @@ class DetectionPipeline:
         video_readers: Maximum number of videos that are read at the same time.
         warn: Function that receives warnings about images with suspicious values. It receives each warning
             once and at most 20 warnings. One last message then states that more warnings are not reported.
+        view: View that shows the annotated frames of a live source, or None. With a view, only the newest
+            frame is processed each time, and the other frames are dropped. The source ends when the view is
+            closed.
 
     Attributes:
         end_live: Event. After it is set, live sources end. The results up to this moment are complete.
+        dropped: Number of frames of live sources that were dropped.
 
     Raises:
         MissingExtra: Tracking is requested, and the package `trackers` is not installed.
@@ -69,10 +74,13 @@ class DetectionPipeline:
         *,
         video_readers: int = 1,
         warn: Warn = warn_caller,
+        view: LiveView | None = None,
     ) -> None:
         self.settings = settings
         self.make_tracker()  # raises MissingExtra now if the package is missing
         self.end_live = threading.Event()
+        self.dropped = 0
+        self._view = view
         self._engine = detector.engine
         self._cancelled = threading.Event()
         self._cancellation = detector.engine.backend.make_cancellation()
@@ -81,6 +89,11 @@ class DetectionPipeline:
         self._workers = detector.engine.threads
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mtcnn_cpp")
         self._decoder_threads = max(1, self._workers // video_readers)
+
+    @property
+    def has_view(self) -> bool:
+        """Whether a view shows live sources."""
+        return self._view is not None
 
     def __enter__(self) -> DetectionPipeline:
         return self
@@ -137,25 +150,29 @@ class DetectionPipeline:
         # If reading fails, the result with the error has these values: the index after the last frame, and
         # its time.
         index, time = 0, 0.0
+        rate = RateMeter()
         try:
-            with self._open_video(source) as video, contextlib.ExitStack() as stack:
+            with contextlib.ExitStack() as stack:
+                video, frames = self._open_frames(source, skip, stack)
                 writer = None
                 if self._annotations:
                     fps = self.settings.sampling.rate(video.fps)
                     if (writer := self._annotations.open_video(source, fps, video.path)) is not None:
                         stack.callback(writer.discard)
-                frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
                 for result, pixels in map_ordered(
                     self._pool,
                     lambda frame: self._process_frame(source, frame),
                     frames,
-                    ahead=ITEMS_PER_THREAD * self._workers,
+                    ahead=1 if isinstance(frames, NewestFrames) else ITEMS_PER_THREAD * self._workers,
                 ):
                     if tracker and result.faces is not None:
                         face_ids = tracker.update(result.faces, result.time)
                         result = dataclasses.replace(result, face_ids=face_ids)
                     if self._annotations and pixels is not None:
                         result = self._annotations.write_frame(source, result, pixels, writer)
+                    if isinstance(frames, NewestFrames):
+                        self.dropped = frames.dropped
+                        self._show(result, pixels, rate.add())
                     index, time = result.index + 1, result.time
                     yield result
                 if self._annotations and writer:
@@ -197,7 +214,7 @@ class DetectionPipeline:
     def _process_frame(self, source: Source, frame: Frame) -> tuple[FrameResult, NDArray[Any] | None]:
         """Return the result of a frame, and its pixels.
 
-        The pixels are None if no annotated file and no image of a face needs them.
+        The pixels are None if no annotated file, no image of a face and no view needs them.
         """
         name = source.name
         if frame.error:
@@ -206,7 +223,7 @@ class DetectionPipeline:
             faces = find_faces(
                 self._engine,
                 frame.image,
-                threads=1,
+                threads=1 if self._view is None else None,
                 cancellation=self._cancellation,
                 warn=self._warn,
                 file=name,
@@ -216,8 +233,32 @@ class DetectionPipeline:
             if not message.startswith(name):
                 message = f"{name}: {message}"
             return FrameResult(name, frame.index, frame.time, error=message), None
-        pixels = frame.image if self._annotations else None
+        pixels = frame.image if self._annotations or self._view else None
         return FrameResult(name, frame.index, frame.time, faces), pixels
+
+    def _open_frames(
+        self, source: Source, skip: int, stack: contextlib.ExitStack
+    ) -> tuple[Video, Iterator[Frame]]:
+        """Return a video or live source, and its selected frames. Leaving `stack` closes it."""
+        resources = contextlib.ExitStack()
+        video = resources.enter_context(self._open_video(source))
+        frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
+        if self._view is None or source.kind != "live":
+            stack.push(resources)
+            return video, frames
+        return video, stack.enter_context(NewestFrames(frames, resources.close, self._is_view_ended))
+
+    def _is_view_ended(self) -> bool:
+        """Return whether the live source must end. If the user has closed the view, end it."""
+        if self._view is not None and self._view.is_closed():
+            self.end_live.set()
+        return self.end_live.is_set()
+
+    def _show(self, result: FrameResult, pixels: NDArray[Any] | None, rate: float) -> None:
+        """Show a result in the view. A frame with an error is not shown."""
+        if self._view is not None and pixels is not None and result.faces is not None:
+            status = LiveStatus(result.index + 1, result.time, len(result.faces), rate, self.dropped)
+            self._view.show(_annotate(self.settings, result, pixels), status)
 
     @contextlib.contextmanager
     def _open_video(self, source: Source) -> Iterator[Video]:
@@ -253,6 +294,18 @@ def _with_write_error(result: FrameResult, write: Callable[[], None]) -> FrameRe
     return result
 
 
+def _annotate(settings: JobSettings, result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return an annotated image of a processed frame."""
+    assert result.faces is not None  # only processed frames are annotated
+    return annotate(
+        pixels,
+        result.faces,
+        show=settings.annotate,
+        box_color="id" if settings.track else None,
+        face_ids=result.face_ids,
+    )
+
+
 class AnnotationWriter:
     """Writes annotated images, annotated videos, crops and aligned faces. Threads may share a writer.
 
@@ -286,8 +339,7 @@ class AnnotationWriter:
         }
         self._faces = FaceImageWriter(settings, self._face_folders)
         self._video_count = 0
-        self._show = settings.annotate
-        self._box_color: Literal["id"] | None = "id" if settings.track else None
+        self._settings = settings
         self._video_options: dict[str, Any] = {
             "overwrite": settings.overwrite,
             "quality": settings.quality,
@@ -347,7 +399,9 @@ class AnnotationWriter:
             stem = stem / f"{result.index + 1:06d}"
         if (images := self._images) is not None:
             name = stem.with_name(f"{stem.name}_faces.{self._format}")
-            result = _with_write_error(result, lambda: images.save(name, self._annotate(result, pixels)))
+            result = _with_write_error(
+                result, lambda: images.save(name, _annotate(self._settings, result, pixels))
+            )
         return self._faces.write(stem, result, pixels)
 
     def write_frame(
@@ -359,7 +413,9 @@ class AnnotationWriter:
         earlier error has ended the video, only the images of faces are written.
         """
         if video is not None and not video.is_closed:
-            result = _with_write_error(result, lambda: video.add(self._annotate(result, pixels), result.time))
+            result = _with_write_error(
+                result, lambda: video.add(_annotate(self._settings, result, pixels), result.time)
+            )
         return self._faces.write(self._stems[source.name] / f"{result.index + 1:06d}", result, pixels)
 
     def open_video(self, source: Source, fps: float | None, path: Path | None) -> AnnotatedVideoWriter | None:
@@ -381,7 +437,4 @@ class AnnotationWriter:
             self.h264_problem = video.h264_problem if video.count else self.h264_problem
 
     def _annotate(self, result: FrameResult, pixels: NDArray[Any]) -> NDArray[Any]:
-        assert result.faces is not None  # only processed frames are annotated
-        return annotate(
-            pixels, result.faces, show=self._show, box_color=self._box_color, face_ids=result.face_ids
-        )
+        return _annotate(self._settings, result, pixels)

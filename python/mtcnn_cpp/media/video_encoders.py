@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util.errors import MissingExtra, import_extra
-from .image.opencv import import_opencv
+from .image.opencv import import_opencv, load_before_pyav
 from .source_sound import SourceSound
 from .video.container import missing_bytes
 from .video.ffmpeg import ffmpeg, ffmpeg_name
@@ -46,6 +46,7 @@ class VideoEncoder(Protocol):
 
 def find_h264_problem() -> str:
     """Return why H.264 videos cannot be written, and how to change this. Return "" if they can."""
+    load_before_pyav()
     try:
         av = import_extra("av", INSTALL, "writing H.264 videos with sound and the frame times of the source")
     except MissingExtra as error:

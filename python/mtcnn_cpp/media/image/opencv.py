@@ -31,6 +31,16 @@ def import_opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+def load_before_pyav() -> None:
+    """Load OpenCV, if it is installed. Call it before PyAV is imported.
+
+    The Linux wheels of both contain a copy of libxcb. If the copy of PyAV is loaded first, a program that
+    opens a window with OpenCV waits forever.
+    """
+    with contextlib.suppress(ImportError):
+        import cv2  # noqa: F401
+
+
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """Encode an image, (H, W, 3) uint8 BGR, as a PNG file."""
     data: bytes = import_opencv("writing a PNG image").imencode(".png", image)[1].tobytes()

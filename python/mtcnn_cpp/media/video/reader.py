@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..._util.errors import MissingExtra, MtcnnError, import_extra, missing_extra
 from ...types import VideoReaderName
-from ..image.opencv import opencv_version
+from ..image.opencv import load_before_pyav, opencv_version
 
 EXTRA = "mtcnn-cpp[video]"
 MAX_STEP_BACK = 1.0  # seconds; a greater step back in the times of a file is a new recording
@@ -64,6 +64,7 @@ class FrameReader(Protocol):
 
 def import_pyav(purpose: str) -> Any:
     """Import and return PyAV. Raise MissingExtra if it is missing or too old."""
+    load_before_pyav()
     av = import_extra("av", EXTRA, purpose)
     if int(av.__version__.split(".")[0]) < OLDEST_PYAV:
         reason = f" in a suitable version: found {av.__version__}, expected {OLDEST_PYAV} or newer"

@@ -177,7 +177,8 @@ class Video:
 
         Raises:
             VideoError: The video has no frames, or none that is selected, or is truncated or damaged, or a
-                stream sends no data for `silence` seconds. The iterator raises it after the last frame.
+                stream sends no data for `silence` seconds, or a camera stops. The iterator raises it after the
+                last frame.
         """
         sampling = sampling or Sampling()
         total = self.expected_count(sampling)
@@ -226,6 +227,11 @@ class Video:
             raise VideoError(
                 f"{self.name} ends early: the file is truncated, {missing} bytes are missing; "
                 f"{index} frames could be read"
+            )
+        if self._camera is not None:  # a camera has no last frame
+            raise VideoError(
+                f"{self.name} has stopped: it was disconnected, or another program uses it; {index} frames "
+                "could be read"
             )
         if not index:
             raise VideoError(
