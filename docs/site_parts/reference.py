@@ -76,6 +76,7 @@ INNER = {
     "ports.compare_original.result.Spread",
     "media.annotation.HasFaces",
     "media.image.pixels.Pixels",
+    "media.video.frame_iterator.T",
     "formats.found.FoundNetwork",
     "detections.notebook.tensors.TensorView",
     "reference.options.Options",
