@@ -70,6 +70,23 @@ def test_the_table_is_that_of_a_local_run(
     assert (folder / "_summary.tsv").read_bytes() == (local / "_summary.tsv").read_bytes()
 
 
+def test_a_sequence_and_a_rate(cluster: Any, study: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in (3, 4, 6, 7):
+        (images / f"{number}.png").write_bytes(png.encode(make_frame(number)))
+    for name, source, options, code in (
+        ("a", images, ["--sequence", "--fps", 10], 1),  # an image is missing
+        ("b", study / "exact.mkv", ["--fps", 5, "--frames", ":15", "--start", "0:00.1"], 0),
+    ):
+        command = [source, *options, "-o"]
+        assert run(*command, tmp_path / f"{name}-local").exit_code == code
+        assert run(*command, tmp_path / f"{name}-ray", "--ray", cluster.address).exit_code == code
+        rows = rows_of(tmp_path / f"{name}-ray")
+        assert rows == rows_of(tmp_path / f"{name}-local")
+        assert len(rows) > 4
+
+
 def test_a_node_is_killed_half_way(
     cluster: Any, study: Path, truth: list[dict[str, object]], tmp_path: Path
 ) -> None:

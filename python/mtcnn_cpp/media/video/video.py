@@ -177,8 +177,8 @@ class Video:
 
         Raises:
             VideoError: The video has no frames, or none that is selected, or is truncated or damaged, or a
-                stream sends no data for `silence` seconds, or a camera stops. The iterator raises it after the
-                last frame.
+                stream sends no data for `silence` seconds, or a camera stops. The iterator raises this error
+                after the last frame.
         """
         sampling = sampling or Sampling()
         total = self.expected_count(sampling)
