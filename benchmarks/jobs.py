@@ -1,11 +1,16 @@
 """Frames per second of jobs, compared with a plain loop and with an upper bound.
 
-    python benchmarks/jobs.py [--folder FOLDER] [--runs 3] [--images 1000]
+    python benchmarks/jobs.py [--folder FOLDER] [--runs 3] [--images 1000] [--frames 1000]
+    python benchmarks/jobs.py --readers [--folder FOLDER] [--runs 3] [--frames 1000]
 
-The inputs are 1,000 JPEG files of 1280x720, a video of 640x480 and a video of 1920x1080 (H.264, written with
-PyAV). Missing inputs are written to the folder. Three configurations run interleaved: the command
-`mtcnn-cpp detect INPUT -o TABLE.csv` with its start; a plain loop of OpenCV and `Detector`; and the bound:
-the CPU time of decoding and detection on one thread, divided by the number of CPUs.
+The inputs are 1,000 JPEG files of 1280x720, a video of 640x480 with twice `--frames` frames, and a video of
+1920x1080 with `--frames` frames (H.264, written with PyAV). Missing inputs are written to the folder. Three
+configurations run interleaved: the command `mtcnn-cpp detect INPUT -o TABLE.csv` with its start; a plain loop
+of OpenCV and `Detector`; and the bound: the CPU time of decoding and detection on one thread, divided by the
+number of CPUs.
+
+With `--readers`, the command processes the two videos with each reader of videos, PyAV and OpenCV. The
+readers run interleaved, and each run begins with the other reader. Both tables must have the same bytes.
 """
 
 from __future__ import annotations
@@ -19,13 +24,15 @@ import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 from mtcnn_cpp import Detector, read_image
 from mtcnn_cpp._util.cpus import usable_cpus
 from mtcnn_cpp.bench.measurements import covering
+from mtcnn_cpp.media.video.reader import ReaderOptions, describe_reader
+from mtcnn_cpp.types import VideoReaderName
 
 COLLAGE = Path(__file__).parents[1] / "tests" / "gold" / "collage.png"
 
@@ -94,11 +101,36 @@ def bound(path: Path) -> float:
     return whole / usable_cpus()
 
 
-def job(path: Path, table: Path) -> float:
+def job(path: Path, table: Path, *arguments: str) -> float:
     before = time.perf_counter()
-    command = [sys.executable, "-m", "mtcnn_cpp", "detect", str(path), "-o", str(table), "-q"]
+    command = [sys.executable, "-m", "mtcnn_cpp", "detect", str(path), "-o", str(table), "-q", *arguments]
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - before
+
+
+def compare_readers(videos: dict[str, Path], folder: Path, runs: int) -> None:
+    """Print the frames per second of jobs with each reader, and their ratio."""
+    readers = get_args(VideoReaderName)
+    described = ", ".join(describe_reader(ReaderOptions(reader)) for reader in readers)
+    print(f"{usable_cpus()} CPUs, median of {runs} runs; frames per second of the job; {described}")
+    title = f"{readers[1]}/{readers[0]}"
+    print(f"{'':24}{readers[0]:>10}{readers[1]:>10}{title:>16}   lowest and highest ratio")
+    for name, path in videos.items():
+        tables = {reader: folder / f"table_{reader}.csv" for reader in readers}
+        seconds: dict[str, list[float]] = {reader: [] for reader in readers}
+        for run in range(runs):
+            for reader in readers if run % 2 == 0 else readers[::-1]:
+                seconds[reader].append(job(path, tables[reader], "--reader", reader))
+        first, second = (table.read_bytes() for table in tables.values())
+        if first != second:
+            raise SystemExit(f"the tables of {name} differ: {', '.join(map(str, tables.values()))}")
+        count = len({line.split(b",")[1] for line in first.splitlines()[1:]})
+        rates = [count / statistics.median(seconds[reader]) for reader in readers]
+        ratios = [a / b for a, b in zip(seconds[readers[0]], seconds[readers[1]], strict=True)]
+        print(
+            f"{name:24}{rates[0]:10.1f}{rates[1]:10.1f}{rates[1] / rates[0]:16.3f}"
+            f"   {min(ratios):.3f} to {max(ratios):.3f}"
+        )
 
 
 def main() -> None:
@@ -106,13 +138,21 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mtcnn_cpp_jobs")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--frames", type=int, default=1000)
+    parser.add_argument("--readers", action="store_true")
     options = parser.parse_args()
-    inputs = {
-        f"{options.images:,} JPEGs 1280x720": make_images(options.folder / "images", options.images),
-        "video 640x480": make_video(options.folder / "small.mp4", 640, 480, 2000),
-        "video 1920x1080": make_video(options.folder / "large.mp4", 1920, 1080, 1000),
+    options.folder.mkdir(parents=True, exist_ok=True)
+    count = options.frames
+    videos = {
+        "video 640x480": make_video(options.folder / f"small{2 * count}.mp4", 640, 480, 2 * count),
+        "video 1920x1080": make_video(options.folder / f"large{count}.mp4", 1920, 1080, count),
     }
-    print(f"{usable_cpus()} CPUs, median of {options.runs} runs; frames per second")
+    if options.readers:
+        compare_readers(videos, options.folder, options.runs)
+        return
+    name = f"{options.images:,} JPEGs 1280x720"
+    inputs = {name: make_images(options.folder / "images", options.images)} | videos
+    print(f"{usable_cpus()} CPUs, median of {options.runs} runs; frames per second; {describe_reader()}")
     print(f"{'':24}{'job':>8}{'loop':>8}{'bound':>8}{'job/loop':>10}{'job/bound':>11}")
     for name, path in inputs.items():
         jobs, loops, bounds, count = [], [], [], 0
