@@ -93,6 +93,21 @@ def add_video(file: Any, kind: Kind, first: int = 0) -> None:
     file.mux(stream.encode())
 
 
+def convert_whole_frame(frame: Any) -> np.ndarray:
+    """Return the pixels of a decoded frame, (H, W, 3) uint8 BGR. Both fields of an interlaced frame are one
+    image, because the flags of the decoder are not copied."""
+    copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    for plane, source in zip(copy.planes, frame.planes, strict=True):
+        rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        width = min(source.line_size, plane.line_size)
+        target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        target[: len(rows), :width] = rows[: plane.height, :width]
+    copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
+    bicubic = av.video.reformatter.Interpolation.BICUBIC
+    pixels: np.ndarray = copy.reformat(format="bgr24", interpolation=bicubic).to_ndarray()
+    return pixels
+
+
 FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4"}
 X264 = {"preset": "ultrafast", "bf": "0"}
 B_FRAMES = {"bf": "3", "b-adapt": "0", "preset": "veryfast"}

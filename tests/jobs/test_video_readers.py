@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from clips import av, even, make_frame, write
-from mtcnn_cpp import Detector
+from clips import av, even, write
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.jobs.table import TableFormat, read_rows
-from mtcnn_cpp.media.video import Video
 from mtcnn_cpp.media.video.reader import ReaderOptions, describe_reader
 from typer.testing import CliRunner, Result
 
@@ -29,18 +25,6 @@ def rows(path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in read_rows(file, TableFormat.csv, name=str(path))]
 
 
-def interlaced(path: Path) -> Path:
-    with av.open(str(path), "w") as file:
-        stream: Any = file.add_stream("libx264", rate=25, options={"x264-params": "tff=1"})
-        stream.height, stream.width, stream.pix_fmt = 192, 240, "yuv420p"
-        for index in range(4):
-            frame = av.VideoFrame.from_ndarray(make_frame(index), format="bgr24")
-            frame.pts, frame.time_base = index, Fraction(1, 25)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-    return path
-
-
 def test_both_readers_give_the_same_table(tmp_path: Path) -> None:
     clip = write(tmp_path / "clip.mp4", even(6), options={"bf": "2"})
     tables = {}
@@ -50,31 +34,6 @@ def test_both_readers_give_the_same_table(tmp_path: Path) -> None:
         tables[reader] = table.read_bytes()
     assert tables["opencv"] == tables["pyav"]
     assert len(rows(tmp_path / "pyav.csv")) == 6
-
-
-@pytest.mark.parametrize("options", [[], ["--deinterlace"]])
-def test_an_interlaced_clip_between_others(options: list[str], tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    write(folder / "a.mp4", even(4))
-    path = interlaced(folder / "b.mp4")
-    write(folder / "c.mp4", even(4))
-    table = tmp_path / "t.csv"
-    assert run("detect", str(folder), "-o", str(table), *options).exit_code == 0
-    found = rows(table)
-    assert len(found) == 12
-    with Video(path, reader="pyav", deinterlace=bool(options)) as video:
-        faces = [Detector().detect(frame.image) for frame in video.frames()]
-    for row, one in zip(found[4:8], faces, strict=True):
-        values = np.array([row["confidence"], row["x"], row["y"]], np.float32)
-        assert np.array_equal(values, [one.scores[0], *one.boxes[0, :2]])
-    result = run("detect", str(folder), "-o", str(tmp_path / "o.csv"), "--reader", "opencv")
-    if tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 13):
-        assert result.exit_code == 1
-        errors = [row["error"] for row in rows(tmp_path / "o.csv")]
-        assert [bool(error) for error in errors] == [False] * 4 + [True] * 4 + [False] * 4
-        assert "is interlaced" in errors[4]
-        assert "pip install 'mtcnn-cpp[video]'" in errors[4]
 
 
 def test_resuming_with_another_reader_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,19 @@ from mtcnn_cpp.media.image import Frame
 from mtcnn_cpp.media.video import Video, VideoError
 from mtcnn_cpp.media.video.reader import ReaderOptions, describe_reader
 from mtcnn_cpp.types import VideoReaderName
-from video_kinds import B_FRAMES, COUNT, KINDS, X264, Kind, add_video, av, frames, open_stream, paint
+from video_kinds import (
+    B_FRAMES,
+    COUNT,
+    KINDS,
+    X264,
+    Kind,
+    add_video,
+    av,
+    convert_whole_frame,
+    frames,
+    open_stream,
+    paint,
+)
 
 cv2 = pytest.importorskip("cv2")
 VERSION = tuple(map(int, cv2.__version__.split(".")[:2]))
@@ -315,17 +327,8 @@ def test_interlaced_frames_as_stored(kind: Kind, tmp_path: Path) -> None:
         stored = list(file.decode(video=0))
     assert all(frame.interlaced_frame for frame in stored)
     assert len({frame.image.tobytes() for frame in found}) == len(found)
-    bicubic = av.video.reformatter.Interpolation.BICUBIC
     for frame, one in zip(found, stored, strict=True):
-        copy = av.VideoFrame(one.width, one.height, one.format.name)  # no frame of a decoder: no flags
-        for plane, source in zip(copy.planes, one.planes, strict=True):
-            rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
-            width = min(source.line_size, plane.line_size)
-            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: len(rows), :width] = rows[
-                : plane.height, :width
-            ]
-        copy.colorspace, copy.color_range = one.colorspace, one.color_range
-        assert np.array_equal(copy.reformat(format="bgr24", interpolation=bicubic).to_ndarray(), frame.image)
+        assert np.array_equal(convert_whole_frame(one), frame.image)
     if VERSION < (4, 13) and kind.codec != "dnxhd":
         expected = read(path, "opencv")[1]
         assert all(np.array_equal(a.image, b.image) for a, b in zip(found, expected, strict=True))
