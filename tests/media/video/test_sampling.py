@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from mtcnn_cpp.media.video import Sampling
 from mtcnn_cpp.media.video.sampling import parse_frame_range
@@ -17,6 +20,8 @@ from mtcnn_cpp.media.video.sampling import parse_frame_range
     ("time", "seconds"),
     [
         (90, 90),
+        (np.float32(2.5), 2.5),
+        (np.int64(3), 3),
         ("90", 90),
         ("0", 0),
         ("70.5", 70.5),
@@ -83,6 +88,7 @@ def test_text_that_is_no_time(time: str) -> None:
         ({"fps": -5.0}, ValueError, "per second, got -5.0"),
         ({"fps": float("nan")}, ValueError, "per second, got nan"),
         ({"fps": float("inf")}, ValueError, "per second, got inf"),
+        ({"fps": 10**400}, ValueError, "per second, got 1000"),
         ({"fps": "5"}, TypeError, "fps must be a number of frames per second, got '5'"),
         ({"fps": 5, "every": 2}, ValueError, "'every' and 'fps' exclude each other, got every=2 and fps=5"),
         ({"start": "2:00", "end": 119}, ValueError, "'start', got start=2:00, end=119"),
@@ -108,6 +114,13 @@ def test_frame_ranges(text: str, frames: tuple[int | None, int | None]) -> None:
 def test_text_that_is_no_frame_range(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"such as 100:200, 100: or :200, got {text!r}")):
         parse_frame_range(text)
+
+
+def test_numbers_of_numpy() -> None:
+    sampling = Sampling(np.int64(2), frames=(np.int32(1), None))  # type: ignore[arg-type]
+    assert sampling.describe() == {"every": 2, "start": None, "end": None, "frames": [1, None], "fps": None}
+    assert json.loads(json.dumps(Sampling(fps=np.float32(5), start=np.float32(1)).describe()))["fps"] == 5
+    assert replace(sampling, every=3) == Sampling(3, frames=(1, None))
 
 
 def test_no_limit() -> None:

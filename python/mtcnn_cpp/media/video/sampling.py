@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from .reader import MAX_STEP_BACK
@@ -237,11 +238,15 @@ def parse_frame_range(text: str) -> tuple[int | None, int | None]:
 
 def check_fps(fps: object) -> float:
     """Return a number of frames per second. Raise ValueError or TypeError if it is invalid."""
-    if not isinstance(fps, (int, float)):
+    if not isinstance(fps, Real):
         raise TypeError(f"fps must be a number of frames per second, got {fps!r}")
-    if not 0 < fps <= MAX_FPS:
+    try:
+        rate = float(fps)
+    except OverflowError:
+        rate = math.inf
+    if not 0 < rate <= MAX_FPS:
         raise ValueError(f"fps must be more than 0 and at most {MAX_FPS:.0f} frames per second, got {fps}")
-    return float(fps)
+    return rate
 
 
 def _frame_range(frames: object) -> tuple[int | None, int | None] | None:
@@ -265,7 +270,7 @@ def _seconds(name: str, time: object) -> float | None:
     forms = "seconds, m:s or h:m:s, with minutes and seconds below 60 after a colon"
     if time is None:
         return None
-    if not isinstance(time, (int, float, str)):
+    if not isinstance(time, (Real, str)):
         raise TypeError(f"{name} must be a time ({forms}), got {time!r}")
     try:
         seconds = _parse_time(time) if isinstance(time, str) else float(time)
