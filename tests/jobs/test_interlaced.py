@@ -13,6 +13,7 @@ import pytest
 from clips import av, even, make_frame, write
 from images import ROOT
 from mtcnn_cpp import Detector
+from mtcnn_cpp.media.video import Sampling, Video
 from study import rows_of, run
 from video_kinds import convert_whole_frame
 
@@ -161,3 +162,22 @@ def test_the_table_of_the_docs(tables: dict[str, dict[str, list[dict[str, Any]]]
         counts.append(sum(bool(row["error"]) for row in with_opencv))
         expected.append((name, *map(str, counts)))
     assert shown == expected
+
+
+@pytest.mark.parametrize("deinterlace", [False, True])
+def test_a_rate_of_interlaced_frames(deinterlace: bool, study: Path) -> None:
+    """A frame is selected after the next one was decoded. It has its own pixels, or its own error."""
+    for name in ("H.264", "DV"):
+        path = study / name / f"b{KINDS[name][0]}"
+        with Video(path, reader="pyav", deinterlace=deinterlace) as video:
+            whole = list(video.frames())
+        with Video(path, reader="pyav", deinterlace=deinterlace) as video:
+            found = list(video.frames(Sampling(fps=12.5)))
+        assert [frame.index for frame in found] == [0, 2]
+        for frame in found:
+            assert np.array_equal(frame.image, whole[frame.index].image)
+        if not deinterlace and not CONVERTS:
+            with Video(path, reader="opencv") as video:
+                first, second = (frame.error for frame in video.frames(Sampling(fps=12.5)))
+            assert "frame 1 at 0.000 s is interlaced" in first
+            assert "frame 3 at 0.080 s is interlaced" in second
