@@ -139,11 +139,11 @@ void register_detector(py::module_& m) {
     using mtcnn::Detector;
     py::class_<Detector>(m, "Detector", "The cascade with the three networks of a model, on one set of kernels.")
         .def(py::init([](const py::object& pnet, const py::object& rnet, const py::object& onet,
-                         const std::string& isa) {
+                         const std::string& isa, bool filter) {
                  return std::make_unique<Detector>(mtcnn::Model{to_network(pnet), to_network(rnet), to_network(onet)},
-                                                   mtcnn::select_kernels(isa));
+                                                   mtcnn::select_kernels(isa), filter);
              }),
-             py::arg("pnet"), py::arg("rnet"), py::arg("onet"), py::arg("isa") = "")
+             py::arg("pnet"), py::arg("rnet"), py::arg("onet"), py::arg("isa") = "", py::arg("filter") = true)
         .def_property_readonly("isa", [](const Detector& d) { return std::string(d.kernels().name); })
         .def(
             "detect",

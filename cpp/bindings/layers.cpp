@@ -7,6 +7,7 @@
 
 #include "gil.h"
 #include "mtcnn/crop_network.h"
+#include "mtcnn/error_bound.h"
 #include "mtcnn/exp.h"
 #include "mtcnn/float_mode.h"
 #include "mtcnn/kernels/dispatch.h"
@@ -262,6 +263,20 @@ void register_layers(py::module_& m) {
     m.def(
         "exp_glibc", [map_floats](const py::array& values) { return map_floats(values, mtcnn::exp_glibc); },
         py::arg("values").noconvert(), "e^x of float32 (N,) as glibc's expf computes it.");
+    m.def(
+        "error_bound",
+        [](const py::array& kernel, const py::array& bias, const py::array& slopes, const py::array& weights,
+           const py::array& fc_bias) -> std::optional<std::pair<double, double>> {
+            const mtcnn::DefaultFloatMode mode;
+            const auto bound =
+                mtcnn::error_bound(to_conv2d(kernel, bias), {values_of(slopes, "slopes", {kernel.shape(0)})},
+                                   to_fully_connected(weights, fc_bias));
+            if (!bound) return std::nullopt;
+            return std::pair<double, double>(bound->relative, bound->absolute);
+        },
+        py::arg("kernel").noconvert(), py::arg("bias").noconvert(), py::arg("slopes").noconvert(),
+        py::arg("weights").noconvert(), py::arg("fc_bias").noconvert(),
+        "The factor of the norm and the constant of the bound, or None if they are not finite.");
 }
 
 }  // namespace bindings

@@ -10,6 +10,7 @@
 #include "boxes.h"
 #include "cancellation.h"
 #include "crop_network.h"
+#include "heat_map_filter.h"
 #include "model.h"
 #include "planar_network.h"
 #include "resize.h"
@@ -59,7 +60,9 @@ struct Profile {
 class Detector {
 public:
     // The kernels must outlive the detector. Throws std::invalid_argument if a network does not match its stage.
-    Detector(Model model, const Kernels& kernels);
+    // filter: whether approximations with a bound of their error may reject positions of PNet's heat maps. The results
+    // are the same.
+    Detector(Model model, const Kernels& kernels, bool filter = true);
     ~Detector();
     Detector(const Detector&) = delete;
     Detector& operator=(const Detector&) = delete;
@@ -73,6 +76,7 @@ public:
     const Model& model() const { return model_; }
     const Kernels& kernels() const { return kernels_; }
     const PlanarNetwork& pnet() const { return pnet_; }
+    const HeatMapFilter* filter() const { return filter_ ? &*filter_ : nullptr; }
     const CropNetwork& rnet() const { return rnet_; }
     const CropNetwork& onet() const { return onet_; }
     // The same networks without fusion, for hooks on every layer.
@@ -88,6 +92,7 @@ private:
     Model model_;
     const Kernels& kernels_;
     PlanarNetwork pnet_, pnet_layers_;
+    std::optional<HeatMapFilter> filter_;
     CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
     std::unique_ptr<ProcessState> state_;
 };

@@ -5,7 +5,7 @@
 
 namespace mtcnn {
 
-Detector::Detector(Model model, const Kernels& kernels)
+Detector::Detector(Model model, const Kernels& kernels, bool filter)
     : model_((check_network(model.pnet, "PNet", kPNet), check_network(model.rnet, "RNet", kRNet),
               check_network(model.onet, "ONet", kONet), std::move(model))),
       kernels_(kernels),
@@ -15,7 +15,12 @@ Detector::Detector(Model model, const Kernels& kernels)
       rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
       onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
       onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false),
-      state_(std::make_unique<ProcessState>(kernels)) {}
+      state_(std::make_unique<ProcessState>(kernels)) {
+    if (!filter) return;
+    const DefaultFloatMode mode;
+    filter_.emplace(model_.pnet, pnet_, kernels);
+    if (!filter_->usable()) filter_.reset();
+}
 
 Detector::~Detector() = default;
 

@@ -21,6 +21,7 @@ public:
           levels_(levels),
           threshold_(run.options.thresholds[0]),
           limit_(logit_limit(threshold_)),
+          filter_(std::isfinite(limit_) ? run.detector.filter() : nullptr),
           scratch_(run.workspace(0).proposals) {}
 
     const Proposals& propose() {
@@ -58,7 +59,9 @@ private:
     }
 
     double bytes_to_run(const Level& level) const {
-        return run_.detector.pnet().bytes_to_run(level.height, level.width) + Resampler::bytes_for(level.width);
+        const double of_network = filter_ ? filter_->bytes_to_run(level.height, level.width)
+                                          : run_.detector.pnet().bytes_to_run(level.height, level.width);
+        return of_network + Resampler::bytes_for(level.width);
     }
 
     double bytes_to_run_with_hook(const Level& level) const {
@@ -121,18 +124,36 @@ private:
     void run_band(const Band& band, Workspace& workspace, Candidates& found) const {
         const Level& level = levels_[band.level];
         workspace.resampler.prepare(run_.image, full_patch(run_.image), level.height, level.width);
+        const auto source = [&](int y, float* row, std::ptrdiff_t stride) {
+            workspace.resize([&] { workspace.resampler.row(y, row, stride); });
+        };
+        if (filter_) {
+            const auto add = [&](int x, int y, const float* outputs, std::ptrdiff_t stride) {
+                if (!(outputs[0] - outputs[stride] <= limit_)) return;
+                run_.budget.announce(kBytesPerCandidate);
+                add_if_reached(x, y, outputs, stride, found, workspace.cancellation_point);
+            };
+            filter_->run(level.height, level.width, band.from, band.to, limit_, std::ref(source), std::ref(add),
+                         workspace.planar, workspace.filter, workspace.cancellation_point);
+            return;
+        }
         const int width = heat_map_size(level)->second;
         std::int32_t* positions =
             workspace.positions.reserve(static_cast<std::size_t>(width), workspace.cancellation_point);
         const auto scan = [&](int y, const float* row, std::ptrdiff_t stride) {
             scan_row(y, row, stride, width, positions, found, workspace.cancellation_point);
         };
-        run_.detector.pnet().run(
-            level.height, level.width, band.from, band.to,
-            [&](int y, float* row, std::ptrdiff_t stride) {
-                workspace.resize([&] { workspace.resampler.row(y, row, stride); });
-            },
-            std::ref(scan), workspace.planar, workspace.cancellation_point);
+        run_.detector.pnet().run(level.height, level.width, band.from, band.to, std::ref(source), std::ref(scan),
+                                 workspace.planar, workspace.cancellation_point);
+    }
+
+    // Adds a position of a heat map if its probability reaches the threshold. Its outputs are `stride` apart.
+    void add_if_reached(int x, int y, const float* outputs, std::ptrdiff_t stride, Candidates& found,
+                        CancellationPoint& cancellation_point) const {
+        const auto value = [=](int map) { return outputs[map * stride]; };
+        const float score = map_probability(value(0), value(1));
+        if (score >= threshold_) found.add({x, y, score, {value(2), value(3), value(4), value(5)}});
+        cancellation_point.advance(16);
     }
 
     void scan_row(int y, const float* row, std::ptrdiff_t stride, int width, std::int32_t* positions, Candidates& found,
@@ -140,11 +161,7 @@ private:
         const int count = run_.detector.kernels().find_below(row, row + stride, limit_, width, positions);
         if (count > 0) run_.budget.announce(count * kBytesPerCandidate);
         for (int i = 0; i < count; ++i) {
-            const std::int32_t x = positions[i];
-            const auto value = [=](int map) { return row[map * stride + x]; };
-            const float score = map_probability(value(0), value(1));
-            if (score >= threshold_) found.add({x, y, score, {value(2), value(3), value(4), value(5)}});
-            cancellation_point.advance(16);
+            add_if_reached(positions[i], y, row + positions[i], stride, found, cancellation_point);
         }
     }
 
@@ -223,8 +240,9 @@ private:
     Run& run_;
     const std::vector<Level>& levels_;
     float threshold_;
-    float limit_;               // upper limit of the difference of logits
-    ProposalScratch& scratch_;  // of the calling thread
+    float limit_;                  // upper limit of the difference of logits
+    const HeatMapFilter* filter_;  // or null: compute all positions
+    ProposalScratch& scratch_;     // of the calling thread
 };
 
 }  // namespace

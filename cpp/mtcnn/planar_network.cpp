@@ -220,13 +220,12 @@ double PlanarNetwork::bytes_to_run_with_hook(int height, int width) const {
     return most;
 }
 
-void PlanarNetwork::run(int height, int width, int from, int to, const Source& source, const Sink& sink,
-                        PlanarScratch& scratch, CancellationPoint& cancellation_point) const {
-    const std::size_t count = stages_.size();
+void PlanarNetwork::run_stages(std::size_t count, int height, int width, int from, int to, const Source& source,
+                               const Sink& sink, PlanarScratch& scratch, CancellationPoint& cancellation_point) const {
     scratch.rings.resize(count + 1);
     scratch.sizes.assign(1, {height, width});
-    for (const PlanarStage& s : stages_) {
-        scratch.sizes.push_back(s.out_size(scratch.sizes.back().first, scratch.sizes.back().second));
+    for (std::size_t i = 0; i < count; ++i) {
+        scratch.sizes.push_back(stages_[i].out_size(scratch.sizes.back().first, scratch.sizes.back().second));
     }
     int first = from;
     for (std::size_t i = count + 1; i-- > 0;) {

@@ -63,7 +63,13 @@ public:
     // Computes rows [from, to) of the output for an input of height x width, which must be large enough for the
     // network.
     void run(int height, int width, int from, int to, const Source& source, const Sink& sink, PlanarScratch& scratch,
-             CancellationPoint& cancellation_point) const;
+             CancellationPoint& cancellation_point) const {
+        run_stages(stages_.size(), height, width, from, to, source, sink, scratch, cancellation_point);
+    }
+
+    // The same for the output of the first `count` stages.
+    void run_stages(std::size_t count, int height, int width, int from, int to, const Source& source, const Sink& sink,
+                    PlanarScratch& scratch, CancellationPoint& cancellation_point) const;
 
     // Computes the whole output, one stage after the other. The hook gets the maps of a stage before the next one runs.
     // The maps of two stages are in memory at a time.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crop_network.h"
+#include "heat_map_filter.h"
 #include "planar_network.h"
 #include "proposals.h"
 #include "resize.h"
@@ -42,6 +43,7 @@ struct Workspace {
     CancellationPoint cancellation_point;
     Resampler resampler;
     PlanarScratch planar;
+    FilterScratch filter;
     ProposalScratch proposals;
     CropScratch crops;
     Buffer<std::int32_t> positions;

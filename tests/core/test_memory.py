@@ -47,8 +47,8 @@ def test_limit_during_a_detection(detector: Any) -> None:
     for threads in (1, 3):
         arguments = detector_arguments(image, options, threads=threads)
         found = detector.detect(**arguments, memory_limit=GIGABYTE)
-        with pytest.raises(MemoryError, match=r"need 1\.0 MB of memory or more, the limit is 1\.0 MB: "):
-            detector.detect(**arguments, memory_limit=GIGABYTE // 1000)
+        with pytest.raises(MemoryError, match=r"need 2\.0 MB of memory or more, the limit is 2\.0 MB: "):
+            detector.detect(**arguments, memory_limit=GIGABYTE // 500)
         again = detector.detect(**arguments)
         assert all(same_bits(a, b) for a, b in zip(found, again, strict=True))
 

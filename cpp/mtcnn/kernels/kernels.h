@@ -104,6 +104,26 @@ struct Blend {
     float w0, w1, centre, scale;
 };
 
+// Number of pairs of results in a row for which `bound_differences` has memory.
+inline constexpr int kBoundsPairs = 48;
+
+// Lower bounds of the differences of two outputs of a fully connected layer on maps, behind a convolution of 3 x 3 and
+// a PReLU: four rows of results from six rows of input.
+struct DifferenceBounds {
+    const float* const* rows;  // six pointers: rows y to y + 5 of input map 0
+    std::ptrdiff_t map_stride;
+    const float* weights;      // packed by pack_transformed, in groups of bounds_group
+    const float* bias;         // out_maps
+    const float* slopes;       // out_maps
+    const float* directions;   // out_maps: weights of the first output minus weights of the second
+    float offset;              // bias of the first output minus bias of the second
+    float relative, absolute;  // bound of the error: relative * norm of the input + absolute
+    float* scratch;            // 24 * in_maps * kBoundsPairs
+    float* out;                // four rows; minus infinity where the result is NaN
+    std::ptrdiff_t out_stride;
+    int in_maps, out_maps, width;  // width is at most 2 * kBoundsPairs
+};
+
 struct Kernels {
     const char* name;
     const char* description;
@@ -115,9 +135,11 @@ struct Kernels {
     int (*planar_group)(int out_maps);
     int (*channel_group)(int out_maps);
     int fc_group;
+    int bounds_group;
     void (*convolve_planar)(const PlanarConvolution&);
     void (*pool_planar)(const PlanarPooling&);
     void (*fc_planar)(const PlanarFullyConnected&);
+    void (*bound_differences)(const DifferenceBounds&);
     void (*convolve_channels)(const ChannelConvolution&);
     void (*pool_channels)(const ChannelPooling&);
     void (*fc_channels)(const ChannelFullyConnected&);

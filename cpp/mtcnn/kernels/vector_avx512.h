@@ -25,6 +25,9 @@ MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a
 MTCNN_INLINE Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
 MTCNN_INLINE Vector subtract(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
 MTCNN_INLINE Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+// a * b + c, fused or not: for approximations.
+MTCNN_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+MTCNN_INLINE Vector square_root(Vector v) { return _mm512_sqrt_ps(v); }
 // v > best ? v : best
 MTCNN_INLINE Vector greater(Vector v, Vector best) { return _mm512_max_ps(v, best); }
 // v >= 0 ? v : v * slope

@@ -66,6 +66,13 @@ MTCNN_INLINE Vector subtract(Vector a, Vector b) {
 MTCNN_INLINE Vector multiply(Vector a, Vector b) {
     return lanes([=](int i) { return a.at[i] * b.at[i]; });
 }
+// a * b + c, fused or not: for approximations.
+MTCNN_INLINE Vector multiply_add(Vector a, Vector b, Vector c) {
+    return lanes([=](int i) { return a.at[i] * b.at[i] + c.at[i]; });
+}
+MTCNN_INLINE Vector square_root(Vector v) {
+    return lanes([=](int i) { return sqrtf(v.at[i]); });
+}
 MTCNN_INLINE Vector greater(Vector v, Vector best) {
     return lanes([=](int i) { return v.at[i] > best.at[i] ? v.at[i] : best.at[i]; });
 }

@@ -25,6 +25,9 @@ MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b
 MTCNN_INLINE Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
 MTCNN_INLINE Vector subtract(Vector a, Vector b) { return vsubq_f32(a, b); }
 MTCNN_INLINE Vector multiply(Vector a, Vector b) { return vmulq_f32(a, b); }
+// a * b + c, fused or not: for approximations.
+MTCNN_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+MTCNN_INLINE Vector square_root(Vector v) { return vsqrtq_f32(v); }
 // v > best ? v : best
 MTCNN_INLINE Vector greater(Vector v, Vector best) { return vbslq_f32(vcgtq_f32(v, best), v, best); }
 // v >= 0 ? v : v * slope

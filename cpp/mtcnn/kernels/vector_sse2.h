@@ -32,6 +32,9 @@ MTCNN_INLINE Vector broadcast(float v) { return _mm_set1_ps(v); }
 MTCNN_INLINE Vector add(Vector a, Vector b) { return _mm_add_ps(a, b); }
 MTCNN_INLINE Vector subtract(Vector a, Vector b) { return _mm_sub_ps(a, b); }
 MTCNN_INLINE Vector multiply(Vector a, Vector b) { return _mm_mul_ps(a, b); }
+// a * b + c, fused or not: for approximations.
+MTCNN_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
+MTCNN_INLINE Vector square_root(Vector v) { return _mm_sqrt_ps(v); }
 
 MTCNN_INLINE Doubles low_half(Vector v) { return _mm_cvtps_pd(v); }
 MTCNN_INLINE Doubles high_half(Vector v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
