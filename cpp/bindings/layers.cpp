@@ -185,13 +185,13 @@ py::array_t<float> run_layer(const Layer& layer, const py::array& array, const m
     {
         const GilReleased unlocked;
         if (over_pixels && !maps.flat && !flattening) {
-            const mtcnn::PlanarNetwork planar(network, maps.channels, kernels, false);
+            const mtcnn::PlanarNetwork planar(network, maps.channels, kernels);
             planar.run_with_hook(
                 maps.height, maps.width,
                 [&](int y, float* row, std::ptrdiff_t stride) { copy_row(maps, y, row, stride); },
                 [](int, const float*, std::ptrdiff_t) {}, keep, call.cancellation_point());
         } else {
-            const mtcnn::CropNetwork crop(network, maps.channels, maps.height, maps.width, kernels, false, maps.flat);
+            const mtcnn::CropNetwork crop(network, maps.channels, maps.height, maps.width, kernels, maps.flat);
             crop.run_with_hook(
                 [&](int, float* input) {
                     for (int y = 0; y < maps.height; ++y) {

@@ -68,8 +68,7 @@ CropResults classify_and_show(Run& run, const Classifier& classifier, const std:
 std::vector<Box> refine(Run& run, const std::vector<Box>& squares) {
     if (run.profile) run.profile->boxes_into_rnet = static_cast<int>(squares.size());
     const CropResults results =
-        classify_and_show(run, {"rnet", *kRNet.input_size, run.detector.rnet(), run.detector.rnet_layers()}, squares,
-                          kRNetCropsPerThread);
+        classify_and_show(run, {"rnet", *kRNet.input_size, run.detector.rnet()}, squares, kRNetCropsPerThread);
     const std::vector<std::int32_t> keep = indices_at_least(results.scores, run.options.thresholds[1]);
     run.show("rnet", "keep", keep);
     CancellationPoint& cancellation_point = run.cancellation_point();
@@ -84,8 +83,7 @@ std::vector<Box> refine(Run& run, const std::vector<Box>& squares) {
 Detections finish(Run& run, const std::vector<Box>& squares) {
     if (run.profile) run.profile->boxes_into_onet = static_cast<int>(squares.size());
     const CropResults results =
-        classify_and_show(run, {"onet", *kONet.input_size, run.detector.onet(), run.detector.onet_layers()}, squares,
-                          kONetCropsPerThread);
+        classify_and_show(run, {"onet", *kONet.input_size, run.detector.onet()}, squares, kONetCropsPerThread);
     CancellationPoint& cancellation_point = run.cancellation_point();
     std::vector<std::int32_t> keep;
     std::vector<Box> moved;

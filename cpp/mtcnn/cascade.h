@@ -79,10 +79,6 @@ public:
     const HeatMapFilter* filter() const { return filter_ ? &*filter_ : nullptr; }
     const CropNetwork& rnet() const { return rnet_; }
     const CropNetwork& onet() const { return onet_; }
-    // The same networks without fusion, for hooks on every layer.
-    const PlanarNetwork& pnet_layers() const { return pnet_layers_; }
-    const CropNetwork& rnet_layers() const { return rnet_layers_; }
-    const CropNetwork& onet_layers() const { return onet_layers_; }
 
 private:
     friend class Run;
@@ -91,9 +87,9 @@ private:
 
     Model model_;
     const Kernels& kernels_;
-    PlanarNetwork pnet_, pnet_layers_;
+    PlanarNetwork pnet_;
     std::optional<HeatMapFilter> filter_;
-    CropNetwork rnet_, rnet_layers_, onet_, onet_layers_;
+    CropNetwork rnet_, onet_;
     std::unique_ptr<ProcessState> state_;
 };
 

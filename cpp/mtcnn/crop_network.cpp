@@ -16,7 +16,11 @@ constexpr int kLargeArea = 200;
 constexpr std::ptrdiff_t kGroupFloats = 80 * 1024;
 
 bool takes_prelu(const CropStage& stage) {
-    return !stage.fused && (stage.kind == Kind::kConvolution || stage.kind == Kind::kFullyConnectedFlat);
+    return !stage.fused() && (stage.kind == Kind::kConvolution || stage.kind == Kind::kFullyConnectedFlat);
+}
+
+void rectify(const float* slopes, int channels, const float* in, float* out, std::ptrdiff_t count) {
+    for (std::ptrdiff_t i = 0; i < count; ++i) out[i] = in[i] >= 0 ? in[i] : in[i] * slopes[i % channels];
 }
 
 TensorView view_of(const CropStage& stage, std::shared_ptr<const Buffer<float>> maps) {
@@ -32,8 +36,7 @@ TensorView view_of(const CropStage& stage, std::shared_ptr<const Buffer<float>> 
 
 }  // namespace
 
-CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
-                         bool flat)
+CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool flat)
     : kernels_(kernels), in_maps_(in_maps), height_(height), width_(width) {
     CropStage before;
     before.out_maps = in_maps;
@@ -43,10 +46,9 @@ CropNetwork::CropNetwork(const Network& network, int in_maps, int height, int wi
     const std::vector<std::string> names = network.names();
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
         CropStage stage = make_crop_stage(network.layers[i], names[i], i == 0 ? before : stages_.back(), kernels);
-        if (fuse && stage.kind == Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
-            stages_.back().fused = true;
+        if (stage.kind == Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
             stages_.back().slopes = std::move(stage.slopes);
-            stages_.back().name = stage.name;
+            stages_.back().prelu_name = stage.name;
             continue;
         }
         stages_.push_back(std::move(stage));
@@ -76,12 +78,13 @@ const float* CropNetwork::interleave(const float* in, int items, CropScratch& sc
     return out;
 }
 
-void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const {
+void CropNetwork::convolve(const CropStage& stage, const float* slopes, bool first, const float* in, float* out,
+                           int items) const {
     ChannelConvolution a{};
     a.in = in;
     a.weights = stage.weights.data();
     a.bias = stage.bias.data();
-    a.slopes = stage.fused ? stage.slopes.data() : nullptr;
+    a.slopes = slopes;
     a.out = out;
     a.out_pixel_stride = padded(stage.out_maps);
     a.items = items;
@@ -105,7 +108,7 @@ void CropNetwork::convolve(const CropStage& stage, bool first, const float* in, 
     kernels_.convolve_channels(a);
 }
 
-void CropNetwork::fully_connected(const CropStage& stage, const float* in, float* out, int items,
+void CropNetwork::fully_connected(const CropStage& stage, const float* slopes, const float* in, float* out, int items,
                                   CropScratch& scratch) const {
     const int channels = padded(stage.in_maps);
     const int area = stage.in_height * stage.in_width;
@@ -120,9 +123,8 @@ void CropNetwork::fully_connected(const CropStage& stage, const float* in, float
                 }
             }
         }
-        kernels_.fc_channels({features, count, stage.weights.data(), stage.bias.data(),
-                              stage.fused ? stage.slopes.data() : nullptr, out, stage.out_size(), items, count,
-                              stage.out_maps});
+        kernels_.fc_channels({features, count, stage.weights.data(), stage.bias.data(), slopes, out, stage.out_size(),
+                              items, count, stage.out_maps});
         return;
     }
     // On maps, every pixel is a separate item. Its sum is rounded and the bias is added in float.
@@ -140,26 +142,26 @@ void CropNetwork::fully_connected(const CropStage& stage, const float* in, float
 }
 
 // Computes at most as many crops per kernel call as the cancellation interval allows.
-void CropNetwork::compute(const CropStage& stage, bool first, const float* in, float* out, int items,
-                          CropScratch& scratch, CancellationPoint& cancellation_point) const {
+void CropNetwork::compute(const CropStage& stage, const float* slopes, bool first, const float* in, float* out,
+                          int items, CropScratch& scratch, CancellationPoint& cancellation_point) const {
     const std::ptrdiff_t in_size =
         first ? input_size() : std::ptrdiff_t{stage.in_height} * stage.in_width * padded(stage.in_maps);
     const auto at_a_time = static_cast<int>(std::clamp<std::int64_t>(kernels_.steps_at_a_time / stage.steps, 1, items));
     for (int from = 0; from < items; from += at_a_time) {
         const int count = std::min(at_a_time, items - from);
-        compute_at_once(stage, first, in + from * in_size, out + from * stage.out_size(), count, scratch);
+        compute_at_once(stage, slopes, first, in + from * in_size, out + from * stage.out_size(), count, scratch);
         cancellation_point.advance(count * stage.steps);
     }
 }
 
-void CropNetwork::compute_at_once(const CropStage& stage, bool first, const float* in, float* out, int items,
-                                  CropScratch& scratch) const {
+void CropNetwork::compute_at_once(const CropStage& stage, const float* slopes, bool first, const float* in, float* out,
+                                  int items, CropScratch& scratch) const {
     if (first && stage.kind != Kind::kConvolution) in = interleave(in, items, scratch);
     const int channels = padded(stage.in_maps);
     const std::ptrdiff_t in_size = std::ptrdiff_t{stage.in_height} * stage.in_width * channels;
     switch (stage.kind) {
         case Kind::kConvolution:
-            return convolve(stage, first, in, out, items);
+            return convolve(stage, slopes, first, in, out, items);
         case Kind::kPooling:
             for (int item = 0; item < items; ++item) {
                 kernels_.pool_channels({in + item * in_size, out + item * stage.out_size(), channels, stage.in_height,
@@ -169,12 +171,9 @@ void CropNetwork::compute_at_once(const CropStage& stage, bool first, const floa
             return;
         case Kind::kFullyConnectedOnMaps:
         case Kind::kFullyConnectedFlat:
-            return fully_connected(stage, in, out, items, scratch);
+            return fully_connected(stage, slopes, in, out, items, scratch);
         case Kind::kPRelu:
-            for (std::ptrdiff_t i = 0; i < items * in_size; ++i) {
-                out[i] = in[i] >= 0 ? in[i] : in[i] * stage.slopes.data()[i % channels];
-            }
-            return;
+            return rectify(stage.slopes.data(), channels, in, out, items * in_size);
         case Kind::kSigmoid:
             std::transform(in, in + items * in_size, out, sigmoid);
             return;
@@ -197,14 +196,14 @@ const float* CropNetwork::run(int crops, const Source& source, CropScratch& scra
             float* to = s + 1 == split_
                             ? in + crop * between
                             : scratch.maps[(s + 1) % 2].reserve(static_cast<std::size_t>(stages_[s].out_size()));
-            compute(stages_[s], s == 0, from, to, 1, scratch, cancellation_point);
+            compute(stages_[s], stages_[s].fused_slopes(), s == 0, from, to, 1, scratch, cancellation_point);
             from = to;
         }
     }
     for (std::size_t s = split_; s < last; ++s) {
         float* out =
             scratch.group[(s - split_ + 1) % 2].reserve(static_cast<std::size_t>(crops * stages_[s].out_size()));
-        compute(stages_[s], s == 0, in, out, crops, scratch, cancellation_point);
+        compute(stages_[s], stages_[s].fused_slopes(), s == 0, in, out, crops, scratch, cancellation_point);
         in = out;
     }
     return in;
@@ -219,11 +218,17 @@ std::vector<float> CropNetwork::run_with_hook(const Source& source, const LayerH
     hook("input", {in, in->data(), false, {in_maps_, height_, width_}, {row, in_maps_ * row, sizeof(float)}});
     CropScratch scratch;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const CropStage& stage = stages_[s];
+        const auto size = static_cast<std::size_t>(stage.out_size());
         auto out = std::make_shared<Buffer<float>>();
-        compute(stages_[s], s == 0, in->data(), out->reserve(static_cast<std::size_t>(stages_[s].out_size())), 1,
-                scratch, cancellation_point);
+        compute(stage, nullptr, s == 0, in->data(), out->reserve(size), 1, scratch, cancellation_point);
         in = std::move(out);
-        hook(stages_[s].name, view_of(stages_[s], in));
+        hook(stage.name, view_of(stage, in));
+        if (!stage.fused()) continue;
+        out = std::make_shared<Buffer<float>>();
+        rectify(stage.slopes.data(), padded(stage.out_maps), in->data(), out->reserve(size), stage.out_size());
+        in = std::move(out);
+        hook(stage.prelu_name, view_of(stage, in));
     }
     return {in->data(), in->data() + stages_.back().out_size()};
 }

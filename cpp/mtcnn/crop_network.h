@@ -21,11 +21,9 @@ struct CropScratch {
 
 class CropNetwork {
 public:
-    // fuse: a layer and the PReLU after it form one stage; otherwise every layer is a stage, for hooks. The kernels
-    // must outlive the network. The network must accept maps in_maps x height x width or, with `flat`, a vector of
-    // in_maps values.
-    CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool fuse,
-                bool flat = false);
+    // A layer and the PReLU after it form one stage. The kernels must outlive the network. The network must accept maps
+    // in_maps x height x width or, with `flat`, a vector of in_maps values.
+    CropNetwork(const Network& network, int in_maps, int height, int width, const Kernels& kernels, bool flat = false);
 
     // Input of one crop: row y of map c begins at (y * in_maps + c) * row_size().
     int row_size() const { return padded(width_); }
@@ -48,13 +46,15 @@ public:
     const std::vector<CropStage>& stages() const { return stages_; }
 
 private:
-    void compute(const CropStage& stage, bool first, const float* in, float* out, int items, CropScratch& scratch,
-                 CancellationPoint& cancellation_point) const;
-    void compute_at_once(const CropStage& stage, bool first, const float* in, float* out, int items,
-                         CropScratch& scratch) const;
+    void compute(const CropStage& stage, const float* slopes, bool first, const float* in, float* out, int items,
+                 CropScratch& scratch, CancellationPoint& cancellation_point) const;
+    void compute_at_once(const CropStage& stage, const float* slopes, bool first, const float* in, float* out,
+                         int items, CropScratch& scratch) const;
     const float* interleave(const float* in, int items, CropScratch& scratch) const;
-    void convolve(const CropStage& stage, bool first, const float* in, float* out, int items) const;
-    void fully_connected(const CropStage& stage, const float* in, float* out, int items, CropScratch& scratch) const;
+    void convolve(const CropStage& stage, const float* slopes, bool first, const float* in, float* out,
+                  int items) const;
+    void fully_connected(const CropStage& stage, const float* slopes, const float* in, float* out, int items,
+                         CropScratch& scratch) const;
 
     const Kernels& kernels_;
     int in_maps_, height_, width_;

@@ -15,15 +15,16 @@ namespace mtcnn {
 struct CropStage {
     enum class Kind { kConvolution, kPooling, kFullyConnectedOnMaps, kFullyConnectedFlat, kPRelu, kSigmoid };
     Kind kind = Kind::kSigmoid;
-    std::string name;                              // name of its last layer
+    std::string name, prelu_name;                  // prelu_name is empty without a PReLU
     int in_maps = 0, in_height = 0, in_width = 0;  // a vector is 1 x 1
     int out_maps = 0, out_height = 0, out_width = 0;
     bool flat = false;  // the output is a vector
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
-    bool fused = false;      // includes a PReLU
     std::int64_t steps = 1;  // multiply-adds for one crop
 
+    bool fused() const { return !prelu_name.empty(); }
+    const float* fused_slopes() const { return fused() ? slopes.data() : nullptr; }
     std::ptrdiff_t out_size() const { return std::ptrdiff_t{out_height} * out_width * padded(out_maps); }
 };
 

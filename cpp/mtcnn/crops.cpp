@@ -51,7 +51,7 @@ CropResults classify(Run& run, const Classifier& classifier, const std::vector<B
         Workspace& workspace = run.workspace(0);
         for (std::size_t crop = 0; crop < squares.size(); ++crop) {
             const std::string prefix = classifier.stage + numbered("/crop%03d/", static_cast<int>(crop));
-            const std::vector<float> out = classifier.layers.run_with_hook(
+            const std::vector<float> out = network.run_with_hook(
                 [&](int, float* input) {
                     resample(run.image, squares[crop], network, classifier.side, workspace, input);
                 },

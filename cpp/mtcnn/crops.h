@@ -7,12 +7,11 @@
 
 namespace mtcnn {
 
-// A network for crops, with and without fusion of layers.
+// A network for crops.
 struct Classifier {
     const char* stage;
     int side;
     const CropNetwork& network;
-    const CropNetwork& layers;
 };
 
 struct CropResults {

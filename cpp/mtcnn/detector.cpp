@@ -9,12 +9,9 @@ Detector::Detector(Model model, const Kernels& kernels, bool filter)
     : model_((check_network(model.pnet, "PNet", kPNet), check_network(model.rnet, "RNet", kRNet),
               check_network(model.onet, "ONet", kONet), std::move(model))),
       kernels_(kernels),
-      pnet_(model_.pnet, 3, kernels, true),
-      pnet_layers_(model_.pnet, 3, kernels, false),
-      rnet_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, true),
-      rnet_layers_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels, false),
-      onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, true),
-      onet_layers_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels, false),
+      pnet_(model_.pnet, 3, kernels),
+      rnet_(model_.rnet, 3, *kRNet.input_size, *kRNet.input_size, kernels),
+      onet_(model_.onet, 3, *kONet.input_size, *kONet.input_size, kernels),
       state_(std::make_unique<ProcessState>(kernels)) {
     if (!filter) return;
     const DefaultFloatMode mode;

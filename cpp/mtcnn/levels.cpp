@@ -67,7 +67,7 @@ private:
     double bytes_to_run_with_hook(const Level& level) const {
         const auto size = heat_map_size(level);
         const double heat_map = 4.0 * size->first * size->second;
-        return run_.detector.pnet_layers().bytes_to_run_with_hook(level.height, level.width) +
+        return run_.detector.pnet().bytes_to_run_with_hook(level.height, level.width) +
                Resampler::bytes_for(level.width) + heat_map;
     }
 
@@ -180,7 +180,7 @@ private:
         std::vector<float> heat_map;
         heat_map.reserve(static_cast<std::size_t>(size->first) * static_cast<std::size_t>(width));
         Candidates candidates;
-        run_.detector.pnet_layers().run_with_hook(
+        run_.detector.pnet().run_with_hook(
             level.height, level.width,
             [&](int y, float* row, std::ptrdiff_t stride) {
                 workspace.resize([&] { workspace.resampler.row(y, row, stride); });

@@ -65,7 +65,7 @@ PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps,
 }
 
 bool takes_prelu(const PlanarStage& stage) {
-    return !stage.fused &&
+    return !stage.fused() &&
            (stage.kind == PlanarStage::Kind::kConvolution || stage.kind == PlanarStage::Kind::kFullyConnected);
 }
 
@@ -102,16 +102,15 @@ void RowRing::prepare(int rows, int map_count, int width, int first, Cancellatio
         cancellation_point);
 }
 
-PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse)
+PlanarNetwork::PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels)
     : kernels_(kernels), in_maps_(in_maps) {
     const std::vector<std::string> names = network.names();
     int maps = in_maps;
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
         PlanarStage stage = make_stage(network.layers[i], names[i], maps, kernels);
-        if (fuse && stage.kind == PlanarStage::Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
-            stages_.back().fused = true;
+        if (stage.kind == PlanarStage::Kind::kPRelu && !stages_.empty() && takes_prelu(stages_.back())) {
             stages_.back().slopes = std::move(stage.slopes);
-            stages_.back().name = stage.name;
+            stages_.back().prelu_name = stage.name;
             continue;
         }
         maps = stage.out_maps;
@@ -129,9 +128,9 @@ struct PlanarNetwork::Row {
     int width;
 };
 
-void PlanarNetwork::compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size,
-                                RowRing& out, int out_width, std::vector<const float*>& rows,
-                                CancellationPoint& cancellation_point) const {
+void PlanarNetwork::compute_row(const PlanarStage& stage, const float* slopes, int y, RowRing& in,
+                                const std::pair<int, int>& in_size, RowRing& out, int out_width,
+                                std::vector<const float*>& rows, CancellationPoint& cancellation_point) const {
     const auto [first, last] = needed(stage, y, in_size.first);
     for (int x = 0; x < out_width; x += stage.chunk) {
         const int width = std::min(stage.chunk, out_width - x);
@@ -140,13 +139,17 @@ void PlanarNetwork::compute_row(const PlanarStage& stage, int y, RowRing& in, co
         const auto in_width = static_cast<int>(std::min<std::int64_t>(in_size.second - in_x, reach));
         rows.clear();
         for (int r = first; r <= last; ++r) rows.push_back(in.row(r) + in_x);
-        compute_piece(stage, {rows, in.map_stride, in_width, out.row(y) + x, out.map_stride, width});
+        compute_piece(stage, slopes, {rows, in.map_stride, in_width, out.row(y) + x, out.map_stride, width});
         cancellation_point.advance(stage.steps * width);
     }
 }
 
-void PlanarNetwork::compute_piece(const PlanarStage& stage, const Row& row) const {
-    const float* slopes = stage.fused ? stage.slopes.data() : nullptr;
+void PlanarNetwork::rectify(const float* slopes, int maps, const float* in, std::ptrdiff_t in_stride, float* out,
+                            std::ptrdiff_t out_stride, int width) const {
+    for (int m = 0; m < maps; ++m) kernels_.prelu(in + m * in_stride, slopes[m], out + m * out_stride, width);
+}
+
+void PlanarNetwork::compute_piece(const PlanarStage& stage, const float* slopes, const Row& row) const {
     switch (stage.kind) {
         case PlanarStage::Kind::kConvolution:
             return kernels_.convolve_planar({row.in.data(), row.in_stride, stage.weights.data(), stage.bias.data(),
@@ -160,11 +163,8 @@ void PlanarNetwork::compute_piece(const PlanarStage& stage, const Row& row) cons
             return kernels_.fc_planar({row.in[0], row.in_stride, stage.wide_weights.data(), stage.bias.data(), slopes,
                                        row.out, row.out_stride, stage.in_maps, stage.out_maps, row.width});
         case PlanarStage::Kind::kPRelu:
-            for (int m = 0; m < stage.in_maps; ++m) {
-                kernels_.prelu(row.in[0] + m * row.in_stride, stage.slopes.data()[m], row.out + m * row.out_stride,
-                               row.width);
-            }
-            return;
+            return rectify(stage.slopes.data(), stage.in_maps, row.in[0], row.in_stride, row.out, row.out_stride,
+                           row.width);
         case PlanarStage::Kind::kSigmoid:
             for (int m = 0; m < stage.in_maps; ++m) {
                 const float* in = row.in[0] + m * row.in_stride;
@@ -185,8 +185,8 @@ void PlanarNetwork::produce(std::size_t stage, int upto, const Source& source, P
         const PlanarStage& s = stages_[stage - 1];
         produce(stage - 1, needed(s, out.next, scratch.sizes[stage - 1].first).second, source, scratch,
                 cancellation_point);
-        compute_row(s, out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out, scratch.sizes[stage].second,
-                    scratch.rows, cancellation_point);
+        compute_row(s, s.fused_slopes(), out.next, scratch.rings[stage - 1], scratch.sizes[stage - 1], out,
+                    scratch.sizes[stage].second, scratch.rows, cancellation_point);
     }
 }
 
@@ -213,9 +213,10 @@ double PlanarNetwork::bytes_to_run(int height, int width) const {
 double PlanarNetwork::bytes_to_run_with_hook(int height, int width) const {
     const auto all = sizes(height, width);
     double most = 0;
+    const auto bytes = [](const std::array<int, 3>& size) { return RowRing::bytes(size[1], size[0], size[2]); };
     for (std::size_t i = 1; i < all.size(); ++i) {
-        most = std::max(most, RowRing::bytes(all[i - 1][1], all[i - 1][0], all[i - 1][2]) +
-                                  RowRing::bytes(all[i][1], all[i][0], all[i][2]));
+        most = std::max(most, bytes(all[i - 1]) + bytes(all[i]));
+        if (stages_[i - 1].fused()) most = std::max(most, 2 * bytes(all[i]));
     }
     return most;
 }
@@ -263,11 +264,21 @@ void PlanarNetwork::run_with_hook(int height, int width, const Source& source, c
         auto out = std::make_shared<RowRing>();
         out->prepare(out_size.first, stage.out_maps, out_size.second, 0, cancellation_point);
         for (int y = 0; y < out_size.first; ++y) {
-            compute_row(stage, y, *in, size, *out, out_size.second, rows, cancellation_point);
+            compute_row(stage, nullptr, y, *in, size, *out, out_size.second, rows, cancellation_point);
         }
         size = out_size;
         in = std::move(out);
         show(stage.name);
+        if (!stage.fused()) continue;
+        out = std::make_shared<RowRing>();
+        out->prepare(size.first, stage.out_maps, size.second, 0, cancellation_point);
+        for (int y = 0; y < size.first; ++y) {
+            rectify(stage.slopes.data(), stage.out_maps, in->row(y), in->map_stride, out->row(y), out->map_stride,
+                    size.second);
+            cancellation_point.advance(std::int64_t{stage.out_maps} * size.second);
+        }
+        in = std::move(out);
+        show(stage.prelu_name);
     }
     for (int y = 0; y < size.first; ++y) sink(y, in->row(y), in->map_stride);
 }

@@ -19,16 +19,17 @@ namespace mtcnn {
 struct PlanarStage {
     enum class Kind { kConvolution, kPooling, kFullyConnected, kPRelu, kSigmoid };
     Kind kind = Kind::kSigmoid;
-    std::string name;  // name of its last layer
+    std::string name, prelu_name;  // prelu_name is empty without a PReLU
     int in_maps = 0, out_maps = 0;
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
     Buffer<double> wide_weights;
-    bool fused = false;      // includes a PReLU
     std::int64_t steps = 1;  // multiply-adds for one pixel
     int chunk = 0;           // pixels of a row per kernel call
 
     std::pair<int, int> out_size(int height, int width) const;
+    bool fused() const { return !prelu_name.empty(); }
+    const float* fused_slopes() const { return fused() ? slopes.data() : nullptr; }
 };
 
 // Ring buffer of the rows that a stage has produced and the next stage still needs.
@@ -50,9 +51,8 @@ struct PlanarScratch {
 
 class PlanarNetwork {
 public:
-    // fuse: a layer and the PReLU after it form one stage; otherwise every layer is a stage, for hooks. The kernels
-    // must outlive the network.
-    PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels, bool fuse);
+    // A layer and the PReLU after it form one stage. The kernels must outlive the network.
+    PlanarNetwork(const Network& network, int in_maps, const Kernels& kernels);
 
     // Writes row y of the input. Its maps are map_stride apart.
     using Source = std::function<void(int y, float* row, std::ptrdiff_t map_stride)>;
@@ -71,8 +71,8 @@ public:
     void run_stages(std::size_t count, int height, int width, int from, int to, const Source& source, const Sink& sink,
                     PlanarScratch& scratch, CancellationPoint& cancellation_point) const;
 
-    // Computes the whole output, one stage after the other. The hook gets the maps of a stage before the next one runs.
-    // The maps of two stages are in memory at a time.
+    // Computes the whole output, one layer after the other. The hook gets the maps of a layer before the next one runs.
+    // The maps of two layers are in memory at a time.
     void run_with_hook(int height, int width, const Source& source, const Sink& sink, const LayerHook& hook,
                        CancellationPoint& cancellation_point) const;
 
@@ -88,9 +88,12 @@ private:
     struct Row;  // one row of a stage's output and its input
     void produce(std::size_t stage, int upto, const Source& source, PlanarScratch& scratch,
                  CancellationPoint& cancellation_point) const;
-    void compute_row(const PlanarStage& stage, int y, RowRing& in, const std::pair<int, int>& in_size, RowRing& out,
-                     int out_width, std::vector<const float*>& rows, CancellationPoint& cancellation_point) const;
-    void compute_piece(const PlanarStage& stage, const Row& row) const;
+    void compute_row(const PlanarStage& stage, const float* slopes, int y, RowRing& in,
+                     const std::pair<int, int>& in_size, RowRing& out, int out_width, std::vector<const float*>& rows,
+                     CancellationPoint& cancellation_point) const;
+    void compute_piece(const PlanarStage& stage, const float* slopes, const Row& row) const;
+    void rectify(const float* slopes, int maps, const float* in, std::ptrdiff_t in_stride, float* out,
+                 std::ptrdiff_t out_stride, int width) const;
 
     const Kernels& kernels_;
     int in_maps_;

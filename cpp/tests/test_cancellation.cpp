@@ -220,7 +220,7 @@ int main() {
         test::Random random(2);
         mtcnn::Network network;
         network.layers = {test::conv2d(random, 3, 64, 5, 5)};
-        const mtcnn::PlanarNetwork planar(network, 3, kernels, true);
+        const mtcnn::PlanarNetwork planar(network, 3, kernels);
         const int checks = count_checks([&](mtcnn::CancellationPoint& cancellation_point) {
             mtcnn::PlanarScratch scratch;
             planar.run(
@@ -235,7 +235,7 @@ int main() {
         network.layers = {test::conv2d(random, 3, 64, 3, 3), test::conv2d(random, 64, 64, 3, 3),
                           mtcnn::MaxPool{3, 3, 3, 3}, test::conv2d(random, 64, 64, 3, 3),
                           test::fully_connected(random, 64, 16)};
-        const mtcnn::CropNetwork crops(network, 3, 48, 48, kernels, true);
+        const mtcnn::CropNetwork crops(network, 3, 48, 48, kernels);
         const int checks = count_checks([&](mtcnn::CancellationPoint& cancellation_point) {
             mtcnn::CropScratch scratch;
             crops.run(4, [](int, float*) {}, scratch, cancellation_point);

@@ -124,7 +124,7 @@ void check_bounds(const Conv2d& conv, const PReLU& prelu, const FullyConnected& 
     const auto bound = mtcnn::error_bound(conv, prelu, fc);
     CHECK(bound.has_value(), conv.in_maps, conv.out_maps);
     for (const Kernels* kernels : test::variants()) {
-        const Maps exact = outputs_of(PlanarNetwork({{conv, prelu, fc}}, in.maps, *kernels, true), in);
+        const Maps exact = outputs_of(PlanarNetwork({{conv, prelu, fc}}, in.maps, *kernels), in);
         const Maps approximate = lower_bounds(*kernels, conv, prelu, fc, {}, in, 0);
         const Maps lower = lower_bounds(*kernels, conv, prelu, fc, *bound, in, test::kNaN);
         for (int y = 0; y < exact.height; ++y) {
@@ -158,7 +158,7 @@ Layers random_layers(int in_maps, int out_maps, float scale, test::Random& rando
 
 void check_found(const Network& network, const Maps& in, bool real, test::Random& random) {
     for (const Kernels* kernels : test::variants()) {
-        const PlanarNetwork stages(network, in.maps, *kernels, true);
+        const PlanarNetwork stages(network, in.maps, *kernels);
         const HeatMapFilter filter(network, stages, *kernels);
         CHECK(filter.usable(), kernels->name);
         const Maps exact = outputs_of(stages, in);
@@ -288,7 +288,7 @@ int main() {
         test::Random random(4);
         const Kernels& kernels = *test::variants().front();
         const auto usable = [&](const Network& network) {
-            return HeatMapFilter(network, PlanarNetwork(network, 3, kernels, true), kernels).usable();
+            return HeatMapFilter(network, PlanarNetwork(network, 3, kernels), kernels).usable();
         };
         const Layers l = random_layers(3, 8, 1, random);
         CHECK(usable({{l.conv, l.prelu, l.fc}}));

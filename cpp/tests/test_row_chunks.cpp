@@ -41,7 +41,7 @@ void check_planar(const Network& network, int stride, int height, int width, tes
     const std::vector<float> in = random.numbers(test::Fill::kUniform, 3 * height * width);
     std::vector<float> first;
     for (const Kernels* kernels : test::variants()) {
-        const PlanarNetwork planar(network, 3, *kernels, true);
+        const PlanarNetwork planar(network, 3, *kernels);
         const int maps = planar.stages().back().out_maps;
         const std::vector<float> whole = run_planar(planar, in, height, width, 0, width);
         if (first.empty()) first = whole;
@@ -103,7 +103,7 @@ int main() {
         const std::vector<float> in = random.numbers(test::Fill::kUniform, kCrops * 3 * 24 * 24);
         std::vector<float> first;
         for (const Kernels* kernels : test::variants()) {
-            const mtcnn::CropNetwork crops(network, 3, 24, 24, *kernels, true);
+            const mtcnn::CropNetwork crops(network, 3, 24, 24, *kernels);
             mtcnn::CropScratch scratch;
             mtcnn::CancellationPoint cancellation_point;
             const auto run = [&](int from, int count) {
