@@ -92,6 +92,8 @@ def test_json(measured: tuple[Result, dict[str, Any], Path]) -> None:
     for row in image["rows"]:
         work = image["gflop"]["total"]
         assert row["gflops"] == pytest.approx(work / row["ms"] * 1e3)
+        times = [row[key] for key in ("minimum_ms", "lower_quartile_ms", "ms", "upper_quartile_ms")]
+        assert times == sorted(times)
         assert row["share"] == pytest.approx(row["gflops"] / row["peak_gflops"] / row["threads"])
     stages = image["stages"][ISA]
     assert sum(stages[name] for name in ("resize", "proposals", "networks")) == pytest.approx(

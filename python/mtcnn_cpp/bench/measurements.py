@@ -134,6 +134,7 @@ def measure_image(
                 "isa": name,
                 "threads": count,
                 "ms": taken.ms,
+                **taken.spread,
                 "cpu_ms": taken.cpu_ms,
                 "gflops": gflops,
                 "peak_gflops": peaks[name].median,

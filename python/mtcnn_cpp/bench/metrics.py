@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 from .._util.core import import_core
@@ -49,6 +49,16 @@ class Times:
     def ms(self) -> float:
         """Median elapsed time in milliseconds."""
         return 1e3 * median(self.wall)
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """Minimum and quartiles of the elapsed time in milliseconds."""
+        low, _, high = quantiles(self.wall, n=4, method="inclusive") if len(self.wall) > 1 else 3 * self.wall
+        return {
+            "minimum_ms": 1e3 * min(self.wall),
+            "lower_quartile_ms": 1e3 * low,
+            "upper_quartile_ms": 1e3 * high,
+        }
 
     @property
     def cpu_ms(self) -> float:

@@ -57,11 +57,24 @@ def _image_tables(image: dict[str, Any]) -> Iterator[Table | Text]:
         f"(PNet {work['pnet']:.3f}, RNet {work['rnet']:.3f}, ONet {work['onet']:.3f})"
     )
     yield _table(
-        ("isa", "threads", "ms", "CPU ms", "GFLOP/s", "FMA peak", "share of peak", "speed-up"),
+        (
+            "isa",
+            "threads",
+            "minimum ms",
+            "quartiles",
+            "median ms",
+            "CPU ms",
+            "GFLOP/s",
+            "FMA peak",
+            "share of peak",
+            "speed-up",
+        ),
         [
             (
                 row["isa"],
                 str(row["threads"]),
+                f"{row['minimum_ms']:.2f}",
+                f"{row['lower_quartile_ms']:.2f}–{row['upper_quartile_ms']:.2f}",
                 f"{row['ms']:.2f}",
                 f"{row['cpu_ms']:.2f}",
                 f"{row['gflops']:.1f}",
@@ -98,7 +111,17 @@ def _peers(rows: list[dict[str, Any]]) -> Iterator[Table | Text]:
     from rich.text import Text
 
     yield _table(
-        ("peer", "threads", "ms", "CPU ms", "relative time", "faces", "load s", "process MB", "versions"),
+        (
+            "peer",
+            "threads",
+            "median ms",
+            "CPU ms",
+            "relative time",
+            "faces",
+            "load s",
+            "process MB",
+            "versions",
+        ),
         [
             (
                 row["peer"],
