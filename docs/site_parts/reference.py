@@ -24,7 +24,7 @@ MODULES = {
     "mtcnn_cpp.model": "The three networks as data.",
     "mtcnn_cpp.types": "Names of types, for annotations.",
     "mtcnn_cpp.media.image": "Images: files of any kind.",
-    "mtcnn_cpp.media.video": "Frames of videos, streams and cameras.",
+    "mtcnn_cpp.media.video": "Frames of videos, streams, cameras and folders of images.",
     "mtcnn_cpp.jobs.table": "Tables with one row per face: reader.",
     "mtcnn_cpp.jobs.tracking": "Face numbers that stay the same through a video.",
     "mtcnn_cpp.jobs.arrow": "Faces in Arrow tables.",

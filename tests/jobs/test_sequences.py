@@ -89,9 +89,10 @@ def test_each_folder_is_one_sequence(here: Path) -> None:
     assert len(rows_of(Path("u.csv"))) == 9
 
 
-@pytest.mark.parametrize("name", ["in", "in/", "./in", "in/.", "*", "i?", "in/../in", "@list.txt"])
+@pytest.mark.parametrize("name", ["in", "in/", "./in", "in/.", "*", "i?", "in/../in", "**", "@list.txt"])
 def test_names_of_a_sequence(name: str, here: Path) -> None:
     make_images("in", range(1, 3))
+    Path("empty").mkdir()  # a pattern also matches it
     Path("list.txt").write_text("in\n")
     Path("other.png").write_bytes(b"")
     result = run(name, "--sequence", "--fps", 25, "-o", "t.csv", "--save-crops", "crops")
@@ -161,9 +162,10 @@ def test_resuming(here: Path) -> None:
         (["rtsp://user:secret@host/a"], "rtsp://***@host/a is not a folder on this machine"),
         (["s3://bucket/in"], "s3://bucket/in is not a folder on this machine"),
         (["none"], "none does not exist; --sequence expects folders of numbered images"),
-        (["none/*"], "none/*: no folder matches this pattern"),
-        (["in/*.png"], "in/*.png: no folder matches this pattern"),
+        (["none/*"], "none/*: no folder with images matches this pattern"),
+        (["in/*.png"], "in/*.png: no folder with images matches this pattern"),
         (["empty"], "empty is a folder without images"),
+        (["emp*"], "emp*: no folder with images matches this pattern"),
     ],
 )
 def test_invalid_use(arguments: list[object], message: str, here: Path) -> None:

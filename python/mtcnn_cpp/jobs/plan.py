@@ -131,6 +131,8 @@ def _find_sequences(name: str, plan: Plan, links: list[str]) -> tuple[str, list[
     is_local = name != "-" and not is_live(name) and not is_address(name)
     if is_local and os.path.isdir(name):
         sources = find_sequences(name, plan.skipped, links)
+        if not sources:
+            sources = [Source(name, "video", "", error=f"{name} is a folder without images")]
         path = os.path.abspath(name)
         is_sequence = any(os.path.abspath(source.name) == path for source in sources)
         return os.path.dirname(path) if is_sequence else path, sources

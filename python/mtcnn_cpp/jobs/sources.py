@@ -189,8 +189,9 @@ def _match_recursively(pattern: str) -> Iterator[str]:
 def find_sequences(name: str, skipped: list[str], links: list[str]) -> list[Source]:
     """Find the folders that contain images: the folder `name`, and all folders below it that are not hidden.
 
-    Each of them is one source, a sequence of images. Arguments and errors are as for `find_in_folder`. Files
-    with another extension, and annotated files of this program, are not part of a sequence.
+    Each of them is one source, a sequence of images. Files with another extension, and annotated files of
+    this program, are not part of a sequence. If a folder is unreadable, the result contains a source with an
+    error. The arguments are as for `find_in_folder`.
     """
     sources: list[Source] = []
     hidden: list[str] = []
@@ -217,8 +218,6 @@ def find_sequences(name: str, skipped: list[str], links: list[str]) -> list[Sour
             sources.append(Source(folder, "video", ""))
     _report_skipped(skipped, name, sorted(others), "without the extension of an image")
     _report_skipped(skipped, name, sorted(hidden), "hidden")
-    if not sources:
-        sources = [Source(name, "video", "", error=f"{name} is a folder without images")]
     return sorted(sources, key=lambda source: source.name.split(os.sep))
 
 
@@ -229,7 +228,7 @@ def find_sequences_by_pattern(name: str, skipped: list[str], links: list[str]) -
         source for path in matches if os.path.isdir(path) for source in find_sequences(path, skipped, links)
     ]
     if not found:
-        found = [Source(name, "video", "", error=f"{name}: no folder matches this pattern")]
+        found = [Source(name, "video", "", error=f"{name}: no folder with images matches this pattern")]
     return base, list({source.name: source for source in found}.values())
 
 

@@ -1,4 +1,4 @@
-"""Reads frames and their times from videos, streams and cameras. Frames are decoded as in OpenFace."""
+"""Reads frames and their times from videos, streams, cameras and folders of images, as in OpenFace."""
 
 from .frame_iterator import FrameIterator
 from .sampling import Sampling

@@ -1,4 +1,4 @@
-"""Reads the frames of video files, streams and cameras.
+"""Reads the frames of video files, streams, cameras and folders of images.
 
 OpenFace uses cv2.VideoCapture. `OpencvReader` uses it too. `PyavReader` gives the same pixels, times and
 frame numbers, and reads more videos.
