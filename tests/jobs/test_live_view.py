@@ -191,6 +191,7 @@ def test_newest_frames() -> None:
     ("arguments", "message"),
     [
         (["clip.ts", "--show"], "clip.ts is a file; --show shows cameras and streams"),
+        (["-", "--show"], "standard input is a file; --show shows cameras and streams"),
         (["--sample", "--show"], "is a file; --show shows cameras and streams"),
         (["camera:0", "camera:1", "--show"], "--show shows one camera or stream, got 2 sources; give one"),
         (["camera:0", "--show", "-o", "parts/"], "--output must be a file, got the folder parts/"),

@@ -68,8 +68,9 @@ class ShowOptions:
             raise ValueError(f"--show shows one camera or stream, got {len(plan.sources)} sources; give one")
         source = plan.sources[0]
         if source.kind != "live" and not is_web(source.address or source.name):
+            name = "standard input" if source.name == "-" else source.name
             raise ValueError(
-                f"{source.name} is a file; --show shows cameras and streams. For files, --save-dir writes "
+                f"{name} is a file; --show shows cameras and streams. For files, --save-dir writes "
                 "annotated images and videos"
             )
         plan.sources[0] = dataclasses.replace(source, kind="live")
