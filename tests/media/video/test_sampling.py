@@ -160,7 +160,7 @@ def test_nearest_frames_of_random_times() -> None:
         end = chance.choice([None, None, (start or 0) + chance.randrange(1 + times[-1]) / 1000])
         first = chance.choice([None, None, chance.randrange(1, 30)])
         last = chance.choice([None, None, (first or 1) + chance.randrange(20)])
-        fps = chance.choice([0.5, 1, 3, 5, 7, 10, 12.5, 24, 25, 30, 1000])
+        fps = chance.choice([0.5, 1, 3, 5, 7, 10, 12.5, 24, 25, 30, 100])
         sampling = Sampling(start=start, end=end, frames=(first, last), fps=fps)
         selected = sampling.select(time / 1000 for time in times)
         assert selected == nearest_frames(times, sampling), (times, sampling)
