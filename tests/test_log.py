@@ -33,6 +33,15 @@ def run_program(before: str = "") -> tuple[str, str]:
 
 def test_nothing_is_printed_by_default() -> None:
     assert run_program() == ("", "")
+    assert run_program("import logging") == ("", "")
+
+
+def test_modules_that_a_detection_does_not_need() -> None:
+    names = ["difflib", "hashlib", "html", "logging", "lzma", "shutil"]
+    code = "import sys; from mtcnn_cpp import Detector, sample_image; Detector().detect(sample_image())"
+    code += f"\nfor name in {names}: print(name, name in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [word for name in names for word in (name, "False")]
 
 
 def test_a_handler_gets_the_records() -> None:

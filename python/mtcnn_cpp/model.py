@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -179,6 +178,8 @@ class Model:
 
         The keys are pnet, rnet and onet.
         """
+        import hashlib
+
         return {
             stage: hashlib.sha256(write_network(network)).hexdigest()
             for stage, network in self.networks.items()

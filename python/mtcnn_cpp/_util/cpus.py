@@ -7,7 +7,7 @@ import os
 from typing import SupportsIndex
 
 from .core import import_core
-from .log import logger
+from .log import log_info
 
 MAX_THREADS = 1024
 
@@ -62,7 +62,7 @@ def default_threads() -> int:
         count, reason = min(int(package_value), available), "set by MTCNN_CPP_THREADS"
     elif openmp_value.isdecimal() and int(openmp_value):
         count, reason = min(int(openmp_value), available), "set by OMP_NUM_THREADS"
-    logger.info(
+    log_info(
         "default number of threads: %d (%s); available: %d of %d CPUs",
         count, reason, available, os.cpu_count() or 1,
     )  # fmt: skip

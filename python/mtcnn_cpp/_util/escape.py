@@ -9,7 +9,6 @@ escapes it when it writes the text.
 from __future__ import annotations
 
 import codecs
-import html
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,8 @@ def printable(text: object, keep: str = "") -> str:
 
 def markup_text(text: object) -> str:
     """Escape text for an element or a quoted attribute of HTML or XML."""
+    import html
+
     return html.escape(printable(text))
 
 

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import re
-import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -203,7 +203,7 @@ def move_into_place(file: OutputFile, temporary: Path, path: Path) -> None:
     """
     with file.translated():
         if path.is_file() and not path.is_symlink():
-            shutil.copymode(path, temporary)
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         if os.name == "nt":  # Windows cannot rename an open file
             file.close()
         os.replace(temporary, path)

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from .._util.lazy import lazy_names
-from .._util.log import logger
+from .._util.log import log_info
 from ..model import Model
 from ..types import BackendName, VariantName
 from .engine import Backend, Settings
@@ -57,7 +57,7 @@ def make_backend(
     module = import_module(f".{'core' if name in VARIANTS else name}", __name__)
     settings = Settings(None if providers is None else tuple(providers), threads)
     backend: Backend = module.make(name, model, settings)
-    logger.info("backend %s: the networks run in %s", name, backend.name)
+    log_info("backend %s: the networks run in %s", name, backend.name)
     return backend
 
 

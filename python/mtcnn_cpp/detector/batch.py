@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util.errors import MtcnnError
-from .._util.log import logger
+from .._util.log import log_warning
 from ..backends.engine import Engine, hook_for
 from ..detections.result import Detections
 from ..media.image import Frame
@@ -300,7 +300,7 @@ def _without_errors(outcomes: Generator[_Outcome, None, None], *, skip: bool) ->
             if not isinstance(outcome, Exception):
                 yield outcome
             elif skip:
-                logger.warning("image %d is skipped: %s", index, outcome)
+                log_warning("image %d is skipped: %s", index, outcome)
             else:
                 raise BatchError(index, outcome)
 

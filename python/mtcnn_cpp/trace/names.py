@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -146,6 +145,8 @@ def suggest_names(name: str, names: Iterable[str]) -> str:
 
     If `name` is a pattern, the list contains patterns. If no name is similar, the result is "".
     """
+    import difflib
+
     pool = dict.fromkeys(map(template, names) if is_pattern(name) else names)
     pool.pop(name, None)
     found = difflib.get_close_matches(name.lower(), pool, n=3, cutoff=0.3)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._util.errors import MtcnnError, missing_extra
-from ..._util.log import logger
+from ..._util.log import log_info
 from ..errors import safe_text
 from .graph import external_tensors
 from .sessions import INSTALL
@@ -257,7 +257,7 @@ class Worker:
         if not header.get("runtime"):
             self.close()
             raise missing_extra(runtime, INSTALL, "running ONNX", " (or cannot be imported)")
-        logger.info("process %d was started; it runs ONNX graphs in %s", self._process.pid, runtime)
+        log_info("process %d was started; it runs ONNX graphs in %s", self._process.pid, runtime)
 
     @property
     def usable(self) -> bool:
