@@ -25,12 +25,14 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     data = b""
     pause = 0.0
+    sent = 0  # bytes of the last response
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "video/mp2t")
         self.end_headers()
         for at in range(0, len(self.data), 1880):
+            Server.sent = at
             try:
                 self.wfile.write(self.data[at : at + 1880])
             except OSError:  # the reader has gone
@@ -79,7 +81,7 @@ def test_frames_of_a_stream(options: list[str], stream: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("output", ["t.jsonl", "parts"])
 def test_ctrl_c_ends_a_stream_in_order(stream: str, output: str, tmp_path: Path) -> None:
     """The table is complete, with the rows so far; exit code 0."""
-    Server.pause = 0.05
+    Server.pause, Server.sent = 0.05, 0
     code = "import signal, sys; signal.signal(2, signal.default_int_handler)\n"
     code += "from mtcnn_cpp.cli import app; app(sys.argv[1:])"
     command = [
@@ -94,7 +96,9 @@ def test_ctrl_c_ends_a_stream_in_order(stream: str, output: str, tmp_path: Path)
         "jsonl",
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
+    deadline = time.monotonic() + 60
+    while Server.sent < len(Server.data) / 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 0, told
