@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -25,7 +26,7 @@ from mtcnn_cpp.media.video import Video, VideoError, video
 from study import rows_of, run
 
 SECONDS = 4
-MAX_DELAY = 3.0  # seconds; if every frame was processed, the last one would be 8 s late on an idle machine
+MAX_DELAY = 1.5  # seconds, for decoding on a busy machine; 9 s if every frame was processed
 
 
 class RecordingView:
@@ -53,19 +54,25 @@ def process(
 
 
 def test_the_shown_frame_is_never_late(tmp_path: Path) -> None:
-    """Detection takes longer than the interval between frames. Without dropping, the delay would grow."""
-    clip = write(tmp_path / "c.ts", even(SECONDS * 50, 20), size=(720, 1280), options={"preset": "ultrafast"})
+    """Detection takes longer than the interval between frames. Without dropping, the delay would grow.
+
+    A frame was the newest one when its detection began. So it is late by the time of its detection, which is
+    the time since the frame before was shown, and by the time of decoding.
+    """
+    clip = write(tmp_path / "c.ts", even(SECONDS * 25), size=(480, 640), options={"preset": "ultrafast"})
     view = RecordingView()
     with transport_stream(clip, SECONDS) as stream:
-        results, pipeline = process(stream.address, view, Detector(min_face=12, threads=2))
+        results, pipeline = process(stream.address, view, Detector(min_face=12, scale_factor=0.97, threads=2))
         begin = stream.begins[-1]
     assert not [result.error for result in results if result.error]
-    assert pipeline.dropped > SECONDS * 50 / 2
-    assert len(results) + pipeline.dropped == SECONDS * 50
-    assert len(view.shown) == len(results) >= 4
+    assert pipeline.dropped > SECONDS * 25 / 3
+    assert len(results) + pipeline.dropped == SECONDS * 25
+    assert len(view.shown) == len(results) >= 3
     late = [shown - begin - status.time - stream.lag for shown, _, status in view.shown]
-    assert max(late) < MAX_DELAY, late
-    assert results[-1].index > SECONDS * 50 - 30  # up to the end of the stream
+    intervals = [after[0] - before[0] for before, after in itertools.pairwise(view.shown)]
+    excess = [delay - interval for delay, interval in zip(late[1:], intervals, strict=True)]
+    assert max(excess) < MAX_DELAY, (late, intervals)
+    assert results[-1].index == SECONDS * 25 - 1  # the last frame of the stream
     statuses = [status for _, _, status in view.shown]
     assert [status.number for status in statuses] == [result.index + 1 for result in results]
     dropped = [status.dropped for status in statuses]
