@@ -137,6 +137,22 @@ def test_a_video_that_failed_midway(cut: int, here: Path) -> None:
     assert len({row["frame"] for row in rows}) == 60
 
 
+@pytest.mark.usefixtures("small_tasks")
+def test_a_video_that_is_damaged_for_a_while(here: Path) -> None:
+    """The row with the error is after the frames that are in the table."""
+    clip = write(here / "clip.mp4", even(35))
+    content = clip.read_bytes()
+    assert run("clip.mp4", "-o", "parts/", "--format", "csv").exit_code == 0
+    for part in sorted(Path("parts").glob("video-*"))[2:]:
+        part.unlink()
+    clip.write_bytes(content[:100])
+    assert run("clip.mp4", "-o", "parts/", "--format", "csv", "--resume").exit_code == 1
+    rows = rows_of(Path("parts"))
+    assert [(row["frame"], row["timestamp"]) for row in rows if row["error"]] == [(21, 0.76)]
+    clip.write_bytes(content)
+    resumed("clip.mp4")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows: other rights")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, to give up the rights of root")
 def test_a_folder_that_could_not_be_read(here: Path) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import sys
 
 
+def log_debug(message: str, *arguments: object) -> None:
+    """Log a message with the level DEBUG."""
+    _log("DEBUG", message, *arguments)
+
+
 def log_info(message: str, *arguments: object) -> None:
     """Log a message with the level INFO. `arguments` are inserted as in `logging.info`."""
     _log("INFO", message, *arguments)

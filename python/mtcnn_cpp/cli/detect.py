@@ -107,20 +107,12 @@ def detect(
         if ray.address is not None:
             counters = _run_on_ray(plan, ray.address, table, settings, detector, threads)
         else:
-            concurrency = min(detector.engine.threads, max(1, len(plan.sources))) if table.is_folder else 1
             with (
                 open_view(show, plan) as view,
-                DetectionPipeline(
-                    detector,
-                    settings,
-                    annotations,
-                    video_readers=concurrency,
-                    warn=print_warning,
-                    view=view,
-                ) as pipeline,
+                DetectionPipeline(detector, settings, annotations, warn=print_warning, view=view) as pipeline,
                 _interrupt_ends_live_sources(plan, pipeline),
             ):
-                counters = _run(plan, pipeline, annotations, table, settings, detector, concurrency)
+                counters = _run(plan, pipeline, annotations, table, settings, detector)
             dropped = pipeline.dropped if show.show else None
         if (table.output or annotations or show.show) and not table.quiet:
             processed = len(plan.sources) - counters.done_before
@@ -142,7 +134,6 @@ def _run(
     table: TableOptions,
     settings: JobSettings,
     detector: Detector,
-    concurrency: int,
 ) -> JobCounters:
     from ..jobs.run import make_part_files, prepare_folder, run_to_folder, run_to_output
     from ..jobs.table_file import TableFile
@@ -153,7 +144,13 @@ def _run(
         folder.make()
         with folder.lock():
             remaining = prepare_folder(
-                folder, settings, detector, plan.sources, resume=table.resume, names=plan.names
+                folder,
+                settings,
+                detector,
+                plan.sources,
+                resume=table.resume,
+                names=plan.names,
+                workers=detector.engine.threads,
             )
             if annotations:
                 annotations.keep_names(remaining.stems)
@@ -163,6 +160,8 @@ def _run(
                 _progress(plan, table, remaining.sources, settings) as progress,
             ):
                 part_files = make_part_files(folder, settings)
+                concurrency = min(detector.engine.threads, max(1, len(remaining.tasks)))
+                pipeline.video_readers = concurrency
                 counters = run_to_folder(remaining, pipeline, part_files, progress, concurrency=concurrency)
             _finish_folder(part_files, settings, table)
             return counters
@@ -208,7 +207,8 @@ def _run_on_ray(
 
     cpus = max(1, threads)
     with connect(address):
-        images_per_task = choose_images_per_task(len(plan.sources), count_workers(cpus))
+        workers = count_workers(cpus)
+        images_per_task = choose_images_per_task(len(plan.sources), workers)
         folder = open_folder(cast(str, table.output))
         folder.make()
         with folder.lock():
@@ -220,6 +220,7 @@ def _run_on_ray(
                 resume=table.resume,
                 images_per_task=images_per_task,
                 names=plan.names,
+                workers=workers,
             )
             part_files = make_part_files(folder, settings)
             with _progress(plan, table, remaining.sources, settings) as progress:

@@ -50,6 +50,11 @@ class PartFiles:
         """
         return f"{part}{'' if start is None else f'-{start:09d}'}.{self.format.value}"
 
+    def starts(self, part: str) -> list[int]:
+        """Return the chunks of a video that have a part file, given by the indices of their first frames."""
+        matches = (PART_NAME.fullmatch(name.rpartition(".")[0]) for name in self.folder.names())
+        return [int(match[2]) for match in matches if match and match[1] == part and match[2]]
+
     def read_contents(self) -> PartContents:
         """Read the state of every source.
 

@@ -22,6 +22,8 @@ from ..media.annotation import annotate
 from ..media.image import Frame, decode_frames
 from ..media.image.pixels import LimitedWarnings, Warn, warn_caller
 from ..media.video import Video
+from ..media.video.key_frames import FrameIndex, IndexMismatch
+from ..media.video.video import read_from
 from ..storage.address import is_address
 from ..storage.inputs import local_copy
 from .face_images import FaceImageWriter
@@ -46,7 +48,6 @@ class DetectionPipeline:
         detector: Detector. Its option `threads` sets the number of threads of the pool.
         settings: Settings of the job.
         annotations: Writer for annotated files, crops and aligned faces, or None.
-        video_readers: Maximum number of videos that are read at the same time.
         warn: Function that receives warnings about images with suspicious values. It receives each warning
             once and at most 20 warnings. One last message then states that more warnings are not reported.
         view: View that shows the annotated frames of a live source, or None. With a view, only the newest
@@ -54,6 +55,8 @@ class DetectionPipeline:
             closed.
 
     Attributes:
+        video_readers: Number of videos that the caller reads at the same time. They share the threads for
+            decoding.
         end_live: Event. After it is set, live sources end. The results up to this moment are complete.
         dropped: Number of frames of live sources that were dropped.
 
@@ -72,7 +75,6 @@ class DetectionPipeline:
         settings: JobSettings,
         annotations: AnnotationWriter | None = None,
         *,
-        video_readers: int = 1,
         warn: Warn = warn_caller,
         view: LiveView | None = None,
     ) -> None:
@@ -88,7 +90,7 @@ class DetectionPipeline:
         self._warn = LimitedWarnings(warn)
         self._workers = detector.engine.threads
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mtcnn_cpp")
-        self._decoder_threads = max(1, self._workers // video_readers)
+        self.video_readers = 1
 
     @property
     def has_view(self) -> bool:
@@ -137,7 +139,13 @@ class DetectionPipeline:
                     yield from results
 
     def process_video(
-        self, source: Source, tracker: Tracker | None, *, skip: int = 0
+        self,
+        source: Source,
+        tracker: Tracker | None,
+        *,
+        skip: int = 0,
+        after: tuple[int, float] = (0, 0.0),
+        index: FrameIndex | None = None,
     ) -> Generator[FrameResult, None, None]:
         """Yield the result of every frame of a video or live source, in order.
 
@@ -146,14 +154,21 @@ class DetectionPipeline:
             tracker: Tracker that numbers the faces, or None.
             skip: Number of sampled frames to skip at the beginning. The tracker must already have processed
                 them.
+            after: Index after the last skipped frame, and the time of this frame. If no frame can be read,
+                the result with the error has these values.
+            index: Index of the video. With it, decoding begins at a key frame, and the caller can stop after
+                any frame. None: decoding begins with the first frame.
+
+        Raises:
+            IndexMismatch: There is an index, and the video does not agree with it or cannot be read.
         """
         # If reading fails, the result with the error has these values: the index after the last frame, and
         # its time.
-        index, time = 0, 0.0
+        end, time = after
         rate = RateMeter()
         try:
             with contextlib.ExitStack() as stack:
-                video, frames = self._open_frames(source, skip, stack)
+                video, frames = self._open_frames(source, skip, index, stack)
                 writer = None
                 if self._annotations:
                     fps = self.settings.sampling.rate(video.fps)
@@ -173,14 +188,16 @@ class DetectionPipeline:
                     if isinstance(frames, NewestFrames):
                         self.dropped = frames.dropped
                         self._show(result, pixels, rate.add())
-                    index, time = result.index + 1, result.time
+                    end, time = result.index + 1, result.time
                     yield result
                 if self._annotations and writer:
                     self._annotations.close_video(writer)
                     for problem in writer.problems:
                         self._warn(f"{source.name}: annotated video: {problem}")
         except SOURCE_ERRORS as error:
-            yield FrameResult(source.name, index, time, error=error_message(error))
+            if index is not None:
+                raise IndexMismatch(error_message(error)) from error
+            yield FrameResult(source.name, end, time, error=error_message(error))
 
     def _process_image(self, source: Source) -> list[FrameResult] | Source:
         """Return the results of an image file.
@@ -237,12 +254,14 @@ class DetectionPipeline:
         return FrameResult(name, frame.index, frame.time, faces), pixels
 
     def _open_frames(
-        self, source: Source, skip: int, stack: contextlib.ExitStack
+        self, source: Source, skip: int, index: FrameIndex | None, stack: contextlib.ExitStack
     ) -> tuple[Video, Iterator[Frame]]:
         """Return a video or live source, and its selected frames. Leaving `stack` closes it."""
         resources = contextlib.ExitStack()
         video = resources.enter_context(self._open_video(source))
-        frames = self._until_end(video.frames(self.settings.sampling, skip=skip), source)
+        sampling = self.settings.sampling
+        selected = read_from(video, skip, sampling, index) if index else video.frames(sampling, skip=skip)
+        frames = self._until_end(selected, source)
         if self._view is None or source.kind != "live":
             stack.push(resources)
             return video, frames
@@ -271,7 +290,7 @@ class DetectionPipeline:
                     address,
                     **dataclasses.asdict(self.settings.reading),
                     fps=self.settings.sequence_fps,
-                    threads=self._decoder_threads,
+                    threads=max(1, self._workers // self.video_readers),
                 )
             except SOURCE_ERRORS as error:  # replaces the name of the local copy in the message
                 raise type(error)(str(error).replace(str(address), source.name)) from error

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from .._util.log import log_info
+from ..media.video.key_frames import IndexMismatch
 from ..storage.folder import Folder
+from .divided_videos import find_division, make_index, read_index, remove_indexes, undo_division
 from .part_files import PartFiles
 from .pipeline import DetectionPipeline
 from .settings import MANIFEST_NAME, JobSettings, check_manifest, write_manifest
@@ -117,6 +120,7 @@ def prepare_folder(
     resume: bool,
     images_per_task: int | None = None,
     names: Iterable[str] = (),
+    workers: int = 1,
 ) -> RemainingWork:
     """Prepare a folder for a job, and return the remaining work.
 
@@ -132,6 +136,7 @@ def prepare_folder(
         resume: Whether to continue the job if the folder already contains it.
         images_per_task: Number of images in a new task. None: 256.
         names: The names in `Plan.names`, from which the sources were found.
+        workers: Number of tasks that will run at the same time.
 
     Raises:
         FileExistsError: The folder contains files but no job, or it contains a job and `resume` is False.
@@ -165,7 +170,12 @@ def prepare_folder(
     contents = part_files.read_contents()
     part_files.check_other_tables(contents, sources)
     remaining = find_remaining_work(
-        sources, contents, whole_videos=settings.saves_images, images_per_task=images_per_task, names=names
+        sources,
+        contents,
+        whole_videos=settings.saves_images,
+        images_per_task=images_per_task,
+        names=names,
+        division=find_division(part_files, sources, contents, settings, workers=workers),
     )
     folder.remove(SUMMARY_NAME)  # it is written again when the job is complete
     for part, start in remaining.stale:
@@ -212,24 +222,79 @@ def run_to_folder(
             their part files are not written.
         TableError: A part file that is needed is damaged.
     """
-    counters, lock = JobCounters(done_before=remaining.done), threading.Lock()
-
-    def run(task: Task) -> None:
-        for result in run_task(task, pipeline, part_files):
-            with lock:
-                increments = counters.add(result)
-            progress(increments)
-
+    counters, tasks = JobCounters(done_before=remaining.done), remaining.tasks
     with ThreadPoolExecutor(concurrency, thread_name_prefix="mtcnn_cpp task") as pool:
-        futures = [pool.submit(run, task) for task in remaining.tasks]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-        except BaseException:
-            pipeline.cancel()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        while tasks:
+            group = TaskGroup(remaining, part_files)
+            futures = [pool.submit(_run_in_group, task, group, pipeline, progress) for task in tasks]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:
+                pipeline.cancel()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            tasks = group.finish(counters)
+    remove_indexes(part_files)
     return counters
+
+
+class TaskGroup:
+    """Results of tasks that run at the same time. Threads may share it.
+
+    If a video does not agree with its index, the results of all its tasks are dropped. The video is then
+    processed again by one task without the index.
+    """
+
+    def __init__(self, remaining: RemainingWork, part_files: PartFiles) -> None:
+        self._remaining = remaining
+        self.part_files = part_files
+        self._lock = threading.Lock()
+        self._reported: dict[str, JobCounters] = {}
+        self._failed: set[str] = set()
+
+    def is_dropped(self, task: Task) -> bool:
+        """Return whether the results of a task would be dropped."""
+        return task.part in self._failed
+
+    def add(self, task: Task, counters: JobCounters) -> None:
+        """Add the counters of a task that has ended."""
+        with self._lock:
+            self._reported.setdefault(task.part, JobCounters()).merge(counters)
+
+    def drop(self, task: Task, reason: str) -> None:
+        """Drop the results of the video of a task."""
+        log_info("%s is processed without division: %s", task.sources[0].name, reason)
+        self._failed.add(task.part)
+
+    def finish(self, counters: JobCounters) -> list[Task]:
+        """Merge the counters of all tasks, and return the tasks of the videos to process again.
+
+        Call it when no task of the group is running.
+        """
+        for part, reported in self._reported.items():
+            if part not in self._failed:
+                counters.merge(reported)
+        again = [self._remaining.whole_videos[part] for part in sorted(self._failed)]
+        for task in again:
+            undo_division(self.part_files, task)
+        return again
+
+
+def _run_in_group(
+    task: Task, group: TaskGroup, pipeline: DetectionPipeline, progress: ProgressCallback
+) -> None:
+    """Run a task on this thread, unless its results would be dropped."""
+    if group.is_dropped(task):
+        return
+    counters = JobCounters()
+    try:
+        for result in run_task(task, pipeline, part_files=group.part_files):
+            progress(counters.add(result))
+    except IndexMismatch as error:
+        group.drop(task, str(error))
+    else:
+        group.add(task, counters)
 
 
 def run_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> Iterator[FrameResult]:
@@ -241,6 +306,7 @@ def run_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> 
     Raises:
         OSError: A part file cannot be written.
         TableError: A part file that is needed is damaged.
+        IndexMismatch: The task uses the index of a video, and the video does not agree with it.
     """
     if task.is_video:
         yield from _run_video_task(task, pipeline, part_files)
@@ -253,15 +319,24 @@ def run_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> 
 
 
 def _run_video_task(task: Task, pipeline: DetectionPipeline, part_files: PartFiles) -> Iterator[FrameResult]:
+    source, start, count = task.sources[0], task.start, FRAMES_PER_CHUNK
+    index = read_index(part_files, task.part) if task.is_indexed else None
+    if task.is_indexed and index is None:
+        if start > 0 or task.stop is not None:
+            raise IndexMismatch("the index is missing or damaged")
+        index = make_index(part_files, source, pipeline.settings)
     tracker = pipeline.make_tracker()
     if tracker:
-        for start in range(0, task.frames_done, FRAMES_PER_CHUNK):
-            for result in results_from_rows(part_files.read_rows(task.part, start)):
+        for done in range(0, start, FRAMES_PER_CHUNK):
+            for result in results_from_rows(part_files.read_rows(task.part, done)):
                 if result.faces is not None:
                     tracker.update(result.faces, result.time)
-    start, count = task.frames_done, FRAMES_PER_CHUNK
-    with closing(pipeline.process_video(task.sources[0], tracker, skip=start)) as results:
-        while count == FRAMES_PER_CHUNK:
+    after = (0, 0.0)
+    if start > 0 and index is None:
+        for row in part_files.read_rows(task.part, start - FRAMES_PER_CHUNK):
+            after = int(str(row["frame"])), float(str(row["timestamp"] or 0))
+    with closing(pipeline.process_video(source, tracker, skip=start, after=after, index=index)) as results:
+        while count == FRAMES_PER_CHUNK and start != task.stop:
             chunk = islice(results, FRAMES_PER_CHUNK)
             count = yield from _write_part(chunk, part_files, part_files.file_name(task.part, start))
             start += FRAMES_PER_CHUNK

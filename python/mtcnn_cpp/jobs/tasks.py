@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from .face_images import stem_of
@@ -15,11 +15,12 @@ from .table.rows import SourceState
 
 IMAGES_PER_TASK = 256
 FRAMES_PER_CHUNK = 3000  # maximum number of video frames in one part file
+VIDEO_TASKS_PER_WORKER = 4  # number of tasks of a divided video for each worker
 
 
 @dataclass(frozen=True)
 class Task:
-    """A part of a job that one worker does. It consists of some images, or of one video or live source.
+    """A part of a job that one worker does: some images, or chunks of one video or live source.
 
     Attributes:
         sources: The images, or the one video or live source.
@@ -28,13 +29,18 @@ class Task:
             follows.
         retry: Whether the part file already exists. In this case, the task processes its failed sources
             again.
-        frames_done: Number of frames of the video that are already in complete part files.
+        start: First chunk of the video, given by the index of its first frame.
+        stop: Chunk of the video before which the task ends. None: the task ends with the video.
+        is_indexed: Whether the task uses the index of the video (see `divided_videos`). If it does not, it
+            decodes the video from the beginning. If there is no index yet, the task makes it.
     """
 
     sources: tuple[Source, ...]
     part: str
     retry: bool = False
-    frames_done: int = 0
+    start: int = 0
+    stop: int | None = None
+    is_indexed: bool = False
 
     @property
     def is_video(self) -> bool:
@@ -52,9 +58,9 @@ def make_image_tasks(sources: Iterable[Source], size: int | None = None) -> Iter
         yield Task(images, f"pictures-{_digest([source.name for source in images])}")
 
 
-def make_video_task(source: Source, frames_done: int = 0) -> Task:
+def make_video_task(source: Source, start: int = 0) -> Task:
     """Return the task of a video or live source."""
-    return Task((source,), video_part_name(source.name), frames_done=frames_done)
+    return Task((source,), video_part_name(source.name), start=start)
 
 
 def video_part_name(name: str) -> str:
@@ -94,6 +100,8 @@ class RemainingWork:
         stale: Chunks of videos whose part files must be removed. A chunk is given by its part name and the
             index of its first frame.
         replaced: For each part name of images: the names of the sources whose rows are outdated.
+        whole_videos: For each part name of a video whose tasks use an index: the task that replaces them if
+            the video does not agree with the index.
         stems: For each source with images of faces in the table: the stem of the names of these images.
     """
 
@@ -101,12 +109,13 @@ class RemainingWork:
     done: int = 0
     stale: list[tuple[str, int]] = field(default_factory=list)
     replaced: dict[str, set[str]] = field(default_factory=dict)
+    whole_videos: dict[str, Task] = field(default_factory=dict)
     stems: dict[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> list[Source]:
-        """The sources of all tasks."""
-        return [source for task in self.tasks for source in task.sources]
+        """The sources of all tasks, without duplicates."""
+        return list(dict.fromkeys(source for task in self.tasks for source in task.sources))
 
 
 def find_remaining_work(
@@ -116,6 +125,7 @@ def find_remaining_work(
     whole_videos: bool,
     images_per_task: int | None = None,
     names: Iterable[str] = (),
+    division: VideoDivision | None = None,
 ) -> RemainingWork:
     """Make tasks for the sources that have no rows yet, and for the sources whose rows have an error.
 
@@ -128,7 +138,9 @@ def find_remaining_work(
         names: The names from which the sources were found. If a name failed in an earlier run, for example
             because a folder was missing, the name has a row with an error. This row is outdated if sources
             are found for the name now.
+        division: Division of videos. None: each video is one task that does not use an index.
     """
+    division = division or VideoDivision()
     states = {
         name: (part, state) for part, states in contents.images.items() for name, state in states.items()
     }
@@ -148,13 +160,19 @@ def find_remaining_work(
     for source in sources:
         part, state = states.get(source.name, ("", SourceState(0, "")))
         if source.kind != "image":
-            task = make_video_task(source)
-            frames_done, is_complete, stale = _video_progress(contents.videos.get(task.part, {}))
-            remaining.stale += [(task.part, start) for start in stale]
+            video_part = video_part_name(source.name)
+            chunks = contents.videos.get(video_part, {})
+            frames_done, is_complete, stale = _video_progress(chunks)
+            whole = make_video_task(source, 0 if whole_videos else frames_done)
             if is_complete or (part and not state.error):
                 remaining.done += 1
+            elif video_part in division.lengths or (source in division.new and not chunks):
+                new_tasks, stale = division.divide(whole, chunks, stale)
+                video_tasks += new_tasks
+                remaining.whole_videos[video_part] = whole
             else:
-                video_tasks.append(make_video_task(source, 0 if whole_videos else frames_done))
+                video_tasks.append(whole)
+            remaining.stale += [(video_part, start) for start in stale]
         elif not part and video_part_name(source.name) not in contents.videos:
             new.append(source)
         elif state.error:
@@ -165,6 +183,58 @@ def find_remaining_work(
     # the tasks that probably take the longest time come first
     remaining.tasks = [*video_tasks, *make_image_tasks(new, images_per_task), *retries]
     return remaining
+
+
+@dataclass(frozen=True)
+class VideoDivision:
+    """The videos that may be divided into several tasks, because decoding can begin at their key frames.
+
+    Attributes:
+        lengths: For each part name of a video with an index: the number of frames to process.
+        new: Videos without an index. Their tasks make one.
+        workers: Number of tasks that run at the same time.
+        in_order: Whether the frames of a video must be processed in order, by one task.
+    """
+
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    new: Collection[Source] = ()
+    workers: int = 1
+    in_order: bool = False
+
+    def divide(
+        self, whole: Task, chunks: Mapping[int, SourceState], stale: list[int]
+    ) -> tuple[list[Task], list[int]]:
+        """Return the tasks of a video, and the chunks to remove.
+
+        `whole` is the task without division, and `stale` are the chunks that it does not keep.
+        """
+        length = self.lengths.get(whole.part)
+        if length is None or self.in_order:
+            return [replace(whole, is_indexed=True)], stale
+        starts = range(0, length + 1, FRAMES_PER_CHUNK)  # the last chunk can be empty
+        complete = {
+            start
+            for start in starts
+            if (state := chunks.get(start)) is not None
+            and not state.error
+            and state.frames == min(FRAMES_PER_CHUNK, length - start)
+        }
+        missing = [start for start in starts if start not in complete]
+        size = (
+            len(missing) if self.workers == 1 else -(-len(missing) // (VIDEO_TASKS_PER_WORKER * self.workers))
+        )
+        ranges: list[list[int]] = []
+        for start in missing:
+            if ranges and len(ranges[-1]) < size and ranges[-1][-1] + FRAMES_PER_CHUNK == start:
+                ranges[-1].append(start)
+            else:
+                ranges.append([start])
+        ends = (None if some[-1] == starts[-1] else some[-1] + FRAMES_PER_CHUNK for some in ranges)
+        tasks = [
+            replace(whole, start=some[0], stop=end, is_indexed=True)
+            for some, end in zip(ranges, ends, strict=True)
+        ]
+        return tasks, [start for start in chunks if start not in complete]
 
 
 def _file_stems(contents: PartContents) -> dict[str, str]:

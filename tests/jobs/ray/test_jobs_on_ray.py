@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import png
 import pytest
-from clips import make_frame
+from clips import av, even, make_frame, write
+from mtcnn_cpp.jobs import divided_videos
+from mtcnn_cpp.jobs.run import JobCounters, TaskGroup
+from mtcnn_cpp.jobs.tasks import Task
 from study import leftover_files, make_study, rows_of, run
 
 ray = pytest.importorskip("ray", reason="needs ray[data], the extra 'ray'")
@@ -85,6 +89,43 @@ def test_a_sequence_and_a_rate(cluster: Any, study: Path, tmp_path: Path) -> Non
         rows = rows_of(tmp_path / f"{name}-ray")
         assert rows == rows_of(tmp_path / f"{name}-local")
         assert len(rows) > 4
+
+
+def test_a_divided_video(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with a damaged frame, which a worker finds: the whole video is then one task."""
+    options = {"bf": "2", "g": "50", "preset": "ultrafast"}
+    clip = write(tmp_path / "clip.mp4", even(6100), size=(48, 64), options=options, paint=make_noise)
+    ended: list[tuple[int, int | None]] = []
+    add = TaskGroup.add
+
+    def note(self: TaskGroup, task: Task, counters: JobCounters) -> None:
+        ended.append((task.start, task.stop))
+        add(self, task, counters)
+
+    monkeypatch.setattr(TaskGroup, "add", note)
+    for is_damaged in (False, True):
+        if is_damaged:
+            data = bytearray(clip.read_bytes())
+            with av.open(str(clip)) as file:
+                packet = [packet for packet in file.demux(video=0) if packet.size][3123]
+            data[packet.pos + 5 : packet.pos + packet.size] = bytes(packet.size - 5)
+            clip.write_bytes(data)
+        local, parts = tmp_path / f"local{is_damaged}", tmp_path / f"parts{is_damaged}"
+        code = int(is_damaged)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(divided_videos, "is_divisible", lambda source, settings: False)
+            assert run(clip, "-o", local, "--reader", "pyav").exit_code == code
+        ended.clear()
+        result = run(clip, "-o", parts, "--reader", "pyav", "--ray", cluster.address)
+        assert result.exit_code == code, result.output
+        assert rows_of(parts) == rows_of(local)
+        assert sorted(path.name for path in parts.iterdir()) == sorted(path.name for path in local.iterdir())
+        assert (0, None) in ended if is_damaged else set(ended) == {(0, 3000), (3000, 6000), (6000, None)}
+
+
+def make_noise(index: int, size: tuple[int, int]) -> np.ndarray:
+    """Frame `index`: an image that is fast to make and to encode."""
+    return np.full((*size, 3), index % 251, np.uint8)
 
 
 def test_a_node_is_killed_half_way(

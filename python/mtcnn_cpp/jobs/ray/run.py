@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._util.errors import MtcnnError
+from ...media.video.key_frames import IndexMismatch
 from ...storage.address import is_address
+from ..divided_videos import remove_indexes
 from ..part_files import PART_NAME, PartFiles
 from ..pipeline import DetectionPipeline
-from ..run import JobCounters, ProgressCallback, keep_freed_memory, run_task
+from ..run import JobCounters, ProgressCallback, TaskGroup, keep_freed_memory, run_task
 from ..settings import JobSettings
 from ..sources import error_message
 from ..tasks import IMAGES_PER_TASK, RemainingWork, Task
@@ -120,7 +122,9 @@ def run_on_ray(
     ray = need_ray()
     counters = JobCounters(done_before=remaining.done)
     if not remaining.tasks:
+        remove_indexes(part_files)
         return counters
+    group = TaskGroup(remaining, part_files)
     job = ray.put(_make_worker_job(remaining, detector.replace(threads=cpus), settings, part_files))
     start = ray.remote(num_cpus=cpus, max_retries=0, num_returns="streaming")(_run_task_on_worker)
     waiting = deque(remaining.tasks)
@@ -132,6 +136,8 @@ def run_on_ray(
             head_node.check()
             while waiting and len(running) < QUEUED_PER_WORKER * max(1, watchdog.worker_count):
                 task = waiting.popleft()
+                if group.is_dropped(task):
+                    continue
                 running[start.remote(job, task)] = (task, JobCounters())
             ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS)
             for stream in ready:
@@ -140,7 +146,7 @@ def run_on_ray(
                     increments = ray.get(next(stream))
                 except StopIteration:
                     del running[stream]
-                    counters.merge(reported)
+                    group.add(task, reported)
                 except ray.exceptions.RayTaskError as error:
                     raise ClusterError(str(error.cause)) from error
                 except ray.exceptions.RayError as error:  # the worker or its machine died
@@ -149,13 +155,20 @@ def run_on_ray(
                     _check_deaths(task, deaths[task.part], error)
                     waiting.append(task)
                 else:
+                    if isinstance(increments, str):
+                        group.drop(task, increments)
+                        continue
                     reported.merge(increments)
                     progress(increments)
+            if not waiting and not running:
+                waiting.extend(group.finish(counters))
+                group = TaskGroup(remaining, part_files)
             watchdog.check(has_progress=bool(ready))
     finally:
         for stream in running:
             with contextlib.suppress(Exception):  # the task may have ended already
                 ray.cancel(stream, force=True)
+    remove_indexes(part_files)
     part_files.folder.clean()  # temporary files of workers that died
     _check_part_files(remaining.tasks, part_files)
     return counters
@@ -271,8 +284,11 @@ def _check_part_files(tasks: Iterable[Task], part_files: PartFiles) -> None:
 _pipelines: dict[str, DetectionPipeline] = {}  # the pipeline of the current job in this process
 
 
-def _run_task_on_worker(job: WorkerJob, task: Task) -> Iterator[JobCounters]:
-    """Run a task. About once per second, and at the end, yield the increments of its counters."""
+def _run_task_on_worker(job: WorkerJob, task: Task) -> Iterator[JobCounters | str]:
+    """Run a task. About once per second, and at the end, yield the increments of its counters.
+
+    If a video does not agree with its index, yield the reason.
+    """
     increments, last_report = JobCounters(), time.monotonic()
     try:
         if job.identity not in _pipelines:
@@ -283,6 +299,9 @@ def _run_task_on_worker(job: WorkerJob, task: Task) -> Iterator[JobCounters]:
             if time.monotonic() - last_report >= REPORT_SECONDS:
                 yield increments
                 increments, last_report = JobCounters(), time.monotonic()
+    except IndexMismatch as error:
+        yield str(error)
+        return
     except Exception as error:
         raise ClusterError(f"{error_message(error)} (on {socket.gethostname()})") from None
     yield increments

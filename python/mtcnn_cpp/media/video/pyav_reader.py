@@ -8,6 +8,7 @@ import itertools
 import math
 import struct
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._util.log import log_debug
 from ..image.opencv import import_opencv
 from .ffmpeg import safe_ending
+from .key_frames import FrameIndex, IndexMismatch, KeyFrame, find_key_frames, frame_kind, seconds
 from .reader import CannotOpen, NotConverted, import_pyav
 
 _BUFFER = 1 << 16  # bytes that are read from a file at once
@@ -75,7 +78,7 @@ class PyavReader:
         self.damaged = self.stalled = False
         self._source = source
         self._silence, self._is_stream = silence, not isinstance(source, Path)
-        self._number = stream
+        self._stream_number = stream
         self._resources = contextlib.ExitStack()
         try:
             self._open(threads or 0)
@@ -88,6 +91,10 @@ class PyavReader:
         self.count = float(self._stream.frames or math.floor(self._duration() * self.fps + 0.5))
         self._frame: Any = None
         self._now = 0.0
+        self._threads = threads or 0
+        self._index: FrameIndex | None = None
+        self._number = 0  # of the next frame, if there is an index
+        self._demuxed: Iterator[Any] | None = None  # the packets, if the reader has found a key frame
         self._converter = self._av.video.reformatter.VideoReformatter()
         self._progressive = _Filter(self._av, "setfield", "prog")
         decoded = self._decode()
@@ -114,7 +121,7 @@ class PyavReader:
             raise CannotOpen from error
         self.stalled = self._is_stream and time.monotonic() - before >= self._silence
         self._container.flags &= ~self._av.container.Flags.gen_pts.value  # OpenCV does not set it
-        self._stream = self._choose_stream(self._number)
+        self._stream = self._choose_stream(self._stream_number)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
 
@@ -138,10 +145,10 @@ class PyavReader:
 
     def _duration(self) -> float:
         """Return the duration in seconds, or 0 if the file does not state it."""
-        seconds: float = (self._container.duration or 0) / self._av.time_base
-        if seconds < 0.000025:
-            seconds = float((self._stream.duration or 0) * self._stream.time_base)
-        return seconds
+        duration: float = (self._container.duration or 0) / self._av.time_base
+        if duration < 0.000025:
+            duration = float((self._stream.duration or 0) * self._stream.time_base)
+        return duration
 
     def _decode(self) -> Iterator[tuple[Any, float]]:
         """Yield the frames and their times. Data that cannot be decoded is skipped."""
@@ -157,6 +164,8 @@ class PyavReader:
                 frames = []
             threads = self._stream.codec_context.thread_count
             is_incomplete = is_last and packet is not None and len(frames) < min(threads - 1, sent)
+            if self._index is not None and (self.damaged or is_incomplete):
+                raise IndexMismatch(f"a packet near frame {self._number + 1} is damaged")
             if is_incomplete and not self._is_stream:
                 # At the end, each thread contains a frame. After a damaged one, PyAV does not return the
                 # others. One thread contains none, so read the video again with one.
@@ -170,7 +179,7 @@ class PyavReader:
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the stream, and at the end None, which makes the decoder return all frames."""
-        packets = self._container.demux(self._stream)
+        packets = self._demuxed or self._container.demux(self._stream)
         while True:
             before = time.monotonic()
             try:
@@ -190,8 +199,7 @@ class PyavReader:
         if ticks is None:
             return 0.0
         base = self._stream.time_base
-        seconds: float = (ticks - (self._stream.start_time or 0)) * (base.numerator / base.denominator)
-        return round(seconds * 1000 / 1000, 9)
+        return seconds(ticks, self._stream.start_time or 0, (base.numerator, base.denominator))
 
     def _deinterlace(self, frames: Iterator[tuple[Any, float]]) -> Iterator[tuple[Any, float]]:
         """Replace each interlaced frame by a progressive one with the same time."""
@@ -204,10 +212,74 @@ class PyavReader:
         for result in bwdif.flush():
             yield result, times.popleft()
 
+    def make_index(self, file_size: int) -> FrameIndex | None:
+        """Read all packets, and return the index of the frames, or None if the video cannot be divided.
+
+        After this, no frame can be read.
+        """
+        return find_key_frames(self._av, self._container, self._stream, self._kind_of, file_size=file_size)
+
+    def begin_near(self, frame: int, index: FrameIndex) -> int:
+        """Begin at the last key frame that is not after this frame. Return the number of the first frame.
+
+        Each frame that is read is compared with the index; `grab` raises IndexMismatch if they differ. If the
+        file does not lead to the key frame, begin with the first frame of the video.
+        """
+        key = index.key_before(frame)
+        if key and key.frame:
+            if self._seek(key):
+                self._number = key.frame
+            else:
+                self._resources.close()
+                self._open(self._threads)
+        # FFmpeg must not conceal damage with other frames: before a key frame, these would differ.
+        self._stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
+        self._index = index
+        log_debug("decoding begins with frame %d, to read from frame %d", self._number, frame)
+        return self._number
+
+    def _seek(self, key: KeyFrame) -> bool:
+        """Search for the packet of a key frame. Return False if it is not found."""
+        try:
+            self._container.seek(key.target, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            for packet in packets:
+                if not packet.size or packet.pts is None or packet.pts > key.pts:
+                    return False
+                if packet.pts == key.pts:
+                    is_same = packet.size == key.size and zlib.crc32(bytes(packet)) == key.crc
+                    self._demuxed = itertools.chain([packet], packets) if is_same else None
+                    return is_same
+        except (self._av.FFmpegError, OverflowError):
+            pass
+        return False
+
     def grab(self) -> bool:
         """Decode the next frame."""
         self._frame, self._now = next(self._frames, (None, 0.0))
+        if self._index is not None:
+            self._compare(self._index)
         return self._frame is not None
+
+    def _compare(self, index: FrameIndex) -> None:
+        """Raise IndexMismatch if the last grabbed frame, or the end, is not that of the index."""
+        number, frame, base = self._number, self._frame, self._stream.time_base
+        expected = int(index.pts[number]) if number < len(index.pts) else None
+        found = None if frame is None else frame.pts
+        if found != expected or (frame is not None and found is None):
+            raise IndexMismatch(f"frame {number + 1} has the time {found}, expected {expected}")
+        if (self._stream.start_time or 0, (base.numerator, base.denominator)) != (
+            index.start,
+            index.time_base,
+        ):
+            raise IndexMismatch("the start or the unit of times has changed")
+        if frame is not None and (frame.is_corrupt or self._kind_of(frame) != index.kind):
+            raise IndexMismatch(f"frame {number + 1} is damaged or differs in kind from the first frame")
+        self._number += 1
+
+    @staticmethod
+    def _kind_of(frame: Any) -> str:
+        return frame_kind(frame, _clockwise_angle(frame))
 
     def time(self) -> float:
         """Return the time of the last grabbed frame."""

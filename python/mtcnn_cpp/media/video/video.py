@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Callable, Generator
+from array import array
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ from ...types import VideoReaderName
 from ..image import Frame
 from .container import missing_bytes, video_codec
 from .frame_iterator import FrameIterator
+from .key_frames import FrameIndex, IndexMismatch
 from .opencv_reader import OpencvReader
 from .pyav_reader import PyavReader
 from .reader import EXTRA, CannotOpen, FrameReader, NotConverted, ReaderOptions
@@ -296,6 +298,53 @@ class Video:
             f"{self.name} is not a video that {self._label} can read: it has no frames, its codec is missing "
             f"on this machine, or it is damaged{self._codec_hint()}"
         )
+
+
+def index_frames(video: Video) -> FrameIndex | None:
+    """Read a file without decoding it, and return the index of its frames.
+
+    Returns None if decoding can begin only with the first frame, or if the reader is not PyAV. After this
+    call, no frame can be read.
+    """
+    reader, path = video._reader, video.path
+    if path is None or not isinstance(reader, PyavReader) or missing_bytes(path):
+        return None
+    return reader.make_index(path.stat().st_size)
+
+
+def read_from(video: Video, skip: int, sampling: Sampling, index: FrameIndex) -> Iterator[Frame]:
+    """Yield the frames of `video.frames(sampling, skip=skip)`. Decoding begins at a key frame.
+
+    All frames of the file after the last skipped one are compared with the index. The caller can stop after
+    any frame.
+
+    Raises:
+        IndexMismatch: The frames of the file are not those of the index, or the file is damaged.
+    """
+    reader, path = video._reader, video.path
+    assert path is not None
+    assert isinstance(reader, PyavReader)
+    if path.stat().st_size != index.file_size or missing_bytes(path):
+        raise IndexMismatch("the file has changed")
+    selector, selected, end = FrameSelector(sampling), array("q"), 0
+    for time in index.times:
+        end += 1
+        if (wanted := selector.add(float(time))) is not None:
+            selected.append(wanted)
+        if selector.is_over:
+            break
+    else:
+        if (wanted := selector.finish()) is not None:
+            selected.append(wanted)
+        end += 1  # also check that the video ends after the last frame
+    number = reader.begin_near(selected[skip - 1] + 1 if skip else 0, index)
+    for wanted in selected[skip:]:
+        while number <= wanted:
+            reader.grab()
+            number += 1
+        yield video._frame(wanted, reader.time(), reader.convert)
+    for _ in range(number, end):
+        reader.grab()
 
 
 def _check_file(path: Path) -> None:
