@@ -326,13 +326,13 @@ int main() {
         check_found(pnet, planar_maps(3, 14, 15, [](int, int, int) { return 0.5F; }), false, random);
     });
     test::run("detections with and without the filter", [] {
-        for (unsigned seed = 1; seed < 5; ++seed) {
+        for (unsigned seed = 1; seed < 4; ++seed) {
             const mtcnn::Model model = seed % 2 == 0 ? test::random_model(seed) : mtcnn::read_model(MTCNN_TEST_INDEX);
-            test::TestImage picture(70, 81);
+            test::TestImage picture(50, 61);
             test::paint(picture, seed);
             mtcnn::Options options;
             options.min_face = 20;
-            for (const float threshold : {0.0F, 1e-6F, 0.3F, 0.6F, 1.0F}) {
+            for (const float threshold : {1e-6F, 0.6F, 1.0F}) {
                 options.thresholds = {threshold, 0.2F, 0.1F};
                 options.threads = 1 + static_cast<int>(seed % 3);
                 for (const Kernels* kernels : test::variants()) {
