@@ -3,8 +3,8 @@
     python benchmarks/divided_video.py VIDEO.mp4 [--hours 2] [--kills 20] [--seed 1] [--skip-speed]
 
 If VIDEO.mp4 does not exist, it is written: the sample clip, repeated, 320x180 pixels, 30 frames per second,
-250 frames from one key frame to the next. The same job runs with one and with two workers: `--threads 1` and
-`--threads 2` in one process, and one and two workers of one CPU each on Ray. A job on two threads is killed
+250 frames from one key frame to the next. The same job runs with `--threads 1` on one CPU, with `--threads 2`
+on two CPUs, and with one and two workers on Ray. A job on two threads is killed
 with SIGKILL at random moments and resumed. The part files must have the same bytes as those of an
 uninterrupted job. The decoded frames of all runs are counted; Ray's are not.
 """
@@ -148,11 +148,14 @@ def main() -> None:
         print(f"after {options.kills} kills: {total:,} frames decoded, same bytes: {same}", flush=True)
         if not options.skip_speed:
             for label, arguments, ray in (
-                ("one thread", ["--threads", "1"], 0),
+                ("one CPU", ["--threads", "1"], 0),
                 ("Ray, one worker", ["--ray", "local"], 1),
                 ("Ray, two workers", ["--ray", "local"], 2),
             ):
+                cpus = sorted(os.sched_getaffinity(0))
+                os.sched_setaffinity(0, cpus if ray else cpus[:1])
                 taken = job.run(folder / "other", *arguments, ray=ray)
+                os.sched_setaffinity(0, cpus)
                 same = parts(folder / "other") == expected
                 print(
                     f"{label}: {taken:.1f} s, {job.decoded():,} frames decoded, same bytes: {same}",
