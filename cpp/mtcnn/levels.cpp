@@ -13,6 +13,7 @@ namespace {
 // Amount of work for which an additional thread pays off: about 0.1 ms.
 constexpr double kPixelsPerThread = 4096;  // pixels of the pyramid
 constexpr int kBandRows = 32;              // minimum rows of a heat map for a separate task
+constexpr int kFilterPositions = 160;      // in smaller heat maps the filter saves no time
 
 class Levels {
 public:
@@ -58,9 +59,16 @@ private:
         run_.budget.check(count * kBytesPerCandidate);
     }
 
+    // The filter for a level, or null: compute all positions.
+    const HeatMapFilter* filter_of(const Level& level) const {
+        const auto [height, width] = *heat_map_size(level);
+        return std::int64_t{height} * width < kFilterPositions ? nullptr : filter_;
+    }
+
     double bytes_to_run(const Level& level) const {
-        const double of_network = filter_ ? filter_->bytes_to_run(level.height, level.width)
-                                          : run_.detector.pnet().bytes_to_run(level.height, level.width);
+        const HeatMapFilter* filter = filter_of(level);
+        const double of_network = filter ? filter->bytes_to_run(level.height, level.width)
+                                         : run_.detector.pnet().bytes_to_run(level.height, level.width);
         return of_network + Resampler::bytes_for(level.width);
     }
 
@@ -127,14 +135,14 @@ private:
         const auto source = [&](int y, float* row, std::ptrdiff_t stride) {
             workspace.resize([&] { workspace.resampler.row(y, row, stride); });
         };
-        if (filter_) {
+        if (const HeatMapFilter* filter = filter_of(level)) {
             const auto add = [&](int x, int y, const float* outputs, std::ptrdiff_t stride) {
                 if (!(outputs[0] - outputs[stride] <= limit_)) return;
                 run_.budget.announce(kBytesPerCandidate);
                 add_if_reached(x, y, outputs, stride, found, workspace.cancellation_point);
             };
-            filter_->run(level.height, level.width, band.from, band.to, limit_, std::ref(source), std::ref(add),
-                         workspace.planar, workspace.filter, workspace.cancellation_point);
+            filter->run(level.height, level.width, band.from, band.to, limit_, std::ref(source), std::ref(add),
+                        workspace.planar, workspace.filter, workspace.cancellation_point);
             return;
         }
         const int width = heat_map_size(level)->second;
@@ -241,7 +249,7 @@ private:
     const std::vector<Level>& levels_;
     float threshold_;
     float limit_;                  // upper limit of the difference of logits
-    const HeatMapFilter* filter_;  // or null: compute all positions
+    const HeatMapFilter* filter_;  // or null: not usable
     ProposalScratch& scratch_;     // of the calling thread
 };
 
