@@ -29,7 +29,9 @@ struct Linear {
 Linear operator+(Linear a, Linear b) { return {(a.slope + b.slope) * kUp, (a.constant + b.constant) * kUp}; }
 Linear operator+(Linear a, double b) { return a + Linear{0, b}; }
 Linear operator*(double factor, Linear a) { return {factor * a.slope * kUp, factor * a.constant * kUp}; }
-Linear larger(Linear a, Linear b) { return {std::max(a.slope, b.slope), std::max(a.constant, b.constant)}; }
+// The larger number, or NaN if one of them is NaN.
+double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
+Linear larger(Linear a, Linear b) { return {larger(a.slope, b.slope), larger(a.constant, b.constant)}; }
 
 // Bounds of a computed value's magnitude and error.
 struct Bounds {
@@ -112,7 +114,7 @@ Bounds biased(const Bounds& sum, double bias) {
 }
 
 Bounds rectified(const Bounds& value, double slope) {
-    const double steepest = std::max(std::abs(slope), 1.0);  // NaN if the slope is NaN
+    const double steepest = larger(std::abs(slope), 1.0);
     const Linear magnitude = steepest * value.magnitude;
     const Linear rounding = kUnit * magnitude + kTiny;
     return {magnitude + rounding, steepest * value.error + rounding};
@@ -136,9 +138,10 @@ std::optional<ErrorBound> error_bound(const Conv2d& conv, const PReLU& prelu, co
         const Bounds approximate = rectified(biased(winograd_sum(filter), conv.bias[m]), prelu.slopes[m]);
         const double first = fc.weights[m * outputs];
         const double second = fc.weights[m * outputs + 1];
-        error = error + std::abs(first - second) * (exact.error + approximate.error);
+        const double direction = std::abs(first - second);
+        error = error + direction * (exact.error + approximate.error);
         sums = sums + (std::abs(first) + std::abs(second)) * (exact.magnitude + approximate.magnitude);
-        largest = larger(largest, larger(exact.magnitude, approximate.magnitude));
+        largest = larger(larger(largest, {0, direction}), larger(exact.magnitude, approximate.magnitude));
     }
     largest = larger(largest, sums);
     // The exact outputs are sums in double, rounded to float. Adding a bias and the subtraction round again.
@@ -150,7 +153,8 @@ std::optional<ErrorBound> error_bound(const Conv2d& conv, const PReLU& prelu, co
     const double lost = std::sqrt(2 * squares * kTiny) * kUp;
     const double relative = error.slope * (1 + gamma(squares + 8)) * kUp;
     const double absolute = (error.constant + error.slope * lost) * (1 + gamma(8)) + kTiny;
-    // The norm is infinite if it is 2^64 or more, because its square overflows.
+    // The computed norm is infinite if it is 2^64 or more, because its square overflows. The factor 2 below covers the
+    // difference between the computed and the exact norm.
     constexpr double kMax = std::numeric_limits<float>::max();
     const bool is_finite = largest.slope * 0x1p64 + largest.constant < kMax / 2 && relative < kMax && absolute < kMax;
     if (!is_finite) return std::nullopt;

@@ -15,6 +15,7 @@ constexpr int kInputRows = winograd::kRows;
 constexpr int kWindow = 9;    // pixels of a window of the convolution
 constexpr int kWindows = 64;  // number of windows that are computed together
 constexpr int kBoundsWidth = 2 * kBoundsPairs;
+constexpr int kBoundsSteps = kBoundsPairs * winograd::kRows * winograd::kColumns;  // per input and output map
 
 // A kernel reads and writes full vectors of pairs.
 int row_stride(int width) { return padded(width) + 4 * kPad; }
@@ -30,8 +31,8 @@ HeatMapFilter::HeatMapFilter(const Network& network, const PlanarNetwork& stages
     const auto* fc = std::get_if<FullyConnected>(&network.layers[count - 1]);
     if (conv == nullptr || prelu == nullptr || fc == nullptr) return;
     if (conv->kernel_y != 3 || conv->kernel_x != 3 || fc->outputs < 2) return;
-    const std::int64_t steps = std::int64_t{kWindows} * kWindow * conv->in_maps * conv->out_maps;
-    if (steps > kernels.steps_at_a_time) return;  // cancellation would be late
+    const std::int64_t steps = std::max(kWindows * kWindow, kBoundsSteps);
+    if (steps * conv->in_maps * conv->out_maps > kernels.steps_at_a_time) return;  // cancellation would be late
     bound_ = error_bound(*conv, *prelu, *fc);
     if (!bound_) return;
     first_stages_ = stages.stages().size() - 2;
@@ -142,8 +143,7 @@ private:
                                         filter_.bound_->relative, filter_.bound_->absolute, scratch_.transformed.data(),
                                         scratch_.lower.data() + x, stride_, filter_.in_maps_, filter_.out_maps_,
                                         std::min(kBoundsWidth, width_ - x)});
-            cancellation_point_.advance(std::int64_t{kBoundsPairs} * winograd::kRows * winograd::kColumns *
-                                        filter_.in_maps_ * filter_.out_maps_);
+            cancellation_point_.advance(std::int64_t{kBoundsSteps} * filter_.in_maps_ * filter_.out_maps_);
         }
     }
 

@@ -266,6 +266,18 @@ int main() {
             without_bound([&](Layers& l) { l.fc.bias[0] = weight; });
         }
     });
+    test::run("a difference of weights that is not finite", [] {
+        // The sums are small, but the difference of the weights of the two outputs is infinite in float.
+        Layers layers{
+            {1, 1, 3, 3, std::vector<float>(9), {0}}, {{1}}, {1, 6, std::vector<float>(6), std::vector<float>(6)}};
+        layers.conv.kernel[4] = std::ldexp(1.0F, -120);
+        layers.fc.weights[0] = 5e37F;
+        layers.fc.weights[1] = -5e37F;
+        CHECK(mtcnn::error_bound(layers.conv, layers.prelu, layers.fc).has_value());
+        layers.fc.weights[0] = 3e38F;
+        layers.fc.weights[1] = -3e38F;
+        CHECK(!mtcnn::error_bound(layers.conv, layers.prelu, layers.fc).has_value());
+    });
     test::run("positions of random networks", [] {
         test::Random random(3);
         for (int round = 0; round < 12; ++round) {
@@ -298,7 +310,7 @@ int main() {
         CHECK(!usable({{test::conv2d(random, 3, 8, 3, 2), l.prelu, l.fc}}));
         CHECK(!usable({{l.prelu, l.prelu, l.fc}}));
         // Its windows would take too long for a prompt cancellation.
-        const auto maps = static_cast<int>(kernels.steps_at_a_time / (64 * 9 * 3)) + 1;
+        const auto maps = static_cast<int>(kernels.steps_at_a_time / (64 * 9 * 3 * 2)) + 1;
         CHECK(!usable({{test::conv2d(random, 3, maps, 3, 3), test::prelu(random, maps),
                         test::fully_connected(random, maps, 6)}}));
         CHECK(!usable({}));

@@ -71,7 +71,8 @@ MTCNN_INLINE void transform_input(const DifferenceBounds& a, int pairs) {
 // Writes the bounds of the errors of `pairs` pairs of results.
 MTCNN_INLINE void bound_errors(const DifferenceBounds& a, int pairs, float* errors) {
     float squares[2 * kBoundsPairs + 2 * kLanes];
-    for (int x = 0; x < 2 * pairs + 2; x += kLanes) {
+    const int end = (pairs + kLanes - 1) / kLanes * kLanes;  // full vectors
+    for (int x = 0; x < 2 * end + 2; x += kLanes) {
         Vector sum = zero();
         for (int c = 0; c < a.in_maps; ++c) {
             MTCNN_UNROLL
@@ -82,7 +83,7 @@ MTCNN_INLINE void bound_errors(const DifferenceBounds& a, int pairs, float* erro
         }
         store(squares + x, sum);
     }
-    for (int j = 0; j < pairs; j += kLanes) {
+    for (int j = 0; j < end; j += kLanes) {
         const float* at = squares + 2 * j;
         const Vector first = add(even(load(at), load(at + kLanes)), odd(load(at), load(at + kLanes)));
         const Vector second = add(even(load(at + 2), load(at + 2 + kLanes)), odd(load(at + 2), load(at + 2 + kLanes)));
