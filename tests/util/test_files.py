@@ -114,6 +114,7 @@ ALLOWED = {
     "formats/arrays.py: open",  # an entry of the archive
     "trace/report/plots.py: savefig",  # into memory
     "jobs/pipeline.py: save",  # AnnotatedImageFolder.save
+    "media/video/key_frames.py: savez_compressed",  # into memory
     "media/video_encoders.py: open",  # to the temporary name of an AtomicFile
     "jobs/face_images.py: save",  # AnnotatedImageFolder.save
     "cli/networks.py: save",  # Model.save, which writes files atomically

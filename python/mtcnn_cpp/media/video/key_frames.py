@@ -53,7 +53,7 @@ class KeyFrame(NamedTuple):
     crc: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameIndex:
     """The times of all frames of a video file in the order of presentation, and its key frames.
 
