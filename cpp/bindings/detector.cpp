@@ -138,8 +138,8 @@ py::array_t<float> forward(const mtcnn::Detector& detector, const std::string& s
 void register_detector(py::module_& m) {
     using mtcnn::Detector;
     py::class_<Detector>(m, "Detector", "The cascade with the three networks of a model, on one set of kernels.")
-        .def(py::init([](const py::object& pnet, const py::object& rnet, const py::object& onet,
-                         const std::string& isa, bool filter) {
+        .def(py::init([](const py::object& pnet, const py::object& rnet, const py::object& onet, const std::string& isa,
+                         bool filter) {
                  return std::make_unique<Detector>(mtcnn::Model{to_network(pnet), to_network(rnet), to_network(onet)},
                                                    mtcnn::select_kernels(isa), filter);
              }),
