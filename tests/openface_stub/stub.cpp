@@ -58,7 +58,7 @@ mtcnn::TensorView run(const mtcnn::Network& network, const cv::Mat& image) {
     mtcnn::TensorView last;
     const auto hook = [&](const std::string&, const mtcnn::TensorView& view) { last = view; };
     if (flattens(network)) {
-        const mtcnn::CropNetwork crop(network, 3, image.rows, image.cols, kernels, false);
+        const mtcnn::CropNetwork crop(network, 3, image.rows, image.cols, kernels);
         crop.run_with_hook(
             [&](int, float* input) {
                 const std::ptrdiff_t row = crop.row_size();
@@ -66,7 +66,7 @@ mtcnn::TensorView run(const mtcnn::Network& network, const cv::Mat& image) {
             },
             hook, cancellation_point);
     } else {
-        const mtcnn::PlanarNetwork planar(network, 3, kernels, false);
+        const mtcnn::PlanarNetwork planar(network, 3, kernels);
         planar.run_with_hook(
             image.rows, image.cols, [&](int y, float* row, std::ptrdiff_t stride) { copy_row(image, y, row, stride); },
             [](int, const float*, std::ptrdiff_t) {}, hook, cancellation_point);
