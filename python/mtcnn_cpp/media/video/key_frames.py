@@ -244,6 +244,13 @@ class _Nals(_Codec):
         raise NotImplementedError
 
     def _header_sets(self, extradata: bytes) -> set[bytes]:
+        """Return the parameter sets in the header."""
+        if not self._length:
+            return {piece.rstrip(b"\0") for piece in extradata.split(_START_CODE)[1:]}
+        return self._listed_sets(extradata)
+
+    def _listed_sets(self, extradata: bytes) -> set[bytes]:
+        """Return the parameter sets in a header that lists them with their sizes."""
         raise NotImplementedError
 
     @staticmethod
@@ -275,6 +282,15 @@ class _Nals(_Codec):
             yield self._type(data[begin : begin + 1]), lambda begin=begin, at=at: data[begin:at]  # type: ignore[misc]
 
 
+def _add_sized(units: set[bytes], data: bytes, at: int, count: int) -> int:
+    """Add `count` units, each after its size in two bytes. Return the position after the last one."""
+    for _ in range(count):
+        size = int.from_bytes(data[at : at + 2], "big")
+        units.add(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    return at
+
+
 class _H264(_Nals):
     _idr, _slices, _sets = _H264_IDR, _H264_SLICES, _H264_SETS
 
@@ -286,17 +302,12 @@ class _H264(_Nals):
     def _read_length(self, extradata: bytes) -> int:
         return (extradata[4] & 3) + 1 if len(extradata) > 6 and extradata[0] == 1 else 0
 
-    def _header_sets(self, extradata: bytes) -> set[bytes]:
-        if not self._length:
-            return {piece.rstrip(b"\0") for piece in extradata.split(_START_CODE)[1:]}
-        units = set()
+    def _listed_sets(self, extradata: bytes) -> set[bytes]:
+        units = set[bytes]()
         at = 5
         for mask in (0x1F, 0xFF):  # SPS, then PPS
-            count, at = (extradata[at] & mask if at < len(extradata) else 0), at + 1
-            for _ in range(count):
-                size = int.from_bytes(extradata[at : at + 2], "big")
-                units.add(extradata[at + 2 : at + 2 + size])
-                at += 2 + size
+            count = extradata[at] & mask if at < len(extradata) else 0
+            at = _add_sized(units, extradata, at + 1, count)
         return units
 
     @staticmethod
@@ -311,17 +322,12 @@ class _Hevc(_Nals):
         is_list = len(extradata) > 22 and extradata[:3] not in (b"\0\0\0", _START_CODE)
         return (extradata[21] & 3) + 1 if is_list else 0
 
-    def _header_sets(self, extradata: bytes) -> set[bytes]:
-        if not self._length:
-            return {piece.rstrip(b"\0") for piece in extradata.split(_START_CODE)[1:]}
-        units = set()
+    def _listed_sets(self, extradata: bytes) -> set[bytes]:
+        units = set[bytes]()
         at = 23
         for _ in range(extradata[22]):
-            count, at = int.from_bytes(extradata[at + 1 : at + 3], "big"), at + 3
-            for _ in range(count):
-                size = int.from_bytes(extradata[at : at + 2], "big")
-                units.add(extradata[at + 2 : at + 2 + size])
-                at += 2 + size
+            count = int.from_bytes(extradata[at + 1 : at + 3], "big")
+            at = _add_sized(units, extradata, at + 3, count)
         return units
 
     @staticmethod
