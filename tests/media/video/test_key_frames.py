@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from clips import even, uneven
 from mtcnn_cpp.media.video import Sampling, Video, key_frames
-from mtcnn_cpp.media.video.key_frames import FrameIndex, IndexMismatch
+from mtcnn_cpp.media.video.key_frames import _H264, FrameIndex, IndexMismatch, _Hevc
 from mtcnn_cpp.media.video.video import index_frames
 from mtcnn_cpp.media.video.video import read_from as read_frames_from
 from video_kinds import B_FRAMES, X264, Kind, av
@@ -443,3 +443,12 @@ def test_a_stream_of_an_old_version_of_x264(tmp_path: Path) -> None:
     at = data.index(b"x264 - core ") + len(b"x264 - core ")
     path.write_bytes(data[:at] + b"033" + data[at + 3 :])
     assert make_index(path) is None
+
+
+def test_parameter_sets_in_the_header() -> None:
+    sets = [b"\x67one", b"\x68two", b"\x68three"]
+    sized = [len(one).to_bytes(2, "big") + one for one in sets]
+    avcc = b"\1\0\0\0\xff\xe1" + sized[0] + b"\2" + sized[1] + sized[2]
+    assert _H264(avcc)._in_header == set(sets)
+    hvcc = b"\1" + bytes(20) + b"\3\2" + b"\x21\0\1" + sized[0] + b"\x22\0\2" + sized[1] + sized[2]
+    assert _Hevc(hvcc)._in_header == set(sets)
