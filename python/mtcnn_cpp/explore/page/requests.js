@@ -1,20 +1,13 @@
-// Requests to the server. Answers that cannot change are cached. If the cache is full, the oldest answers are removed.
+// Requests for data. Answers that cannot change are cached. If the cache is full, the oldest answers are removed.
+
+import { sendRequest } from "./transport.js";
 
 const CACHE_BYTES = 160 << 20;
 const cache = new Map();
 let cachedBytes = 0;
 
-/** The map that the user clicked has priority over thumbnails, because a browser sends only six requests at a time. */
-const priority = (path) => (path === "thumbnails" ? "low" : path === "values" ? "high" : "auto");
-
 async function send(path, parameters) {
-  const query = new URLSearchParams(parameters).toString();
-  let response;
-  try {
-    response = await fetch(`api/${path}${query ? `?${query}` : ""}`, { priority: priority(path) });
-  } catch {
-    throw new Error("no answer from the server; check that mtcnn-cpp explore still runs");
-  }
+  const response = await sendRequest(path, new URLSearchParams(parameters).toString());
   if (!response.ok) {
     const text = await response.text();
     let message = text;
