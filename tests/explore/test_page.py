@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -259,3 +260,26 @@ def test_thumbnails_of_an_input(visit: Visit, trace_url: str) -> None:
         canvas.click(position={"x": box["width"] * x, "y": box["height"] * y})
         assert address_state(page) == "#onet/crop000/input" + (f"?channel={channel}" if channel else "")
         assert page.input_value("#channel") == str(channel)
+
+
+def test_a_narrow_window(visit: Visit, trace_url: str) -> None:
+    """The parts are in one column: none covers another, and nothing is wider than the window."""
+    page = visit(trace_url, viewport={"width": 400, "height": 860}, first=True)
+    parts = [
+        "#introduction",
+        "#timeline",
+        "#stages",
+        "#image-holder",
+        "#box-path",
+        "#lists",
+        "#layers",
+        "#maps",
+        "#value",
+    ]
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    for above, below in itertools.pairwise(boxes):
+        assert below["y"] >= above["y"] + above["height"] - 1, (above, below)
+        assert below["x"] >= 0
+        assert below["x"] + below["width"] <= 400
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    assert page.locator("#image-holder").bounding_box()["height"] >= 250

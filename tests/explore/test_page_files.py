@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from images import ROOT
 
 PAGE = ROOT / "python" / "mtcnn_cpp" / "explore" / "page"
@@ -21,6 +22,18 @@ def test_imported_modules_exist_and_are_preloaded() -> None:
     page = (PAGE / "index.html").read_text("utf-8")
     assert set(re.findall(r'rel="modulepreload" href="([\w.]+)"', page)) | {"main.js"} == modules
     assert len(modules) > 10
+
+
+def test_the_policy_in_the_page_is_that_of_the_server() -> None:
+    """A copy of the page on another server has the same policy, except what only a header can have."""
+    pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
+    from mtcnn_cpp.explore.server import HEADERS
+
+    found = re.search(
+        r'http-equiv="Content-Security-Policy" content="([^"]+)"', (PAGE / "index.html").read_text()
+    )
+    assert found
+    assert found[1] == HEADERS["Content-Security-Policy"].replace("frame-ancestors 'none'; ", "")
 
 
 def test_no_module_parses_markup_or_code() -> None:
