@@ -374,8 +374,11 @@ class _Filter:
 
 def _clockwise_angle(frame: Any) -> int:
     """Return the angle in degrees by which a frame must be rotated clockwise, from 0 to 359."""
+    from av.sidedata.sidedata import SideDataContainer
+
+    open_side_data: Any = SideDataContainer  # the type hints of PyAV lack its argument
     try:
-        side_data = frame.side_data
+        side_data = open_side_data(frame)  # not `frame.side_data`, a reference cycle that keeps the frame
     except ValueError:  # PyAV does not know the type of other side data, such as Exif
         return -int(frame.rotation) % 360
     for data in side_data:
