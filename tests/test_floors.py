@@ -4,6 +4,7 @@ of a cycle. The order is that of HACKING.md."""
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -24,10 +25,15 @@ def imports(source: Path) -> dict[str, set[str]]:
     return {name: set(_named(name, file, set(modules))) for name, file in modules.items()}
 
 
+@functools.cache
+def import_statements(code: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
 def _named(module: str, file: Path, modules: set[str]) -> Iterator[str]:
     package = module if file.stem == "__init__" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+    for node in import_statements(file.read_text(encoding="utf-8")):
+        names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
             start = package.rsplit(".", node.level - 1)[0] if node.level else ""
             home = ".".join(filter(None, (start, node.module)))

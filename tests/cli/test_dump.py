@@ -7,12 +7,10 @@ from pathlib import Path
 
 import png
 import pytest
-from images import BACKENDS, portrait
+from images import FAST, portrait
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.trace import Trace, capture
 from typer.testing import CliRunner, Result
-
-FAST = "core" if "core" in BACKENDS else "reference"  # used if the backend does not matter
 
 
 def run(*arguments: object) -> Result:

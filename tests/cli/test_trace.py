@@ -12,14 +12,12 @@ import mtcnn_cpp
 import numpy as np
 import png
 import pytest
-from images import BACKENDS, portrait
+from images import BACKENDS, FAST, portrait
 from mtcnn_cpp import Model
 from mtcnn_cpp.cli import app
 from mtcnn_cpp.model import Conv2d, Network
 from mtcnn_cpp.trace import Trace
 from typer.testing import CliRunner, Result
-
-FAST = "core" if "core" in BACKENDS else "reference"  # used if the backend does not matter
 
 
 def run(*arguments: object) -> Result:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,17 @@ app(sys.argv[1:], prog_name="mtcnn-cpp")
 """
 
 
-@pytest.fixture
-def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     from mtcnn_cpp.jobs import run, tasks
 
     for module in (tasks, run):
         monkeypatch.setattr(module, "FRAMES_PER_CHUNK", 10)
     monkeypatch.setattr(tasks, "IMAGES_PER_TASK", 5)
+
+
+@pytest.fixture
+def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_tasks(monkeypatch)
 
 
 def make_study(folder: Path, *, pictures: int = 12, bad: bool = True) -> Path:
@@ -47,16 +53,37 @@ def make_study(folder: Path, *, pictures: int = 12, bad: bool = True) -> Path:
     (folder / "second").mkdir(parents=True)
     for index in range(pictures):
         inside = folder / ("second" if index % 3 == 0 else ".")
-        (inside / f"p{index:02d}.png").write_bytes(png.encode(make_frame(index)))
+        (inside / f"p{index:02d}.png").write_bytes(image_file(index))
     (folder / "second" / "p01.png").write_bytes(png.encode(make_frame(1)[:80]))
-    write(folder / "long.mp4", even(33), options={"bf": "2"})
-    write(folder / "exact.mkv", uneven(20))
-    write(folder / "second" / "short.webm", uneven(4), codec="libvpx-vp9", options={"deadline": "realtime"})
+    for name, content in videos().items():
+        if bad or name != "cut.mkv":
+            (folder / name).write_bytes(content)
     if bad:
         (folder / "bad.jpg").write_text("no picture")
-        cut = write(folder / "cut.mkv", even(60))
-        cut.write_bytes(cut.read_bytes()[:-500])
     return folder
+
+
+@functools.cache
+def image_file(index: int) -> bytes:
+    """Return a PNG file with frame `index`."""
+    return png.encode(make_frame(index))
+
+
+@functools.cache
+def videos() -> dict[str, bytes]:
+    """Return the contents of the videos of a study by their paths."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = [
+            write(folder / "long.mp4", even(33), options={"bf": "2"}),
+            write(folder / "exact.mkv", uneven(20)),
+            write(folder / "short.webm", uneven(4), codec="libvpx-vp9", options={"deadline": "realtime"}),
+            write(folder / "cut.mkv", even(60)),
+        ]
+        contents = {path.name: path.read_bytes() for path in paths}
+    contents["second/short.webm"] = contents.pop("short.webm")
+    contents["cut.mkv"] = contents["cut.mkv"][:-500]
+    return contents
 
 
 def run(*arguments: object, **options: Any) -> typer.testing.Result:

@@ -49,6 +49,11 @@ class Kind:
     def id(self) -> str:
         return self.name
 
+    @property
+    def is_wide_gamut(self) -> bool:
+        """Whether FFmpeg converts the colors with a table, which it computes for 3 s in each conversion."""
+        return self.colors == BT2020
+
     def write(self, folder: Path, *, first: int = 0) -> Path:
         path = folder / self.name
         with av.open(str(path), "w", format=self.container, options=self.muxer) as file:

