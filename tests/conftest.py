@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +28,19 @@ def equality(monkeypatch: pytest.MonkeyPatch) -> None:
     """Detections are equal in every bit, but not those of a backend that is not this package's own."""
     if OTHER_BACKEND:
         monkeypatch.setattr(Detections, "__eq__", nearly_equal)
+
+
+@pytest.fixture
+def decoding_starts(caplog: pytest.LogCaptureFixture) -> Callable[[], list[int]]:
+    """Return a function that returns the frames with which decoding of videos began since its last call."""
+    caplog.set_level(logging.DEBUG, "mtcnn_cpp")
+
+    def take() -> list[int]:
+        found = [int(number) for number in re.findall(r"decoding begins with frame (\d+)", caplog.text)]
+        caplog.clear()
+        return found
+
+    return take
 
 
 REFERENCE = SimpleNamespace(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
 import shutil
 from collections.abc import Callable
@@ -37,19 +36,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_tasks: None) -> 
     return tmp_path
 
 
-@pytest.fixture
-def begins(caplog: pytest.LogCaptureFixture) -> Callable[[], list[int]]:
-    """Return a function that returns the frames with which decoding began since its last call, sorted."""
-    caplog.set_level(logging.DEBUG, "mtcnn_cpp")
-
-    def take() -> list[int]:
-        found = [int(number) for number in re.findall(r"decoding begins with frame (\d+)", caplog.text)]
-        caplog.clear()
-        return sorted(found)
-
-    return take
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the content of all files except the settings of the job."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "_job.json"}
@@ -81,18 +67,18 @@ def test_the_table_is_the_same(
     codec: str,
     options: dict[str, str],
     sampling: tuple[str, ...],
-    begins: Callable[[], list[int]],
+    decoding_starts: Callable[[], list[int]],
 ) -> None:
     write(Path(name), even(45), codec=codec, options=options)
     expected = whole(name, *sampling)
-    assert begins() == []
+    assert decoding_starts() == []
     result = run(name, "-o", "parts/", *OPTIONS, *sampling)
     assert result.exit_code == 0
     assert contents(Path("parts")) == expected
     table = b"".join(expected[part] for part in expected if part.startswith("video-"))
     frames = len(set(re.findall(rb"^clip[^,]*,(\d+),", table, re.M)))
     assert f"processed {frames} images and frames" in result.output
-    assert len(begins()) == len([part for part in expected if part.startswith("video-")])
+    assert len(decoding_starts()) == len([part for part in expected if part.startswith("video-")])
 
 
 def make_interrupted(name: str, *options: str) -> tuple[Path, dict[str, bytes]]:
@@ -107,13 +93,15 @@ def make_interrupted(name: str, *options: str) -> tuple[Path, dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("has_index", [True, False])
-def test_every_set_of_part_files_is_resumed(has_index: bool, begins: Callable[[], list[int]]) -> None:
+def test_every_set_of_part_files_is_resumed(
+    has_index: bool, decoding_starts: Callable[[], list[int]]
+) -> None:
     """Without the index, as after a job of an earlier version, the part files after a gap are not used."""
     write(Path("clip.mp4"), even(30), options=GROUPS)
     expected = whole("clip.mp4")
     folder, parts = make_interrupted("clip.mp4")
     assert len(parts) == 4
-    begins()
+    decoding_starts()
     for kept in itertools.product([False, True], repeat=4):
         if not has_index and sum(kept) != 2:
             continue
@@ -127,7 +115,7 @@ def test_every_set_of_part_files_is_resumed(has_index: bool, begins: Callable[[]
         result = run("clip.mp4", "-o", "parts/", *OPTIONS, "--resume")
         assert result.exit_code == 0, result.output
         assert contents(Path("parts")) == expected
-        begun = begins()
+        begun = sorted(decoding_starts())
         if has_index:
             assert len(begun) == kept.count(False)
             missing = [10 * chunk for chunk in range(4) if not kept[chunk]]
@@ -143,17 +131,17 @@ def prefix(kept: tuple[bool, ...]) -> int:
     return min(3, next((at for at, keep in enumerate(kept) if not keep), 4))
 
 
-def test_a_tracked_video_is_one_task_that_seeks(begins: Callable[[], list[int]]) -> None:
+def test_a_tracked_video_is_one_task_that_seeks(decoding_starts: Callable[[], list[int]]) -> None:
     pytest.importorskip("trackers", reason="needs the extra 'track'")
     write(Path("clip.mp4"), even(35), options=GROUPS)
     expected = whole("clip.mp4", "--track")
     folder, parts = make_interrupted("clip.mp4", "--track")
-    assert begins() == [0]
+    assert decoding_starts() == [0]
     for name in sorted(parts)[1::2]:
         (folder / name).unlink()
     assert run("clip.mp4", "-o", "full/", *OPTIONS, "--track", "--resume").exit_code == 0
     assert contents(folder) == expected
-    assert begins() == [7]
+    assert decoding_starts() == [7]
 
 
 def damage(path: Path, number: int) -> None:
@@ -167,7 +155,7 @@ def damage(path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("number", [3, 14, 20, 33])
 @pytest.mark.parametrize("concurrency", [1, 2])
-def test_a_damaged_frame(number: int, concurrency: int, begins: Callable[[], list[int]]) -> None:
+def test_a_damaged_frame(number: int, concurrency: int, decoding_starts: Callable[[], list[int]]) -> None:
     """The numbers of all later frames change, and one row at the end has the error."""
     write(Path("clip.mp4"), even(35), options=GROUPS | {"bf": "0"})
     damage(Path("clip.mp4"), number)
@@ -181,12 +169,12 @@ def test_a_damaged_frame(number: int, concurrency: int, begins: Callable[[], lis
     frames = len(set(re.findall(rb"^clip.mp4,(\d+),\d", table, re.M)))
     assert frames == (29 if number == 14 else 34)  # of a key frame, those that follow it are lost, too
     assert f"processed {frames} images and frames" in result.output
-    assert begins() != []
+    assert decoding_starts() != []
     # complete part files stay; the last one is processed again, without an index
     again = run("clip.mp4", "-o", "parts/", *options, "--resume")
     assert again.exit_code == 1
     assert contents(Path("parts")) == expected
-    assert begins() == []
+    assert decoding_starts() == []
 
 
 def test_a_damaged_frame_between_the_selected_ones() -> None:
@@ -241,13 +229,13 @@ def test_division_is_undone_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> No
         assert contents(folder) == expected
 
 
-def test_a_truncated_video_is_not_divided(begins: Callable[[], list[int]]) -> None:
+def test_a_truncated_video_is_not_divided(decoding_starts: Callable[[], list[int]]) -> None:
     path = write(Path("clip.mkv"), even(60), options=GROUPS)
     path.write_bytes(path.read_bytes()[:-2000])
     expected = whole("clip.mkv", code=1)
     assert run("clip.mkv", "-o", "parts/", *OPTIONS).exit_code == 1
     assert contents(Path("parts")) == expected
-    assert begins() == []
+    assert decoding_starts() == []
 
 
 @pytest.mark.parametrize("change", ["other", "shorter", "damaged index"])
@@ -278,17 +266,17 @@ def test_a_video_that_is_another_one_now(change: str) -> None:
     ],
 )
 def test_videos_that_are_not_divided(
-    name: str, options: tuple[str, ...], begins: Callable[[], list[int]]
+    name: str, options: tuple[str, ...], decoding_starts: Callable[[], list[int]]
 ) -> None:
     write(Path(name), even(8 if name == "short.mp4" else 35), options=GROUPS)
     assert run(name, "-o", "parts/", *OPTIONS, *options).exit_code == 0
-    assert begins() == []
+    assert decoding_starts() == []
 
 
-def test_opencv_does_not_divide(begins: Callable[[], list[int]]) -> None:
+def test_opencv_does_not_divide(decoding_starts: Callable[[], list[int]]) -> None:
     write(Path("clip.mp4"), even(35), options=GROUPS)
     assert run("clip.mp4", "-o", "parts/", *OPTIONS[:-2], "--reader", "opencv").exit_code == 0
-    assert begins() == []
+    assert decoding_starts() == []
 
 
 def prepare(

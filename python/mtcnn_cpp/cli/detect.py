@@ -20,8 +20,9 @@ from .progress import MAX_ERRORS_REPORTED, ProgressBar
 
 if TYPE_CHECKING:
     from ..detector.detector import Detector
+    from ..jobs.annotation_writer import AnnotationWriter
     from ..jobs.part_files import PartFiles
-    from ..jobs.pipeline import AnnotationWriter, DetectionPipeline
+    from ..jobs.pipeline import DetectionPipeline
     from ..jobs.plan import Plan
     from ..jobs.run import JobCounters
     from ..jobs.settings import JobSettings
@@ -54,7 +55,8 @@ def detect(
 
     If a source fails, the command reports its error, processes the other sources, and ends with exit code 1.
     """
-    from ..jobs.pipeline import AnnotationWriter, DetectionPipeline
+    from ..jobs.annotation_writer import AnnotationWriter
+    from ..jobs.pipeline import DetectionPipeline
     from ..jobs.plan import make_plan
     from ..jobs.run import keep_freed_memory
     from ..jobs.settings import JobSettings

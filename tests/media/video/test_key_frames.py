@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -113,21 +112,10 @@ def read_from(
         return read(islice(read_frames_from(video, skip, sampling or Sampling(), index), count))
 
 
-@pytest.fixture
-def begins(caplog: pytest.LogCaptureFixture) -> Callable[[], list[int]]:
-    """Return a function that returns the frames with which decoding began since its last call."""
-    caplog.set_level(logging.DEBUG, "mtcnn_cpp")
-
-    def take() -> list[int]:
-        found = [int(number) for number in re.findall(r"decoding begins with frame (\d+)", caplog.text)]
-        caplog.clear()
-        return found
-
-    return take
-
-
 @pytest.mark.parametrize("kind", DIVIDED, ids=lambda kind: kind.name)
-def test_frames_from_a_key_frame(kind: Kind, tmp_path: Path, begins: Callable[[], list[int]]) -> None:
+def test_frames_from_a_key_frame(
+    kind: Kind, tmp_path: Path, decoding_starts: Callable[[], list[int]]
+) -> None:
     try:
         path = kind.write(tmp_path)
     except av.codec.codec.UnknownCodecError:
@@ -139,7 +127,7 @@ def test_frames_from_a_key_frame(kind: Kind, tmp_path: Path, begins: Callable[[]
     assert list(index.times) == [time for _, time, _ in whole]
     for skip in (0, 1, 9, 23, 24, 25, COUNT - 1, COUNT):
         assert read_from(path, skip, index) == whole[skip:]
-    begun = begins()
+    begun = decoding_starts()
     assert len(begun) == 8
     assert begun[:2] == [0, 0]
     assert all(
@@ -150,7 +138,7 @@ def test_frames_from_a_key_frame(kind: Kind, tmp_path: Path, begins: Callable[[]
 
 @pytest.mark.parametrize("kind", FIRST_ONLY, ids=lambda kind: kind.name)
 def test_key_frames_that_do_not_reset_the_decoder(
-    kind: Kind, tmp_path: Path, begins: Callable[[], list[int]]
+    kind: Kind, tmp_path: Path, decoding_starts: Callable[[], list[int]]
 ) -> None:
     path = kind.write(tmp_path)
     assert sum(marks_of(path)) > 1 or "refresh" in kind.name
@@ -158,7 +146,7 @@ def test_key_frames_that_do_not_reset_the_decoder(
     assert index is not None
     assert list(index.keys[:, 0]) == [0]
     assert read_from(path, 23, index) == read_whole(path)[23:]
-    assert begins() == [0]
+    assert decoding_starts() == [0]
 
 
 @pytest.mark.parametrize("kind", WHOLE, ids=lambda kind: kind.name)
@@ -283,7 +271,7 @@ def test_hidden_frames_of_vp8() -> None:
 
 
 def test_an_index_of_the_container_that_leads_elsewhere(
-    tmp_path: Path, begins: Callable[[], list[int]]
+    tmp_path: Path, decoding_starts: Callable[[], list[int]]
 ) -> None:
     """The list of cue points of a Matroska file names other positions: too late ones, or none in the file."""
     path = kind("cues.mkv", options={**SHORT, "g": "5"}, muxer={"cluster_size_limit": "3000"}).write(tmp_path)
@@ -305,7 +293,7 @@ def test_an_index_of_the_container_that_leads_elsewhere(
         assert read_whole(path) == whole
         for skip in range(0, COUNT, 6):
             assert read_from(path, skip, index) == whole[skip:]
-    assert begins().count(0) > 4
+    assert decoding_starts().count(0) > 4
 
 
 def damage(path: Path, number: int) -> None:
@@ -367,7 +355,7 @@ def outcome_of_ranges(path: Path) -> str:
         return "unstable" if read(video.frames()) != whole else "other frames"
 
 
-def test_an_index_of_other_frames(tmp_path: Path, begins: Callable[[], list[int]]) -> None:
+def test_an_index_of_other_frames(tmp_path: Path, decoding_starts: Callable[[], list[int]]) -> None:
     """Times, number of frames, kind and size of the file must be those of the index."""
     path = kind("clip.mp4").write(tmp_path)
     index = make_index(path)
@@ -388,9 +376,9 @@ def test_an_index_of_other_frames(tmp_path: Path, begins: Callable[[], list[int]
             read_from(path, 20, other)
     keys = index.keys.copy()
     keys[:, -1] ^= 1
-    begins()
+    decoding_starts()
     assert read_from(path, 20, replace(index, keys=keys)) == read_whole(path)[20:]
-    assert begins() == [0]
+    assert decoding_starts() == [0]
 
 
 def test_a_file_that_is_no_index(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from clips import av, even, make_frame, write
 from mtcnn_cpp import Detector
-from mtcnn_cpp.jobs.pipeline import AnnotationWriter, DetectionPipeline
+from mtcnn_cpp.jobs.annotation_writer import AnnotationWriter
+from mtcnn_cpp.jobs.pipeline import DetectionPipeline
 from mtcnn_cpp.jobs.plan import Plan, make_plan
 from mtcnn_cpp.jobs.settings import JobSettings
 from mtcnn_cpp.jobs.table import TableFormat
