@@ -14,9 +14,7 @@ from mtcnn_cpp.trace import Trace, TraceError
 
 MODEL = Model.default()
 PNET = [
-    f"pnet/level{level:02d}/{layer}"
-    for level in (0, 1, 2)
-    for layer in ("input", *MODEL.pnet.names, "heat_map")
+    f"pnet/level{level:02d}/{layer}" for level in (0, 2) for layer in ("input", *MODEL.pnet.names, "heat_map")
 ]
 CROPS = [
     f"{stage}/crop{crop:03d}/{layer}"

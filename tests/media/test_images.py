@@ -183,7 +183,7 @@ def faces_of_large_image(backend: str) -> Detections:
 
 
 def found(image: object, color: str = "bgr", backend: str = FAST) -> Detections:
-    return Detector(backend=backend).detect(image, color=color)  # type: ignore[arg-type]
+    return Detector(backend=backend, min_face=120).detect(image, color=color)  # type: ignore[arg-type]
 
 
 @functools.cache

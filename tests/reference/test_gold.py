@@ -42,9 +42,9 @@ def case_id(case: Case) -> str:
 
 
 def is_large(case: Case) -> bool:
-    """Whether a detection takes more than about 2 s in NumPy, or in C++ without a fused instruction."""
+    """Whether a detection takes more than about 1 s in NumPy."""
     height, width, _ = case["shape"]
-    return height * width / case["min_face"] ** 2 > 500 or case["proposals_into_onet"] > 20
+    return height * width / case["min_face"] ** 2 > 100 or case["proposals_into_onet"] > 15
 
 
 @pytest.mark.parametrize("case", cases(), ids=case_id)
