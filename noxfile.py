@@ -69,7 +69,7 @@ def docs(session: nox.Session) -> None:
     """Build the site in build/site, and run the examples of all pages."""
     install(session, "docs,report,track,test")
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", "docs", "build/site")
-    session.run("pytest", "-q", "-n", "auto", "--slow", "tests/docs")
+    session.run("pytest", "-q", "-n", "auto", "--slow", "tests/docs", *session.posargs)
 
 
 @nox.session
