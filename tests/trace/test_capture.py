@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gold_results import load_image, tensors
-from images import BACKENDS, portrait
+from images import BACKENDS, FAST, portrait
 from mtcnn_cpp import Detector
 from mtcnn_cpp.media.image.pixels import to_pixels
 from mtcnn_cpp.trace import Trace, TraceError, capture, compare
@@ -159,7 +159,7 @@ def test_the_caller_receives_the_exception_of_a_hook(backend: str) -> None:
 
 
 def test_a_hook_belongs_to_its_detector_and_thread() -> None:
-    shared, other, received = detector("reference"), Detector(backend="reference"), []
+    shared, other, received = detector(FAST), Detector(backend=FAST), []
     with shared.hook("final/boxes", lambda name, array: received.append(name)):
         other.detect(portrait())
         thread = threading.Thread(target=shared.detect, args=[portrait()])
@@ -181,36 +181,34 @@ def test_a_hook_belongs_to_its_detector_and_thread() -> None:
 )
 def test_patterns_that_match_no_name(pattern: str, nearest: str) -> None:
     message = rf"pattern '{pattern.replace('*', '.*')}' matches no tensor name; the nearest: .*{nearest}"
-    with pytest.raises(TraceError, match=message), detector("reference").hook(pattern, print):
+    with pytest.raises(TraceError, match=message), detector(FAST).hook(pattern, print):
         pass
     with pytest.raises(TraceError, match=message):
-        detector("reference").trace(portrait(), only=["final/*", pattern])
+        detector(FAST).trace(portrait(), only=["final/*", pattern])
 
 
 @pytest.mark.parametrize(
     "pattern", ["pnet/level77/conv1", "rnet/crop1234/fc1", "*", "*/*_keep", "onet/crop9?9/conv4"]
 )
 def test_patterns_that_can_match_a_name(pattern: str) -> None:
-    with detector("reference").hook(pattern, print):
+    with detector(FAST).hook(pattern, print):
         pass
 
 
 def test_only_and_capture_levels(tmp_path: Path) -> None:
-    trace = detector("reference").trace(portrait(), only=["pnet/level01/*", "*/boxes"], capture="stats")
-    matching = [
-        name for name in small("reference") if name.startswith("pnet/level01/") or name.endswith("/boxes")
-    ]
+    trace = detector(FAST).trace(portrait(), only=["pnet/level01/*", "*/boxes"], capture="stats")
+    matching = [name for name in small(FAST) if name.startswith("pnet/level01/") or name.endswith("/boxes")]
     assert list(trace) == matching
     entry = trace.info("pnet/level01/conv1")
-    values = small("reference")["pnet/level01/conv1"]
+    values = small(FAST)["pnet/level01/conv1"]
     assert entry.statistics is not None
     assert entry.statistics.maximum == values.max()
     with pytest.raises(
         TypeError, match=r"'only' must be a sequence of patterns, got the string .* write \['\*'\]"
     ):
-        detector("reference").trace(portrait(), only="*")
+        detector(FAST).trace(portrait(), only="*")
     with pytest.raises(TraceError, match="capture must be one of names, stats, hash, full, got 'some'"):
-        detector("reference").trace(portrait(), capture="some")
+        detector(FAST).trace(portrait(), capture="some")
 
 
 def test_dump_writes_the_same_trace(tmp_path: Path) -> None:
@@ -231,27 +229,27 @@ def test_dump_writes_the_same_trace(tmp_path: Path) -> None:
 
 def test_the_image_is_stored_as_bgr() -> None:
     rgb = np.ascontiguousarray(portrait()[..., ::-1])
-    trace = detector("reference").trace(rgb, color="rgb", only=["final/*"])
-    assert trace.manifest == detector("reference").trace(portrait(), only=["final/*"]).manifest
+    trace = detector(FAST).trace(rgb, color="rgb", only=["final/*"])
+    assert trace.manifest == detector(FAST).trace(portrait(), only=["final/*"]).manifest
     assert np.array_equal(trace.image, portrait())
 
 
 def test_the_wrong_color_is_reported() -> None:
-    wrong = detector("reference").trace(portrait(), color="rgb")
+    wrong = detector(FAST).trace(portrait(), color="rgb")
     with pytest.raises(TraceError, match="equal if red and blue are swapped: check the argument `color`"):
-        compare(small("reference"), wrong)
+        compare(small(FAST), wrong)
 
 
 def test_a_capture_beyond_the_limit_stops_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"exceeds .* GiB at pnet/level00/pool1; allow it"):
-        capture.dump(detector("reference").engine, to_pixels(portrait()), tmp_path / "a.npz", limit=100_000)
+        capture.dump(detector(FAST).engine, to_pixels(portrait()), tmp_path / "a.npz", limit=100_000)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 176), (97, 143)])
 def test_the_estimate_equals_the_written_size(height: int, width: int) -> None:
-    guess = estimate_size(detector("reference").engine, height, width)
-    trace = detector("reference").trace(portrait()[:height, :width])
+    guess = estimate_size(detector(FAST).engine, height, width)
+    trace = detector(FAST).trace(portrait()[:height, :width])
     maps = [entry for entry in trace.manifest.tensors if entry.layout not in _LISTS or "crop" in entry.name]
     found = {
         stage: sum(entry.nbytes for entry in maps if entry.name.startswith(stage))
@@ -267,5 +265,5 @@ _LISTS = {"box", "pick", "box, (x y width height)", "box, (dx1 dy1 dx2 dy2)"}
 
 
 def test_traces_pickle(tmp_path: Path) -> None:
-    back: Any = pickle.loads(pickle.dumps(small("reference")))
-    assert compare(small("reference"), back).ok
+    back: Any = pickle.loads(pickle.dumps(small(FAST)))
+    assert compare(small(FAST), back).ok
