@@ -320,6 +320,14 @@ def test_a_damaged_frame(number: int, tmp_path: Path) -> None:
         read_from(path, 21, index, count=7)
 
 
+@pytest.mark.parametrize("number", [9, 19, 29])
+def test_damage_that_the_decoder_of_hevc_conceals(number: int, tmp_path: Path) -> None:
+    """Without the option `err_detect`, FFmpeg shows earlier frames instead, and reports no error."""
+    path = next(kind for kind in DIVIDED if kind.name == "hevc.mp4").write(tmp_path)
+    damage(path, number)
+    assert outcome_of_ranges(path) == "mismatch"
+
+
 @pytest.mark.parametrize("name", ["b-frames.mp4", "b-frames.mkv", "b-frames.ts", "hevc.mp4", "vp9.webm"])
 def test_random_damage(name: str, tmp_path: Path) -> None:
     """All ranges together give the frames of the whole video without an error, or one of them fails."""
