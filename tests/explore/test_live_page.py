@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from x_window import close_window
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("starlette", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
 pytest.importorskip("uvicorn", reason="needs the extra: pip install 'mtcnn-cpp[explore]'")
+from mtcnn_cpp.explore import live, server  # noqa: E402
 
 STATUS = r"frame (\d+), \d+\.\d s, 1 face, \d+\.\d frames/s, (\d+) dropped"
 
@@ -275,3 +277,14 @@ def test_the_window(display: str, ending: str, monkeypatch: pytest.MonkeyPatch, 
     rows = rows_of(table)
     assert rows
     assert not any(row["error"] for row in rows)
+
+
+def test_a_waiting_request_gets_the_next_frame_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when its time is over."""
+    monkeypatch.setattr(live, "WAIT_SECONDS", 200.0)  # longer than the time-out of the request
+    with live.LivePage("clip", server.bind_socket(0)) as page, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next_frame, page.address, 0)
+        wait_until(lambda: page._waiting == 1)
+        page.show(np.zeros((8, 8, 3), np.uint8), "first")
+        number, _, status = waiting.result(20)
+    assert (number, status) == (1, "first")
