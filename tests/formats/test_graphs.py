@@ -248,21 +248,26 @@ def transposed_images(graph: Graph) -> None:
         )
 
 
-@pytest.mark.parametrize("stage", STAGES)
+EQUIVALENT: list[Edit] = [
+    prelu_from_relus,
+    prelu_from_abs,
+    reshape_by_shape,
+    mat_mul_and_add,
+    transposed_weights,
+    dense_as_convolution,
+    padded_at_the_end,
+    raw_pixels,
+    channels_moved,
+    channels_last,
+    transposed_images,
+]
+
+
 @pytest.mark.parametrize(
-    "edit",
+    ("edit", "stage"),
     [
-        prelu_from_relus,
-        prelu_from_abs,
-        reshape_by_shape,
-        mat_mul_and_add,
-        transposed_weights,
-        dense_as_convolution,
-        padded_at_the_end,
-        raw_pixels,
-        channels_moved,
-        channels_last,
-        transposed_images,
+        *((edit, stage) for edit in EQUIVALENT for stage in ("pnet", "rnet")),
+        *((edit, "onet") for edit in (dense_as_convolution, padded_at_the_end, channels_last)),
     ],
 )
 def test_equivalent_graph(edit: Edit, stage: str) -> None:
