@@ -27,6 +27,7 @@ extensions = [
     "site_parts.reference",
     "site_parts.commands",
     "site_parts.gallery",
+    "site_parts.try_page",
     "site_parts.marks",
 ]
 exclude_patterns = ["site_parts", "gallery/*.py", "gallery/README.md", "images/README.md"]

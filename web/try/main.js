@@ -137,7 +137,8 @@ async function start() {
 /** Keep the files of the page, so that it works offline. */
 async function keepOffline() {
   try {
-    await navigator.serviceWorker?.register("service_worker.js");
+    // "none": the list of files is not taken from a cache, so that a new version is found
+    await navigator.serviceWorker?.register("service_worker.js", { updateViaCache: "none" });
     await navigator.serviceWorker?.ready;
     document.body.dataset.offline = "";
   } catch {

@@ -46,13 +46,21 @@ function quotient(above, below) {
 }
 
 /**
+ * The size of PNet's tensors in bytes; most tensors of a detection are PNet's.
+ * @param {{width: number, height: number}} image
+ * @param {Options} options
+ */
+export function traceBytes(image, options) {
+  return pyramid(image, options).reduce((sum, level) => sum + TRACE_BYTES * level.height * level.width, 0);
+}
+
+/**
  * Raise an Error if the tensors of a detection would need too much memory.
  * @param {{width: number, height: number}} image
  * @param {Options} options
  */
 export function requireSmallTrace(image, options) {
-  const bytes = pyramid(image, options).reduce((sum, level) => sum + TRACE_BYTES * level.height * level.width, 0);
-  if (bytes > TRACE_LIMIT) {
-    throw new Error(`The layers of this detection take ${Math.round(bytes / 1e6)} MB; this page shows up to ${TRACE_LIMIT / 1e6} MB. Increase the smallest face, or use the command mtcnn-cpp explore of the installed package.`);
-  }
+  const bytes = traceBytes(image, options);
+  if (bytes <= TRACE_LIMIT) return;
+  throw new Error(`The layers of this detection take ${Math.round(bytes / 1e6)} MB; this page shows up to ${TRACE_LIMIT / 1e6} MB. Increase the smallest face, or use the command mtcnn-cpp explore of the installed package.`);
 }
