@@ -17,7 +17,9 @@ from mtcnn_cpp import Detector, annotate, read_image
 from mtcnn_cpp._util.files import AtomicFile, is_leftover, temporary_name
 from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
 from mtcnn_cpp.media.markers import has_marker
-from study import image_file, make_study, rows_of, run, run_small
+from study import image_file, make_study, rows_of, run, small_tasks
+
+__all__ = ["small_tasks"]  # a fixture
 
 cv2 = pytest.importorskip("cv2")
 
@@ -175,18 +177,19 @@ def test_a_full_disk_ends_only_the_annotated_video(tmp_path: Path) -> None:
     assert not list((tmp_path / "seen").iterdir())
 
 
+@pytest.mark.usefixtures("small_tasks")
 def test_a_resumed_job_draws_all(tmp_path: Path) -> None:
     """An incomplete video is annotated again from its first frame."""
     study = make_study(tmp_path / "in", pictures=2, bad=False)
     options = study, "--format", "csv", "--save-dir", tmp_path / "seen"
-    assert run_small(*options, "-o", tmp_path / "whole").returncode == 0
+    assert run(*options, "-o", tmp_path / "whole").exit_code == 0
     whole = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     for part in sorted((tmp_path / "parts").glob("video-*-000000010.csv")):
         part.unlink()
     shutil.rmtree(tmp_path / "seen")
-    done = run_small(*options, "-o", tmp_path / "parts", "--resume")
-    assert done.returncode == 0, done.stderr
+    done = run(*options, "-o", tmp_path / "parts", "--resume")
+    assert done.exit_code == 0, done.output
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
     again = {name: (tmp_path / "seen" / name).read_bytes() for name in files_below(tmp_path / "seen")}
     assert again == {name: data for name, data in whole.items() if name[:4] in ("exac", "long")}

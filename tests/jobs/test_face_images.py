@@ -14,7 +14,9 @@ import pytest
 from clips import even, make_frame, write
 from mtcnn_cpp import Detector, Model, read_image
 from mtcnn_cpp.media import annotated_files
-from study import cells, make_study, rows_of, run, run_small
+from study import cells, make_study, rows_of, run, small_tasks
+
+__all__ = ["small_tasks"]  # a fixture
 
 cv2 = pytest.importorskip("cv2")
 FOLDERS = {"crop_file": "cut", "aligned_file": "aligned"}
@@ -187,21 +189,22 @@ def test_no_two_faces_have_one_file() -> None:
         assert (aligned.mean() > 80) == bright, row["source"]
 
 
+@pytest.mark.usefixtures("small_tasks")
 @pytest.mark.parametrize("format", ["csv", "parquet", "jsonl"])
 def test_a_resumed_job_has_the_same_rows_and_files(format: str) -> None:
     if format == "parquet":
         pytest.importorskip("pyarrow", reason="needs pyarrow, of the extra 'table'")
     study = make_study(Path("in"), pictures=7, bad=False)
     options = study, "--format", format, "--save-aligned", "aligned", "--margin", 0.1
-    assert run_small(*options, "-o", "whole/").returncode == 0
+    assert run(*options, "-o", "whole/").exit_code == 0
     whole = {name: Path("aligned", name).read_bytes() for name in files_below("aligned")}
     shutil.rmtree("aligned")
     shutil.copytree("whole", "parts")
     parts = sorted(file for file in Path("parts").iterdir() if file.name[0] not in "._")
     for part in parts[::2]:
         part.unlink()
-    done = run_small(*options, "-o", "parts/", "--resume")
-    assert done.returncode == 0, done.stderr
+    done = run(*options, "-o", "parts/", "--resume")
+    assert done.exit_code == 0, done.output
     assert rows_of(Path("parts")) == rows_of(Path("whole"))
     assert {name: whole[name] for name in files_below("aligned")} == {
         name: Path("aligned", name).read_bytes() for name in files_below("aligned")
