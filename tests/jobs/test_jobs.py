@@ -266,19 +266,20 @@ def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
         assert "complete part files are kept in" in result.stderr
 
 
+@pytest.mark.usefixtures("small_tasks")
 def test_tracking_goes_on_where_it_was(tmp_path: Path) -> None:
     """A resumed job gives faces the numbers of one that was not disturbed."""
     pytest.importorskip("trackers")
     clip = write(tmp_path / "two.mp4", even(30), size=(192, 400), paint=two_faces)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     arguments = clip, "--track", "--format", "csv"
-    assert run_small(*arguments, "-o", whole).returncode == 0
+    assert run(*arguments, "-o", whole).exit_code == 0
     numbers = {row["frame"]: row["face_id"] for row in rows_of(whole)}
     assert (numbers[1], numbers[30]) == (0, 1)
     shutil.copytree(whole, resumed)
     (gone,) = resumed.glob("video-*-000000020.csv")
     gone.unlink()
-    assert run_small(*arguments, "-o", resumed, "--resume").returncode == 0
+    assert run(*arguments, "-o", resumed, "--resume").exit_code == 0
     assert rows_of(resumed) == rows_of(whole)
 
 

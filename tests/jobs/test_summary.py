@@ -93,17 +93,18 @@ def test_tracks_are_counted_only_in_videos() -> None:
     assert ", 3 tracks, 0 errors;" in result.stderr
 
 
+@pytest.mark.usefixtures("small_tasks")
 def test_a_resumed_job_has_the_same_summary() -> None:
     study = make_study(Path("in"))
     options = study, "--format", "csv"
-    assert run_small(*options, "-o", "whole/").returncode == 1  # damaged files
+    assert run(*options, "-o", "whole/").exit_code == 1  # damaged files
     shutil.copytree("whole", "parts")
     parts = sorted(file for file in Path("parts").iterdir() if file.name[0] not in "._")
     for part in parts[1::2]:
         part.unlink()
     Path("parts/_summary.tsv").write_text("outdated")
-    done = run_small(*options, "-o", "parts/", "--resume")
-    assert done.returncode == 1, done.stderr
+    done = run(*options, "-o", "parts/", "--resume")
+    assert done.exit_code == 1, done.stderr
     assert Path("parts/_summary.tsv").read_bytes() == Path("whole/_summary.tsv").read_bytes()
     assert read_summary("whole") == expected_summary("whole")
     line = next(line for line in done.stderr.splitlines() if line.startswith("complete table"))

@@ -271,7 +271,7 @@ def test_the_header_is_at_the_beginning(tmp_path: Path) -> None:
         ((5, 5, 6), (5, 6)),
         ((6, 6, 6), (6, 6)),
         ((2, 2, 2), (1, 1)),
-        ((9, 9, 16), (1, 1)),
+        pytest.param((9, 9, 16), (1, 1), marks=pytest.mark.slow),  # FFmpeg computes tables for 6 s
     ],
     ids=["bt709", "bt470bg", "bt601", "none", "hdr"],
 )
