@@ -31,7 +31,7 @@ def write(folder: Path, core: Path) -> None:
     """Write all files of the page into a folder; `try/index.html` is the page."""
     page, explorer = folder / "try", folder / "try" / "explore"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "web" / "try", page)
+    shutil.copytree(ROOT / "web" / "try", page, ignore=shutil.ignore_patterns("*.d.ts", "tsconfig.json"))
     shutil.copytree(PACKAGE / "explore" / "page", explorer)
     (page / "transport.js").replace(explorer / "transport.js")
     (folder / "weights").mkdir()

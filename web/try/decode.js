@@ -9,7 +9,8 @@
 export async function decode(file) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "from-image" });
+    // the default of `imageOrientation` is the orientation that the file names
+    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch (error) {
     throw new Error(`This browser cannot decode the file as an image (${error instanceof Error ? error.message : error}).`);
   }

@@ -32,7 +32,7 @@ export class DetectionWorker {
     worker.onmessage = ({ data }) => worker === this.#worker && this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      if (worker === this.#worker) this.#fail({ code: "crashed", message: `The detector ended (${event.message || "its files cannot be loaded"}).` });
+      if (worker === this.#worker) this.#fail({ message: `The detector ended (${event.message || "its files cannot be loaded"}).` });
     };
     worker.postMessage({ kind: "load", ...this.files });
     this.#worker = worker;

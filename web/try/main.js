@@ -38,6 +38,7 @@ async function open(file) {
   await detect();
 }
 
+let summary = ""; // of the result that is shown
 let looking = false; // whether the explorer is shown or opened; detections wait until it is closed
 
 /** Detect the faces of the current image with the current options. */
@@ -54,11 +55,13 @@ async function detect() {
     return;
   }
   if (withImage) result?.bitmap.close();
-  result = { ...answer, source: current, options, name: current.file.name, bitmap: answer.bitmap ?? result?.bitmap };
+  const found = { ...answer, source: current, options, name: current.file.name, bitmap: answer.bitmap ?? result?.bitmap };
+  result = found;
   showError("");
-  showResult(result, lookInside);
-  const { width, height } = result.size;
-  showStatus(`Found ${countOf(result.faces)} in ${result.milliseconds.toFixed(0)} ms. The image has ${width} × ${height} pixels.`);
+  showResult(found, lookInside);
+  const { faces, milliseconds, size: { width, height } } = found;
+  summary = `Found ${countOf(faces)} in ${milliseconds.toFixed(0)} ms. The image has ${width} × ${height} pixels.`;
+  showStatus(summary);
   document.body.dataset.shown = String(Number(document.body.dataset.shown ?? 0) + 1);
 }
 
@@ -93,18 +96,18 @@ function stopLooking() {
  * @param {string} text
  */
 async function run(kind, of, options, withImage, text) {
-  const before = $("status").textContent ?? "", timer = setTimeout(() => showStatus(text, true), BUSY_AFTER);
+  const timer = setTimeout(() => showStatus(text, true), BUSY_AFTER);
   try {
     return await worker.run({ kind, source: of.number, file: of.file, name: of.file.name, options, withImage });
   } finally {
     clearTimeout(timer);
-    if (kind === "trace") showStatus(before);
+    if (kind === "trace") showStatus(summary);
   }
 }
 
 /** @param {unknown} error */
 function showFailure(error) {
-  showStatus("");
+  showStatus(summary);
   showError(error instanceof Error ? error.message : String(error));
 }
 

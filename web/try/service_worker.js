@@ -3,19 +3,26 @@
 
 importScripts("files.js");
 
-const PREFIX = "mtcnn_cpp try ", NAME = PREFIX + self.VERSION;
+/** @type {any} */
+const scope = self;
+const PREFIX = "mtcnn_cpp try ", NAME = PREFIX + scope.VERSION;
 
-self.addEventListener("install", (event) => event.waitUntil((async () => {
+scope.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(fill()));
+scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(takeOver()));
+scope.addEventListener("fetch", (/** @type {any} */ event) => event.respondWith(answer(event.request)));
+
+async function fill() {
   const cache = await caches.open(NAME);
-  await cache.addAll(self.FILES.map((file) => new Request(file, { cache: "no-cache" })));
-})()));
+  await cache.addAll(scope.FILES.map((/** @type {string} */ file) => new Request(file, { cache: "no-cache" })));
+}
 
-self.addEventListener("activate", (event) => event.waitUntil((async () => {
+async function takeOver() {
   for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== NAME) await caches.delete(name);
-  await self.clients.claim();
-})()));
+  await scope.clients.claim();
+}
 
-self.addEventListener("fetch", (event) => event.respondWith((async () => {
+/** @param {Request} request */
+async function answer(request) {
   const cache = await caches.open(NAME);
-  return (await cache.match(event.request, { ignoreSearch: true })) ?? fetch(event.request);
-})()));
+  return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
+}

@@ -62,11 +62,11 @@ export class Explorer {
       case "verdicts": return { json: null };
       case "sum":
       case "receptive_field": return { json: { unavailable: UNAVAILABLE } };
-      case "image": return { array: this.#pixels(Math.max(numberIn(query, "step", 1), 1)) };
+      case "image": return { array: this.#pixels(Math.max(numberOf(query, "step", 1), 1)) };
       case "thumbnails": return { array: thumbnailsOf(this.#tensor(query), thumbnailSide(query)) };
       case "values": {
-        const [channel, top, left, height, width] = ["channel", "top", "left", "height", "width"].map((key) => numberIn(query, key));
-        return { array: windowOf(this.#tensor(query), { channel, top, left, height, width, step: numberIn(query, "step", 1) }) };
+        const [channel, top, left, height, width] = ["channel", "top", "left", "height", "width"].map((key) => numberOf(query, key));
+        return { array: windowOf(this.#tensor(query), { channel, top, left, height, width, step: numberOf(query, "step", 1) }) };
       }
       default: throw new RequestError(404, `unknown request ${path}`);
     }
@@ -99,7 +99,7 @@ export class Explorer {
   }
 
   #faces() {
-    const { boxes = [], scores = [] } = this.boxes.answer().final ?? {};
+    const { boxes, scores } = this.boxes.answer().final ?? { boxes: [], scores: [] };
     return { a: { boxes, scores }, b: null, pairs: [] };
   }
 
@@ -157,7 +157,7 @@ function layerOutputs(names) {
  * @param {string} key
  * @param {number} [fallback]
  */
-function numberIn(query, key, fallback) {
+function numberOf(query, key, fallback) {
   const text = query.get(key) ?? String(fallback);
   if (!/^[0-9]{1,9}$/.test(text)) throw new RequestError(400, `${key} must be a whole number of at most nine digits, got '${text}'`);
   return Number(text);
@@ -165,7 +165,7 @@ function numberIn(query, key, fallback) {
 
 /** @param {URLSearchParams} query */
 function thumbnailSide(query) {
-  const side = numberIn(query, "size", 48);
+  const side = numberOf(query, "size", 48);
   if (side < 4 || side > 512) throw new RequestError(400, `size must be from 4 to 512, got ${side}`);
   return side;
 }
