@@ -15,6 +15,7 @@ import pytest
 from clicks import Visit
 from mtcnn_cpp import Detector
 from mtcnn_cpp.media.image import read_image
+from mtcnn_cpp.reference.boxes import apply_offsets, are_inside, are_usable, make_square
 from mtcnn_cpp.trace import Trace
 from try_site import TrySite
 
@@ -185,3 +186,27 @@ def test_nan_and_infinities(page: Any, tmp_path: Path) -> None:
     for key in ("mean", "standard_deviation"):
         assert math.isclose(found.pop(key), expected.pop(key), rel_tol=1e-12)
     assert found == expected
+
+
+def test_squares_of_random_boxes(visit: Visit, site: TrySite) -> None:
+    """The page finds the same squares inside an image as the cascade, also at its borders."""
+    generator = np.random.default_rng(11)
+    boxes = generator.uniform(-40, 60, (4000, 4)).astype(np.float32)
+    boxes[:, 2:] = np.abs(boxes[:, 2:]) * generator.choice(np.float32([0.02, 0.2, 1]), (4000, 1))
+    boxes[::7] = np.floor(boxes[::7]) + np.float32(0.5)
+    offsets = generator.normal(0, 0.3, (4000, 4)).astype(np.float32)
+    offsets[::50] *= np.float32(1e9)
+    moved = apply_offsets(boxes, offsets, add_one=False)
+    usable = are_usable(moved)
+    expected = np.zeros(4000, np.bool_)
+    expected[usable] = are_inside(make_square(moved[usable]), 30, 40)
+    found = visit(site.address).evaluate(
+        """async ([boxes, offsets]) => {
+            const { squaresInside } = await import("./answers/squares.js");
+            return boxes.map((box, index) => squaresInside(box, offsets[index], { width: 40, height: 30 }));
+        }""",
+        [boxes.tolist(), offsets.tolist()],
+    )
+    assert 500 < expected.sum() < 3500
+    assert not usable.all()
+    assert np.flatnonzero(expected != found).tolist() == []
