@@ -113,7 +113,7 @@ ALLOWED = {
     "storage/remote.py: OutputFile",  # in a temporary folder, to be uploaded
     "formats/arrays.py: open",  # an entry of the archive
     "trace/report/plots.py: savefig",  # into memory
-    "jobs/pipeline.py: save",  # AnnotatedImageFolder.save
+    "jobs/annotation_writer.py: save",  # AnnotatedImageFolder.save
     "media/video/key_frames.py: savez_compressed",  # into memory
     "media/video_encoders.py: open",  # to the temporary name of an AtomicFile
     "jobs/face_images.py: save",  # AnnotatedImageFolder.save
