@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -79,6 +80,8 @@ def test_offline(visit: Callable[..., Any], site: TrySite, collage: Path) -> Non
 def test_a_new_version_replaces_the_old_one(visit: Callable[..., Any], site: TrySite, tmp_path: Path) -> None:
     """The old version stays whole until the page is closed; then the files of the new one are used."""
     shutil.copytree(site.folder, tmp_path / "site")
+    for file in (tmp_path / "site").rglob("*"):
+        os.utime(file, (1e9, 1e9))  # the browser keeps old files in its cache without asking again
     with serve(tmp_path / "site") as changing:
         page = visit(changing.address)
         page.wait_for_selector("body[data-offline]")
