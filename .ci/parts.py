@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 RUN = Path(__file__).with_name("run")
-PYTHON = {"tests", "extras", "docs", "lint", "fuzz", "openface", "dist"}
+PYTHON = {"tests", "extras", "docs", "lint", "web", "fuzz", "openface", "dist"}
 # The first pattern that matches a path decides. A path that no pattern matches needs all parts.
 PARTS: dict[str, set[str]] = {
     r"(\w+\.md|docs/.*|CITATION\.cff|benchmarks/README\.md)$": {"tests", "docs", "lint"},

@@ -83,6 +83,7 @@ void CropNetwork::convolve(const CropStage& stage, const float* slopes, bool fir
     ChannelConvolution a{};
     a.in = in;
     a.weights = stage.weights.data();
+    a.magnitudes = stage.magnitudes;
     a.bias = stage.bias.data();
     a.slopes = slopes;
     a.out = out;

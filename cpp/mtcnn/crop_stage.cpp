@@ -50,6 +50,7 @@ CropStage make_crop_stage(const Layer& layer, const std::string& name, const Cro
         stage.kernel_y = conv->kernel_y;
         stage.kernel_x = conv->kernel_x;
         stage.weights = pack_convolution(*conv, kernels.channel_group(conv->out_maps));
+        stage.magnitudes = magnitudes_of(*conv);
         stage.bias = padded_copy(conv->bias);
     } else if (const auto* pool = std::get_if<MaxPool>(&layer)) {
         stage.kind = Kind::kPooling;

@@ -21,7 +21,8 @@ struct CropStage {
     bool flat = false;  // the output is a vector
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
-    std::int64_t steps = 1;  // multiply-adds for one crop
+    Magnitudes magnitudes{};  // of the weights of a convolution
+    std::int64_t steps = 1;   // multiply-adds for one crop
 
     bool fused() const { return !prelu_name.empty(); }
     const float* fused_slopes() const { return fused() ? slopes.data() : nullptr; }

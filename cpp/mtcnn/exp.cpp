@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+
+#include "bit_cast.h"
 
 namespace mtcnn {
 namespace {
@@ -86,7 +87,7 @@ float exp_opencv(float value) {
     const float z = (scaled - whole) * (1.0F / 64);
     // 2^floor(i / 64); 0 or infinity out of range.
     const std::int32_t exponent = std::clamp((i >> 6) + 127, 0, 255);
-    const float y = kOpencvPowers[static_cast<std::size_t>(i & 63)] * std::bit_cast<float>(exponent << 23);
+    const float y = kOpencvPowers[static_cast<std::size_t>(i & 63)] * bit_cast<float>(exponent << 23);
     const float p = std::fma(std::fma(std::fma(z + kA1, z, kA2), z, kA3), z, kA4);
     return p * y;
 }
@@ -99,8 +100,8 @@ float exp_glibc(float value) {
     const double r = std::fma(kGlibcScale, x, -k);
     const auto i = static_cast<std::int64_t>(k);
     // Multiply the power by 2^floor(k / 32): add to its exponent.
-    const auto bits = std::bit_cast<std::int64_t>(kGlibcPowers[static_cast<std::size_t>(i & 31)]) + ((i >> 5) << 52);
-    const auto s = std::bit_cast<double>(bits);
+    const auto bits = bit_cast<std::int64_t>(kGlibcPowers[static_cast<std::size_t>(i & 31)]) + ((i >> 5) << 52);
+    const auto s = bit_cast<double>(bits);
     const double y = std::fma(std::fma(kC0, r, kC1), r * r, std::fma(kC2, r, 1.0));
     return static_cast<float>(y * s);
 }

@@ -46,6 +46,7 @@ HeatMapFilter::HeatMapFilter(const Network& network, const PlanarNetwork& stages
         directions[m] = weights[0] - weights[1];
     }
     offset_ = fc->bias[0] - fc->bias[1];
+    magnitudes_ = magnitudes_of(*conv);
     weights_ = pack_convolution(*conv, kernels.channel_group(out_maps_));
     bias_ = padded_copy(conv->bias);
     slopes_ = padded_copy(prelu->slopes);
@@ -113,8 +114,9 @@ public:
         const int in_maps = filter_.in_maps_;
         float* channels = scratch_.channels.data();
         kernels_.convolve_channels({scratch_.windows.data(), std::ptrdiff_t{kWindow} * in_maps, 3, 1, kWindow,
-                                    filter_.weights_.data(), filter_.bias_.data(), filter_.slopes_.data(), channels,
-                                    out_stride, windows_, in_maps, filter_.out_maps_, 3, 3, 1, 1});
+                                    filter_.weights_.data(), filter_.magnitudes_, filter_.bias_.data(),
+                                    filter_.slopes_.data(), channels, out_stride, windows_, in_maps, filter_.out_maps_,
+                                    3, 3, 1, 1});
         float* planar = scratch_.planar.data();
         for (int m = 0; m < filter_.out_maps_; ++m) {
             for (int i = 0; i < windows_; ++i) planar[m * kWindows + i] = channels[i * out_stride + m];

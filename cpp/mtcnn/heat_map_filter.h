@@ -53,6 +53,7 @@ private:
     Buffer<float> transformed_weights_, directions_;  // of the approximation
     float offset_ = 0;
     Buffer<float> weights_, bias_, slopes_, fc_bias_;  // of the exact computation
+    Magnitudes magnitudes_{};                          // of weights_
     Buffer<double> fc_weights_;
 };
 

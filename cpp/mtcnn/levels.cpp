@@ -101,7 +101,7 @@ private:
         const auto suppress_one = [&](int index, int worker) {
             const auto i = static_cast<std::size_t>(index);
             const auto [first, last] = std::equal_range(bands.begin(), bands.end(), Band{i, 0, 0}, by_level);
-            const std::span<Candidates> of_level(found.begin() + (first - bands.begin()),
+            const std::span<Candidates> of_level(found.data() + (first - bands.begin()),
                                                  static_cast<std::size_t>(last - first));
             if (std::all_of(of_level.begin(), of_level.end(), [](const Candidates& c) { return c.empty(); })) return;
             suppress_level(index, of_level, run_.workspace(worker));

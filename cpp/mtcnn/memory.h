@@ -31,7 +31,12 @@ public:
     void check(double bytes) { check_total(announced_ + bytes); }
 
     // The same, and adds these bytes to the announced ones.
-    void announce(double bytes) { check_total(announced_ += bytes); }
+    void announce(double bytes) {
+        double before = announced_.load();
+        while (!announced_.compare_exchange_weak(before, before + bytes)) {
+        }
+        check_total(before + bytes);
+    }
 
 private:
     void check_total(double total);

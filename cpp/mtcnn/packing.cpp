@@ -1,7 +1,11 @@
 #include "packing.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
 
+#include "bit_cast.h"
 #include "float_mode.h"
 
 namespace mtcnn {
@@ -34,6 +38,25 @@ Buffer<float> pack_convolution(const Conv2d& conv, int group) {
         }
     }
     return packed;
+}
+
+Magnitudes magnitudes_of(const Conv2d& conv) {
+    const DefaultFloatMode mode;
+    Magnitudes result{std::numeric_limits<float>::infinity(), 0};
+    const std::size_t count = conv.kernel.size() / static_cast<std::size_t>(conv.out_maps);
+    for (auto from = conv.kernel.begin(); from != conv.kernel.end();) {
+        double sum = 0;
+        for (std::size_t i = 0; i < count; ++i, ++from) {
+            const float size = std::abs(*from);
+            const auto bits = bit_cast<std::uint32_t>(size);
+            if (bits != 0) result.lowest_bit = std::min(result.lowest_bit, size - bit_cast<float>(bits & (bits - 1)));
+            sum += static_cast<double>(size);
+        }
+        result.largest_sum = sum <= result.largest_sum ? result.largest_sum : sum;  // keeps NaN
+    }
+    // Each of the sums is rounded `count` times.
+    result.largest_sum *= 1.0001 * std::exp(static_cast<double>(count) * 0x1p-24);
+    return result;
 }
 
 Buffer<float> pack_fully_connected(const FullyConnected& fc, int group) {

@@ -11,6 +11,8 @@ namespace mtcnn {
 // The last group is padded with zeros.
 Buffer<float> pack_convolution(const Conv2d& conv, int group);
 
+Magnitudes magnitudes_of(const Conv2d& conv);
+
 // Loops from the outermost to the innermost: groups of outputs, inputs, outputs of the group. The last group is padded
 // with zeros.
 Buffer<float> pack_fully_connected(const FullyConnected& fc, int group);

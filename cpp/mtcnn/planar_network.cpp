@@ -40,6 +40,7 @@ PlanarStage make_stage(const Layer& layer, const std::string& name, int in_maps,
         stage.kernel_y = conv->kernel_y;
         stage.kernel_x = conv->kernel_x;
         stage.weights = pack_convolution(*conv, kernels.planar_group(conv->out_maps));
+        stage.magnitudes = magnitudes_of(*conv);
         stage.bias = padded_copy(conv->bias);
     } else if (const auto* pool = std::get_if<MaxPool>(&layer)) {
         stage.kind = PlanarStage::Kind::kPooling;
@@ -152,9 +153,9 @@ void PlanarNetwork::rectify(const float* slopes, int maps, const float* in, std:
 void PlanarNetwork::compute_piece(const PlanarStage& stage, const float* slopes, const Row& row) const {
     switch (stage.kind) {
         case PlanarStage::Kind::kConvolution:
-            return kernels_.convolve_planar({row.in.data(), row.in_stride, stage.weights.data(), stage.bias.data(),
-                                             slopes, row.out, row.out_stride, stage.in_maps, stage.out_maps,
-                                             stage.kernel_y, stage.kernel_x, row.width});
+            return kernels_.convolve_planar({row.in.data(), row.in_stride, stage.weights.data(), stage.magnitudes,
+                                             stage.bias.data(), slopes, row.out, row.out_stride, stage.in_maps,
+                                             stage.out_maps, stage.kernel_y, stage.kernel_x, row.width});
         case PlanarStage::Kind::kPooling:
             return kernels_.pool_planar({row.in.data(), static_cast<int>(row.in.size()), row.in_stride, row.out,
                                          row.out_stride, stage.in_maps, row.in_width, row.width, stage.kernel_x,

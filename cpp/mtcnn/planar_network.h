@@ -23,6 +23,7 @@ struct PlanarStage {
     int in_maps = 0, out_maps = 0;
     int kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1;
     Buffer<float> weights, bias, slopes;
+    Magnitudes magnitudes{};  // of the weights of a convolution
     Buffer<double> wide_weights;
     std::int64_t steps = 1;  // multiply-adds for one pixel
     int chunk = 0;           // pixels of a row per kernel call

@@ -1,11 +1,11 @@
 #include "proposals.h"
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
 
+#include "bit_cast.h"
 #include "exp.h"
 #include "tensor.h"
 
@@ -37,11 +37,10 @@ Box box_at(const Candidate& c, float scale) {
 float logit_limit(float threshold) {
     // Maps integers to floats in the same order.
     const auto value_at = [](std::int64_t i) {
-        return i >= 0 ? std::bit_cast<float>(static_cast<std::int32_t>(i))
-                      : -std::bit_cast<float>(static_cast<std::int32_t>(-i));
+        return i >= 0 ? bit_cast<float>(static_cast<std::int32_t>(i)) : -bit_cast<float>(static_cast<std::int32_t>(-i));
     };
     const auto reaches = [&](std::int64_t i) { return map_probability(value_at(i), 0.0F) >= threshold; };
-    std::int64_t low = -std::int64_t{std::bit_cast<std::int32_t>(std::numeric_limits<float>::infinity())};
+    std::int64_t low = -std::int64_t{bit_cast<std::int32_t>(std::numeric_limits<float>::infinity())};
     std::int64_t high = -low;
     if (reaches(high)) return value_at(high);
     if (!reaches(low)) return std::numeric_limits<float>::quiet_NaN();

@@ -26,9 +26,9 @@
 namespace mtcnn {
 namespace {
 
-constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
+[[maybe_unused]] constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
 
-#if !defined(_WIN32) && !defined(__APPLE__)
+#if !defined(_WIN32) && !defined(__APPLE__) && !defined(__EMSCRIPTEN__)
 
 // Calls use(folder, version_2) for the control group of a controller ("cpu", "memory") that contains this process and
 // for each of its ancestors. Version 2 has one tree for all controllers.
@@ -129,6 +129,10 @@ double quota_of(const std::string& group, bool version_2) {
     return limit / period;
 }
 
+#elif defined(__EMSCRIPTEN__)
+
+int allowed_cpus() { return 1; }  // the module has no threads
+
 #else
 
 int allowed_cpus() { return static_cast<int>(std::thread::hardware_concurrency()); }
@@ -157,6 +161,8 @@ std::int64_t free_memory([[maybe_unused]] const std::string& root) {
     std::int64_t bytes = 0;
     std::size_t size = sizeof bytes;
     return sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) == 0 ? bytes : kUnknown;
+#elif defined(__EMSCRIPTEN__)
+    return std::int64_t{1} << 31;  // the largest memory of the module; new throws std::bad_alloc if it cannot grow
 #else
     const std::int64_t available = number_after(root + "/proc/meminfo", "MemAvailable:");
     return std::min(available == kUnknown ? kUnknown : available * 1024, free_in_groups(root));

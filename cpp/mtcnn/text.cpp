@@ -3,33 +3,23 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <iomanip>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
-#include <locale>
-#include <sstream>
 
 namespace mtcnn {
 namespace {
 
-// d.ddde+xx with `digits` digits after the point. This uses streams because std::to_chars for floating-point numbers is
-// missing on systems that are still in use. The classic locale makes it independent of the process.
-template <class T>
-std::string scientific(T value, int digits) {
-    std::ostringstream stream;
-    stream.imbue(std::locale::classic());
-    stream << std::scientific << std::setprecision(digits) << value;
-    return stream.str();
+// d.ddde+xx with `digits` digits after the point. The point depends on the locale of the process.
+std::string scientific(double value, int digits) {
+    std::array<char, 40> text{};
+    std::snprintf(text.data(), text.size(), "%.*e", digits, value);
+    return text.data();
 }
 
-template <class T>
-T read_back(const std::string& text) {
-    std::istringstream stream(text);
-    stream.imbue(std::locale::classic());
-    T value = 0;
-    stream >> value;
-    // A number that is too large gives infinity. (Some libraries also report subnormal numbers as a failure.)
-    return stream.fail() && std::abs(value) > 1 ? std::numeric_limits<T>::infinity() : value;
-}
+// A number that is too large gives infinity.
+float read_back(const std::string& text, float /*type*/) { return std::strtof(text.c_str(), nullptr); }
+double read_back(const std::string& text, double /*type*/) { return std::strtod(text.c_str(), nullptr); }
 
 template <class T>
 std::string shortest(T value) {
@@ -37,8 +27,8 @@ std::string shortest(T value) {
     if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
     std::string text;
     for (int digits = 0; digits < std::numeric_limits<T>::max_digits10; ++digits) {
-        text = scientific(value, digits);
-        if (read_back<T>(text) == value) break;
+        text = scientific(double{value}, digits);
+        if (read_back(text, T{}) == value) break;
     }
     // "-d.ddde+xx": sign, digits, exponent.
     const std::size_t e = text.find('e');

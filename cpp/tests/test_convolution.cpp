@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "check.h"
-#include "mtcnn/kernels/round_to_odd.h"
 #include "mtcnn/packing.h"
 #include "numbers.h"
 
@@ -94,6 +93,7 @@ std::vector<float> over_pixels(const Kernels& kernels, const Problem& p, const s
         a.rows = pointers.data();
         a.map_stride = stride;
         a.weights = weights.data();
+        a.magnitudes = mtcnn::magnitudes_of(p.conv);
         a.bias = bias.data();
         a.slopes = p.slopes.empty() ? nullptr : slopes.data();
         a.out = out.data();
@@ -139,6 +139,7 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     std::vector<float> out(static_cast<std::size_t>(s.items * out_size));
     a.in = in.data();
     a.weights = weights.data();
+    a.magnitudes = mtcnn::magnitudes_of(p.conv);
     a.bias = bias.data();
     a.slopes = p.slopes.empty() ? nullptr : slopes.data();
     a.out = out.data();
@@ -164,20 +165,11 @@ std::vector<std::vector<float>> over_channels(const Kernels& kernels, const Prob
     return results;
 }
 
-// The variants and their fallback.
-std::vector<const Kernels*> all_kernels() {
-    std::vector<const Kernels*> all = test::variants();
-#if MTCNN_X86_64
-    all.push_back(&mtcnn::kernels_round_to_odd);
-#endif
-    return all;
-}
-
 void check_all(const Problem& p) {
     const Shape& shape = p.shape;
     std::vector<std::vector<float>> expected;
     for (const auto& maps : p.maps) expected.push_back(by_hand(p, maps));
-    for (const Kernels* kernels : all_kernels()) {
+    for (const Kernels* kernels : test::variants()) {
         const auto planar_in = over_channels(*kernels, p, true);
         const auto channels_in = over_channels(*kernels, p, false);
         for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -209,6 +201,16 @@ void check_half_way(int exponent, test::Random& random) {
         p.maps[0][x] = x % 2 != 0 ? number : -number;
         p.maps[0][70 + x] = std::ldexp(last_bit, 40) * (1 + std::ldexp(1.0F, -23));
     }
+    check_all(p);
+}
+
+// Two or three products of `weight` and one of the inputs.
+void check_products(float weight, const std::vector<float>& inputs, test::Random& random) {
+    const int maps = static_cast<int>(inputs.size());
+    Problem p({maps, 6, 1, 1, 1, 20}, Fill::kSmallIntegers, false, random);
+    for (float& v : p.conv.bias) v = 0;
+    for (float& v : p.conv.kernel) v = weight;
+    for (std::size_t i = 0; i < p.maps[0].size(); ++i) p.maps[0][i] = inputs[i / 20];
     check_all(p);
 }
 
@@ -251,6 +253,26 @@ int main() {
     });
     test::run("subnormal sums half way between two floats", [&] {
         for (int exponent = -140; exponent <= -122; ++exponent) check_half_way(exponent, random);
+    });
+    test::run("products at the limit of subnormal sums", [&] {
+        // With the exponent -127 the lowest bit of the product is 2^-150: both sums are rounded.
+        for (int exponent = -132; exponent <= -120; ++exponent) {
+            const float number = std::ldexp(1.0F, exponent);
+            check_products(1 + std::ldexp(1.0F, -23), {number, number}, random);
+            check_products(1 + std::ldexp(1.0F, -23), {number, 3 * number, -number}, random);
+        }
+    });
+    test::run("sums that overflow", [&] {
+        for (int exponent = 122; exponent <= 127; ++exponent) {
+            const float number = std::ldexp(1.0F, exponent);
+            check_products(1, {number, number, -number}, random);
+            // The inputs are far below the largest float, and because of the 1, not all doubles are exact.
+            const float input = std::ldexp(number, -40);
+            check_products(std::ldexp(1.5F, 40), {input, input, -input, 1}, random);
+        }
+        const float infinity = std::numeric_limits<float>::infinity();
+        check_products(1, {1, infinity, 1}, random);
+        check_products(1, {infinity, -infinity}, random);
     });
     test::run("random shapes", [&] {
         for (int i = 0; i < 60; ++i) {

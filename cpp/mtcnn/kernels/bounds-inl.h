@@ -16,8 +16,8 @@ using mtcnn::kBoundsPairs;
 constexpr int kTransformRows = 6;     // rows of a transformed window
 constexpr int kTransformColumns = 4;  // columns of a transformed window
 constexpr int kBoundsRows = 4;        // rows of results
-constexpr int kBoundsVectors = kPlanarVectors;
-constexpr int kBoundsMaps = kPlanarMaps;
+constexpr int kBoundsVectors = 3;
+constexpr int kBoundsMaps = kRegisters == 32 ? 8 : 4;
 static_assert(kBoundsPairs % (kBoundsVectors * kLanes) == 0);
 
 // The transformed input: kTransformRows x kTransformColumns planes of in_maps x kBoundsPairs.

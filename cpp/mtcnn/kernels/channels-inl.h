@@ -11,7 +11,8 @@ using mtcnn::ChannelFullyConnected;
 using mtcnn::ChannelPooling;
 
 // A tile consists of several vectors of output channels for several pixels. All of its sums are in registers.
-constexpr int channel_pixels(int vectors) {
+constexpr int channel_pixels(int vectors, int sum_registers) {
+    if (sum_registers == 2) return vectors == 1 ? 5 : 2;
     return kRegisters == 32 ? (vectors == 1 ? 12 : vectors == 2 ? 10 : vectors == 3 ? 8 : 6) : (vectors == 1 ? 10 : 6);
 }
 constexpr int kMaxChannelVectors = kRegisters == 32 ? 4 : 2;
@@ -53,19 +54,21 @@ struct PixelWalk {
     std::ptrdiff_t to_pixel, to_row, to_item;
 };
 
-template <int kVectors, int kPixels, int kSize>
+template <class Sums, int kVectors, int kPixels, int kSize>
 MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights, const float* const (&pixels)[kPixels],
                                float* out, int channel) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
-    Vector sum[kPixels][kVectors];
+    typename Sums::Doubt doubt;
+    typename Sums::Sum sum[kPixels][kVectors];
     const float* in[kPixels];
     MTCNN_UNROLL
     for (int p = 0; p < kPixels; ++p) {
         in[p] = pixels[p];
         MTCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[p][v] = zero();
+        for (int v = 0; v < kVectors; ++v) sum[p][v] = Sums::zero_sum();
     }
+    const float* const group = weights;
     std::ptrdiff_t map = 0;
     for (int c = 0; c < a.in_maps; ++c, map += a.map_stride) {
         std::ptrdiff_t column = map;
@@ -73,36 +76,42 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
             std::ptrdiff_t at = column;
             MTCNN_UNROLL_SIDE
             for (int ky = 0; ky < kernel_y; ++ky, at += a.row_stride) {
-                Vector weight[kVectors];
+                typename Sums::Factor weight[kVectors];
                 MTCNN_UNROLL
-                for (int v = 0; v < kVectors; ++v) weight[v] = load(weights + v * kLanes);
+                for (int v = 0; v < kVectors; ++v) weight[v] = Sums::load_factor(weights + v * kLanes);
                 MTCNN_UNROLL
                 for (int p = 0; p < kPixels; ++p) {
-                    const Vector pixel = broadcast(in[p][at]);
+                    const auto pixel = Sums::broadcast_factor(in[p][at]);
                     MTCNN_UNROLL
-                    for (int v = 0; v < kVectors; ++v) sum[p][v] = fma(pixel, weight[v], sum[p][v]);
+                    for (int v = 0; v < kVectors; ++v) {
+                        sum[p][v] = Sums::add_product(sum[p][v], pixel, weight[v], doubt);
+                    }
                 }
                 weights += kVectors * kLanes;
             }
         }
     }
+    if constexpr (Sums::kMayDoubt) {
+        if (Sums::is_set(doubt)) return repeat_tile<kVectors>(a, group, pixels, kPixels, out, channel);
+    }
     MTCNN_UNROLL
     for (int v = 0; v < kVectors; ++v) {
         const Vector bias = load(a.bias + channel + v * kLanes);
+        Vector value[kPixels];
         MTCNN_UNROLL
-        for (int p = 0; p < kPixels; ++p) sum[p][v] = add(sum[p][v], bias);
+        for (int p = 0; p < kPixels; ++p) value[p] = add(Sums::to_vector(sum[p][v]), bias);
         if (a.slopes) {
             const Vector slopes = load(a.slopes + channel + v * kLanes);
             MTCNN_UNROLL
-            for (int p = 0; p < kPixels; ++p) sum[p][v] = prelu(sum[p][v], slopes);
+            for (int p = 0; p < kPixels; ++p) value[p] = prelu(value[p], slopes);
         }
         MTCNN_UNROLL
-        for (int p = 0; p < kPixels; ++p) store(out + p * a.out_pixel_stride + channel + v * kLanes, sum[p][v]);
+        for (int p = 0; p < kPixels; ++p) store(out + p * a.out_pixel_stride + channel + v * kLanes, value[p]);
     }
 }
 
 // There must be at least kPixels pixels.
-template <int kVectors, int kPixels, int kSize>
+template <class Sums, int kVectors, int kPixels, int kSize>
 void channel_tiles(const ChannelConvolution& a) {
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kVectors * kLanes;
     const int total = a.items * a.height * a.width;
@@ -120,35 +129,36 @@ void channel_tiles(const ChannelConvolution& a) {
         float* out = a.out + first * a.out_pixel_stride;
         const float* weights = a.weights;
         for (int c = 0; c < a.out_maps; c += kVectors * kLanes, weights += group) {
-            channel_tile<kVectors, kPixels, kSize>(a, weights, pixels, out, c);
+            channel_tile<Sums, kVectors, kPixels, kSize>(a, weights, pixels, out, c);
         }
     }
 }
 
-template <int kVectors>
+template <class Sums, int kVectors>
 void channel_any(const ChannelConvolution& a) {
-    constexpr int kPixels = channel_pixels(kVectors);
+    constexpr int kPixels = channel_pixels(kVectors, Sums::kRegisters);
     if (a.items * a.height * a.width < kPixels) {
-        channel_tiles<kVectors, 1, 0>(a);
+        channel_tiles<Sums, kVectors, 1, 0>(a);
     } else if (a.kernel_x == 3 && a.kernel_y == 3) {
-        channel_tiles<kVectors, kPixels, 3>(a);
+        channel_tiles<Sums, kVectors, kPixels, 3>(a);
     } else if (a.kernel_x == 2 && a.kernel_y == 2) {
-        channel_tiles<kVectors, kPixels, 2>(a);
+        channel_tiles<Sums, kVectors, kPixels, 2>(a);
     } else {
-        channel_tiles<kVectors, kPixels, 0>(a);
+        channel_tiles<Sums, kVectors, kPixels, 0>(a);
     }
 }
 
-void convolve_channels(const ChannelConvolution& a) {
+template <class Sums>
+void sum_channels(const ChannelConvolution& a) {
     switch (channel_vectors(a.out_maps)) {
         case 1:
-            return channel_any<1>(a);
+            return channel_any<Sums, 1>(a);
         case 2:
-            return channel_any<2>(a);
+            return channel_any<Sums, 2>(a);
         case 3:
-            return channel_any<kMaxChannelVectors >= 3 ? 3 : 1>(a);
+            return channel_any<Sums, kMaxChannelVectors >= 3 ? 3 : 1>(a);
         default:
-            return channel_any<kMaxChannelVectors >= 4 ? 4 : 1>(a);
+            return channel_any<Sums, kMaxChannelVectors >= 4 ? 4 : 1>(a);
     }
 }
 

@@ -9,6 +9,11 @@
 #else
 #define MTCNN_X86_64 0
 #endif
+#if MTCNN_X86_64 || (defined(__EMSCRIPTEN__) && defined(__SSE2__))  // Emscripten maps SSE2 to WebAssembly's SIMD
+#define MTCNN_SSE2 1
+#else
+#define MTCNN_SSE2 0
+#endif
 #if defined(__aarch64__) || defined(_M_ARM64)
 #define MTCNN_ARM64 1
 #else

@@ -18,16 +18,24 @@ inline constexpr int kPad = 16;
 
 constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
 
+// Bounds of the weights of a convolution.
+struct Magnitudes {
+    float lowest_bit;    // a lower bound of the value of the lowest bit that is set in a weight
+    double largest_sum;  // an upper bound of the sums for inputs of magnitude 1; NaN or infinite if a weight is
+};
+
 // One output row of a convolution over planar maps, lanes over pixels.
 struct PlanarConvolution {
     const float* const* rows;   // kernel_y pointers: row y + ky of input map 0
     std::ptrdiff_t map_stride;  // distance between the same row of two input maps
     const float* weights;       // packed by pack_convolution, in groups of planar_group()
+    Magnitudes magnitudes;      // of the weights
     const float* bias;          // out_maps
     const float* slopes;        // out_maps, or null: no PReLU
     float* out;                 // row of output map 0; padded(width) floats are written
     std::ptrdiff_t out_map_stride;
     int in_maps, out_maps, kernel_y, kernel_x, width;
+    int first = 0;  // first pixel, in the rows and in `out`
 };
 
 // One output row of max pooling over planar maps. Of equal values the first one counts, row by row.
@@ -57,8 +65,9 @@ struct ChannelConvolution {
     const float* in;
     std::ptrdiff_t item_stride, row_stride, pixel_stride, map_stride;
     const float* weights;  // packed by pack_convolution, in groups of channel_group()
-    const float* bias;     // padded(out_maps)
-    const float* slopes;   // padded(out_maps), or null
+    Magnitudes magnitudes;
+    const float* bias;    // padded(out_maps)
+    const float* slopes;  // padded(out_maps), or null
     float* out;
     std::ptrdiff_t out_pixel_stride;  // padded(out_maps); items, rows and pixels are contiguous
     int items, in_maps, out_maps, kernel_y, kernel_x, height, width;  // height, width of the output

@@ -10,28 +10,32 @@ using mtcnn::PlanarFullyConnected;
 using mtcnn::PlanarPooling;
 
 // A tile consists of `maps` output maps for `vectors` vectors of pixels. All of its sums are in registers.
-constexpr int kPlanarVectors = 3;
+template <class Sums>
+constexpr int kPlanarVectors = Sums::kRegisters == 1 ? 3 : 1;
 constexpr int kPlanarMaps = kRegisters == 32 ? 8 : 4;
 // A tile shape with the same number of registers, for a number of maps that is not a multiple of kPlanarMaps (PNet:
 // 10).
-constexpr int kPlanarTallVectors = 2;
+template <class Sums>
+constexpr int kPlanarTallVectors = Sums::kRegisters == 1 ? 2 : 1;
 constexpr int kPlanarTallMaps = kRegisters == 32 ? 10 : 5;
 
 int planar_group(int out_maps) {
     return out_maps % kPlanarMaps != 0 && out_maps % kPlanarTallMaps == 0 ? kPlanarTallMaps : kPlanarMaps;
 }
 
-// kSize: the kernel's side, or 0 for any shape.
-template <int kMaps, int kVectors, int kSize>
+// kSize: the kernel's side, or 0 for any shape. Sums: how sums are computed, such as FusedSums.
+template <class Sums, int kMaps, int kVectors, int kSize>
 MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, int first_map, int x) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
-    Vector sum[kMaps][kVectors];
+    typename Sums::Doubt doubt;
+    typename Sums::Sum sum[kMaps][kVectors];
     MTCNN_UNROLL
     for (int m = 0; m < kMaps; ++m) {
         MTCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[m][v] = zero();
+        for (int v = 0; v < kVectors; ++v) sum[m][v] = Sums::zero_sum();
     }
+    const float* const group = weights;
     std::ptrdiff_t at = x;
     for (int c = 0; c < a.in_maps; ++c, at += a.map_stride) {
         MTCNN_UNROLL_SIDE
@@ -39,18 +43,23 @@ MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, 
             MTCNN_UNROLL_SIDE
             for (int ky = 0; ky < kernel_y; ++ky) {
                 const float* in = a.rows[ky] + at + kx;
-                Vector pixels[kVectors];
+                typename Sums::Factor pixels[kVectors];
                 MTCNN_UNROLL
-                for (int v = 0; v < kVectors; ++v) pixels[v] = load(in + v * kLanes);
+                for (int v = 0; v < kVectors; ++v) pixels[v] = Sums::load_factor(in + v * kLanes);
                 MTCNN_UNROLL
                 for (int m = 0; m < kMaps; ++m) {
-                    const Vector weight = broadcast(weights[m]);
+                    const auto weight = Sums::broadcast_factor(weights[m]);
                     MTCNN_UNROLL
-                    for (int v = 0; v < kVectors; ++v) sum[m][v] = fma(pixels[v], weight, sum[m][v]);
+                    for (int v = 0; v < kVectors; ++v) {
+                        sum[m][v] = Sums::add_product(sum[m][v], pixels[v], weight, doubt);
+                    }
                 }
                 weights += kMaps;
             }
         }
+    }
+    if constexpr (Sums::kMayDoubt) {
+        if (Sums::is_set(doubt)) return repeat_tile<kMaps, kVectors>(a, group, first_map, x);
     }
     MTCNN_UNROLL
     for (int m = 0; m < kMaps; ++m) {
@@ -60,45 +69,47 @@ MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, 
         float* out = a.out + map * a.out_map_stride + x;
         MTCNN_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-            Vector value = add(sum[m][v], bias);
+            Vector value = add(Sums::to_vector(sum[m][v]), bias);
             if (a.slopes) value = prelu(value, broadcast(a.slopes[map]));
             store(out + v * kLanes, value);
         }
     }
 }
 
-template <int kMaps, int kVectors, int kSize>
+template <class Sums, int kMaps, int kVectors, int kSize>
 void planar_column(const PlanarConvolution& a, int x) {
     const std::ptrdiff_t group = std::ptrdiff_t{a.in_maps} * a.kernel_x * a.kernel_y * kMaps;
     const float* weights = a.weights;
     for (int map = 0; map < a.out_maps; map += kMaps, weights += group) {
-        planar_tile<kMaps, kVectors, kSize>(a, weights, map, x);
+        planar_tile<Sums, kMaps, kVectors, kSize>(a, weights, map, x);
     }
 }
 
-template <int kMaps, int kVectors, int kSize>
+template <class Sums, int kMaps, int kVectors, int kSize>
 void planar_row(const PlanarConvolution& a) {
     int left = (a.width + kLanes - 1) / kLanes;
-    int x = 0;
-    for (; left >= kVectors; left -= kVectors, x += kVectors * kLanes) planar_column<kMaps, kVectors, kSize>(a, x);
-    if (kVectors > 2 && left == 2) planar_column<kMaps, 2, kSize>(a, x);
-    if (left == 1) planar_column<kMaps, 1, kSize>(a, x);
+    int x = a.first;
+    for (; left >= kVectors; left -= kVectors, x += kVectors * kLanes)
+        planar_column<Sums, kMaps, kVectors, kSize>(a, x);
+    if (kVectors > 2 && left == 2) planar_column<Sums, kMaps, 2, kSize>(a, x);
+    if (left == 1) planar_column<Sums, kMaps, 1, kSize>(a, x);
 }
 
-template <int kMaps, int kVectors>
+template <class Sums, int kMaps, int kVectors>
 void planar_any(const PlanarConvolution& a) {
     if (a.kernel_x == 3 && a.kernel_y == 3) {
-        planar_row<kMaps, kVectors, 3>(a);
+        planar_row<Sums, kMaps, kVectors, 3>(a);
     } else {
-        planar_row<kMaps, kVectors, 0>(a);
+        planar_row<Sums, kMaps, kVectors, 0>(a);
     }
 }
 
-void convolve_planar(const PlanarConvolution& a) {
+template <class Sums>
+void sum_planar(const PlanarConvolution& a) {
     if (planar_group(a.out_maps) == kPlanarTallMaps) {
-        planar_any<kPlanarTallMaps, kPlanarTallVectors>(a);
+        planar_any<Sums, kPlanarTallMaps, kPlanarTallVectors<Sums>>(a);
     } else {
-        planar_any<kPlanarMaps, kPlanarVectors>(a);
+        planar_any<Sums, kPlanarMaps, kPlanarVectors<Sums>>(a);
     }
 }
 

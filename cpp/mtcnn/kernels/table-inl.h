@@ -9,6 +9,17 @@
 #include "planar-inl.h"
 #include "resample-inl.h"
 
+#if defined(MTCNN_DOUBLE_SUMS)
+#include "double_convolutions-inl.h"
+#else
+namespace {
+
+void convolve_planar(const PlanarConvolution& a) { sum_planar<FusedSums>(a); }
+void convolve_channels(const ChannelConvolution& a) { sum_channels<FusedSums>(a); }
+
+}  // namespace
+#endif
+
 #define MTCNN_KERNELS(name, description, steps_at_a_time)                                     \
     {name,          description,       kEnabledFeatures,  steps_at_a_time, planar_group,      \
      channel_group, kFcOutputs,        kBoundsMaps,       convolve_planar, pool_planar,       \

@@ -15,6 +15,7 @@ using Doubles = __m256d;  // half as many lanes
 using Integers = __m256i;
 constexpr int kLanes = 8;
 constexpr int kDoubleLanes = 4;
+constexpr bool kFmaIsFast = true;
 constexpr int kRegisters = 16;
 
 MTCNN_INLINE Vector zero() { return _mm256_setzero_ps(); }
@@ -79,3 +80,5 @@ MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* o
 }
 
 }  // namespace
+
+#include "fused_sums.h"

@@ -15,6 +15,7 @@ using Doubles = __m512d;  // half as many lanes
 using Integers = __m512i;
 constexpr int kLanes = 16;
 constexpr int kDoubleLanes = 8;
+constexpr bool kFmaIsFast = true;
 constexpr int kRegisters = 32;
 
 MTCNN_INLINE Vector zero() { return _mm512_setzero_ps(); }
@@ -85,3 +86,5 @@ MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* o
 }
 
 }  // namespace
+
+#include "fused_sums.h"

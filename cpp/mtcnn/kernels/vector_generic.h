@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kLanes = 4;
 constexpr int kDoubleLanes = 2;
+constexpr bool kFmaIsFast = true;
 #if defined(__aarch64__)
 constexpr int kRegisters = 32;
 #else
@@ -133,3 +134,5 @@ MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* o
 }
 
 }  // namespace
+
+#include "fused_sums.h"

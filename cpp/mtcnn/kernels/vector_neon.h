@@ -15,6 +15,7 @@ using Doubles = float64x2_t;  // half as many lanes
 using Integers = uint32x4_t;
 constexpr int kLanes = 4;
 constexpr int kDoubleLanes = 2;
+constexpr bool kFmaIsFast = true;
 constexpr int kRegisters = 32;
 
 MTCNN_INLINE Vector zero() { return vdupq_n_f32(0); }
@@ -82,3 +83,5 @@ MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* o
 }
 
 }  // namespace
+
+#include "fused_sums.h"

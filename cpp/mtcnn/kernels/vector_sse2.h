@@ -1,12 +1,5 @@
-// Vector operations of the kernels on four floats, for every x86-64 CPU. Such a CPU may lack a fused multiply-add. It
-// is computed with doubles and has the same bits.
-//
-// The product of two floats is exact in double. The sum of product and addend is rounded to double and then to float.
-// This equals the fused result except in two cases:
-// * The double lies half way between two floats and was itself rounded. Its lowest bits show this. Then the sum is
-// rounded to odd instead, so that the second rounding is correct.
-// * The float is subnormal and inexact: it has fewer bits, so half way is elsewhere. The CPU sets a flag in this case.
-// The caller of the loops checks the flag and repeats the computation with rounding to odd (MTCNN_ROUND_TO_ODD).
+// Vector operations of the kernels on four floats, for every x86-64 CPU and for WebAssembly. They may lack a fused
+// multiply-add. `fma` computes it with doubles, slowly; double_sums.h has a faster way for sums of products.
 #pragma once
 
 #include <emmintrin.h>
@@ -23,6 +16,7 @@ using Doubles = __m128d;  // half as many lanes
 using Integers = __m128i;
 constexpr int kLanes = 4;
 constexpr int kDoubleLanes = 2;
+constexpr bool kFmaIsFast = false;
 constexpr int kRegisters = 16;
 
 MTCNN_INLINE Vector zero() { return _mm_setzero_ps(); }
@@ -40,45 +34,6 @@ MTCNN_INLINE Doubles low_half(Vector v) { return _mm_cvtps_pd(v); }
 MTCNN_INLINE Doubles high_half(Vector v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
 MTCNN_INLINE Vector joined(Doubles low, Doubles high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
 
-// a * b + c of floats, rounded to odd: an inexact result becomes the neighbouring double whose last bit is set.
-MTCNN_INLINE Doubles sum_to_odd(Doubles a, Doubles b, Doubles c) {
-    const Doubles product = _mm_mul_pd(a, b);
-    const Doubles sum = _mm_add_pd(product, c);
-    // The exact rounding error of the sum.
-    const Doubles of_c = _mm_sub_pd(sum, product);
-    const Doubles error = _mm_add_pd(_mm_sub_pd(product, _mm_sub_pd(sum, of_c)), _mm_sub_pd(c, of_c));
-    // False for NaN: infinite sums do not change.
-    const __m128i inexact = _mm_castpd_si128(_mm_cmpgt_pd(_mm_andnot_pd(_mm_set1_pd(-0.0), error), _mm_setzero_pd()));
-    const __m128i too_large = _mm_srli_epi64(_mm_castpd_si128(_mm_xor_pd(error, sum)), 63);  // in magnitude
-    const __m128i toward_zero = _mm_sub_epi64(_mm_castpd_si128(sum), _mm_and_si128(too_large, inexact));
-    return _mm_castsi128_pd(_mm_or_si128(toward_zero, _mm_srli_epi64(inexact, 63)));
-}
-
-#if defined(MTCNN_ROUND_TO_ODD)
-MTCNN_INLINE
-#else
-MTCNN_NOINLINE
-#endif
-Vector fma_by_odd(Vector a, Vector b, Vector c) {
-    return joined(sum_to_odd(low_half(a), low_half(b), low_half(c)),
-                  sum_to_odd(high_half(a), high_half(b), high_half(c)));
-}
-
-MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) {
-#if defined(MTCNN_ROUND_TO_ODD)
-    return fma_by_odd(a, b, c);
-#else
-    const Doubles low = _mm_add_pd(_mm_mul_pd(low_half(a), low_half(b)), low_half(c));
-    const Doubles high = _mm_add_pd(_mm_mul_pd(high_half(a), high_half(b)), high_half(c));
-    // Half way: of the 29 bits that a float lacks, only the first is set.
-    const __m128i words = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0x88));
-    const __m128i half_way = _mm_cmpeq_epi32(_mm_slli_epi32(words, 3), _mm_set1_epi32(INT32_MIN));
-    if (_mm_movemask_epi8(half_way) != 0) MTCNN_UNLIKELY {
-            return fma_by_odd(a, b, c);
-        }
-    return joined(low, high);
-#endif
-}
 // v > best ? v : best
 MTCNN_INLINE Vector greater(Vector v, Vector best) { return _mm_max_ps(v, best); }
 // v >= 0 ? v : v * slope
@@ -142,4 +97,38 @@ MTCNN_INLINE Vector gather_float(const std::uint8_t* base, const std::int32_t* o
     return _mm_castsi128_ps(gather(base, offsets));
 }
 
+// a * b + c of floats, rounded to odd: an inexact result becomes the neighbouring double whose last bit is set.
+MTCNN_INLINE Doubles sum_to_odd(Doubles a, Doubles b, Doubles c) {
+    const Doubles product = _mm_mul_pd(a, b);
+    const Doubles sum = _mm_add_pd(product, c);
+    // The exact rounding error of the sum.
+    const Doubles of_c = _mm_sub_pd(sum, product);
+    const Doubles error = _mm_add_pd(_mm_sub_pd(product, _mm_sub_pd(sum, of_c)), _mm_sub_pd(c, of_c));
+    // False for NaN: infinite sums do not change.
+    const __m128i inexact = _mm_castpd_si128(_mm_cmpgt_pd(_mm_andnot_pd(_mm_set1_pd(-0.0), error), _mm_setzero_pd()));
+    const __m128i too_large = _mm_srli_epi64(_mm_castpd_si128(_mm_xor_pd(error, sum)), 63);  // in magnitude
+    const __m128i toward_zero = _mm_sub_epi64(_mm_castpd_si128(sum), _mm_and_si128(too_large, inexact));
+    return _mm_castsi128_pd(_mm_or_si128(toward_zero, _mm_srli_epi64(inexact, 63)));
+}
+
+// The product of two floats is exact in double, and a sum that was rounded to odd is rounded to float correctly.
+MTCNN_INLINE Vector fma(Vector a, Vector b, Vector c) {
+    return joined(sum_to_odd(low_half(a), low_half(b), low_half(c)),
+                  sum_to_odd(high_half(a), high_half(b), high_half(c)));
+}
+
+MTCNN_INLINE Vector magnitude(Vector v) { return _mm_andnot_ps(_mm_set1_ps(-0.0F), v); }
+// The value of the lowest bit of v that is set, or a smaller number; zero for zero. v must not be negative.
+MTCNN_INLINE Vector lowest_bit(Vector v) {
+    const Integers bits = _mm_castps_si128(v);
+    const Integers without = _mm_and_si128(bits, _mm_add_epi32(bits, _mm_set1_epi32(-1)));
+    return _mm_sub_ps(v, _mm_castsi128_ps(without));
+}
+// The smaller one of v and best; best if v is zero or NaN.
+MTCNN_INLINE Vector smaller_except_zero(Vector v, Vector best) {
+    return _mm_min_ps(_mm_or_ps(v, _mm_cmpeq_ps(v, _mm_setzero_ps())), best);
+}
+
 }  // namespace
+
+#include "fused_sums.h"
