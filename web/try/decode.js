@@ -24,10 +24,12 @@ export async function decode(file) {
 
 /** @param {ImageBitmap} bitmap */
 function drawn(bitmap) {
-  const drawing = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height), drawing = canvas.getContext("2d", { willReadFrequently: true });
   if (!drawing) throw new Error(`The image has ${bitmap.width} × ${bitmap.height} pixels, for which the browser has no memory.`);
   drawing.drawImage(bitmap, 0, 0);
-  return drawing.getImageData(0, 0, bitmap.width, bitmap.height);
+  const image = drawing.getImageData(0, 0, bitmap.width, bitmap.height);
+  canvas.width = canvas.height = 0; // frees its memory now
+  return image;
 }
 
 /** @param {Uint8ClampedArray} rgba */
