@@ -15,6 +15,7 @@ NOT_RUN = {
     "docs/command-line.md": 1,
     "README.md": 1,  # tests/openface runs it on a stub
     "docs/conformance.md": 2,  # tests/ports/conformance runs both programs
+    "docs/embedding.md": 2,  # tests/web runs the module
     "docs/finding-a-fault.md": 3,
     "docs/jobs.md": 4,  # tests/jobs and tests/cli run such commands
     "docs/exactness.md": 1,  # tests/openface runs it on a stub

@@ -32,7 +32,7 @@ PAGES = {
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 RUN = ("python", "sh", "console")  # other languages are not checked here
-READ = ("text", "json", "toml", "cmake", "cpp", "{include}", "{toctree}", "{glossary}")
+READ = ("text", "json", "toml", "cmake", "cpp", "js", "{include}", "{toctree}", "{glossary}")
 BLOCK = re.compile(r"(?:^<!-- (not run|needs): (.+?) -->\n)?^```(\S*)[^\n]*\n(.*?)^```$", re.M | re.S)
 
 
