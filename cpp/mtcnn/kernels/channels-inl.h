@@ -59,7 +59,6 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
                                float* out, int channel) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
-    typename Sums::Doubt doubt;
     typename Sums::Sum sum[kPixels][kVectors];
     const float* in[kPixels];
     MTCNN_UNROLL
@@ -68,7 +67,6 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
         MTCNN_UNROLL
         for (int v = 0; v < kVectors; ++v) sum[p][v] = Sums::zero_sum();
     }
-    const float* const group = weights;
     std::ptrdiff_t map = 0;
     for (int c = 0; c < a.in_maps; ++c, map += a.map_stride) {
         std::ptrdiff_t column = map;
@@ -84,15 +82,12 @@ MTCNN_INLINE void channel_tile(const ChannelConvolution& a, const float* weights
                     const auto pixel = Sums::broadcast_factor(in[p][at]);
                     MTCNN_UNROLL
                     for (int v = 0; v < kVectors; ++v) {
-                        sum[p][v] = Sums::add_product(sum[p][v], pixel, weight[v], doubt);
+                        sum[p][v] = Sums::add_product(sum[p][v], pixel, weight[v]);
                     }
                 }
                 weights += kVectors * kLanes;
             }
         }
-    }
-    if constexpr (Sums::kMayDoubt) {
-        if (Sums::is_set(doubt)) return repeat_tile<kVectors>(a, group, pixels, kPixels, out, channel);
     }
     MTCNN_UNROLL
     for (int v = 0; v < kVectors; ++v) {

@@ -13,7 +13,7 @@
 // * g >= 2^-149: a multiple of 2^-149 below 2^-126 has at most 23 bits. It is a float and is not rounded.
 // * S < 2^53 g: all doubles are exact, so the third case cannot occur. This is the case for inputs with few bits, such
 //   as pixels that were copied. For them, sums half way between two floats are frequent.
-// Otherwise the loops detect all sums half way and report a doubt. The tile is then repeated with `fma`.
+// Otherwise the loops detect all sums half way, and compute these with rounding to odd, as `fma` does.
 #pragma once
 
 #include "kernels.h"
@@ -26,16 +26,11 @@ namespace {
 template <bool kExact>
 struct DoubleSums {
     static constexpr int kRegisters = 2;
-    static constexpr bool kMayDoubt = !kExact;
     struct Factor {
         Doubles low, high;
     };
     // The doubles have the precision of floats.
     using Sum = Factor;
-    // Not zero where a sum was half way between two floats.
-    struct Doubt {
-        Integers lanes = _mm_setzero_si128();
-    };
 
     MTCNN_INLINE static Factor load_factor(const float* p) { return {double_load(p), double_load(p + kDoubleLanes)}; }
     MTCNN_INLINE static Factor broadcast_factor(float v) {
@@ -43,8 +38,13 @@ struct DoubleSums {
         return {value, value};
     }
     MTCNN_INLINE static Sum zero_sum() { return {double_zero(), double_zero()}; }
+    // sum + a * b with one rounding. It is inlined: a call would need all registers, and the loops would be slower.
+    MTCNN_INLINE static Sum exact_sum(Sum sum, Factor a, Factor b) {
+        const Vector v = joined(sum_to_odd(a.low, b.low, sum.low), sum_to_odd(a.high, b.high, sum.high));
+        return {low_half(v), high_half(v)};
+    }
     // sum + a * b, rounded to the precision of floats.
-    MTCNN_INLINE static Sum add_product(Sum sum, Factor a, Factor b, Doubt& doubt) {
+    MTCNN_INLINE static Sum add_product(Sum sum, Factor a, Factor b) {
         const Doubles low = double_fma(a.low, b.low, sum.low);
         const Doubles high = double_fma(a.high, b.high, sum.high);
         if constexpr (kExact) {
@@ -58,20 +58,14 @@ struct DoubleSums {
             const Integers high_bits = _mm_add_epi64(_mm_castpd_si128(high), half);
             const Vector words = even(_mm_castsi128_ps(low_bits), _mm_castsi128_ps(high_bits));
             const Integers missing = _mm_slli_epi32(_mm_castps_si128(words), 3);
-            doubt.lanes = _mm_or_si128(doubt.lanes, _mm_cmpeq_epi32(missing, _mm_setzero_si128()));
+            if (_mm_movemask_epi8(_mm_cmpeq_epi32(missing, _mm_setzero_si128())) != 0) MTCNN_UNLIKELY {
+                    return exact_sum(sum, a, b);
+                }
             return {_mm_castsi128_pd(_mm_and_si128(low_bits, kept)), _mm_castsi128_pd(_mm_and_si128(high_bits, kept))};
         }
     }
     MTCNN_INLINE static Vector to_vector(Sum sum) { return joined(sum.low, sum.high); }
-    MTCNN_INLINE static bool is_set(Doubt doubt) { return _mm_movemask_epi8(doubt.lanes) != 0; }
 };
-
-// Computes the results of one tile again, with FusedSums.
-template <int kMaps, int kVectors>
-void repeat_tile(const mtcnn::PlanarConvolution& a, const float* weights, int first_map, int x);
-template <int kVectors>
-void repeat_tile(const mtcnn::ChannelConvolution& a, const float* weights, const float* const* pixels, int count,
-                 float* out, int channel);
 
 // Bounds of the inputs of a convolution.
 class MagnitudeScan {
@@ -109,7 +103,7 @@ public:
         is_exact = is_usable && sum < 0x1p53 * bit;
     }
 
-    bool is_usable = false;  // sums of doubles are correct unless there is a doubt
+    bool is_usable = false;  // sums of doubles are correct, except some that are half way between two floats
     bool is_exact = false;   // all doubles are exact
 
 private:
@@ -128,7 +122,7 @@ private:
 MagnitudeScan scan(const mtcnn::PlanarConvolution& a) {
     MagnitudeScan scan;
     for (int c = 0; c < a.in_maps; ++c) {
-        for (int y = 0; y < a.kernel_y; ++y) scan.add(a.rows[y] + c * a.map_stride + a.first, a.width + a.kernel_x - 1);
+        for (int y = 0; y < a.kernel_y; ++y) scan.add(a.rows[y] + c * a.map_stride, a.width + a.kernel_x - 1);
     }
     scan.compare(a.magnitudes);
     return scan;

@@ -35,7 +35,6 @@ struct PlanarConvolution {
     float* out;                 // row of output map 0; padded(width) floats are written
     std::ptrdiff_t out_map_stride;
     int in_maps, out_maps, kernel_y, kernel_x, width;
-    int first = 0;  // first pixel, in the rows and in `out`
 };
 
 // One output row of max pooling over planar maps. Of equal values the first one counts, row by row.

@@ -28,14 +28,12 @@ template <class Sums, int kMaps, int kVectors, int kSize>
 MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, int first_map, int x) {
     const int kernel_x = kSize ? kSize : a.kernel_x;
     const int kernel_y = kSize ? kSize : a.kernel_y;
-    typename Sums::Doubt doubt;
     typename Sums::Sum sum[kMaps][kVectors];
     MTCNN_UNROLL
     for (int m = 0; m < kMaps; ++m) {
         MTCNN_UNROLL
         for (int v = 0; v < kVectors; ++v) sum[m][v] = Sums::zero_sum();
     }
-    const float* const group = weights;
     std::ptrdiff_t at = x;
     for (int c = 0; c < a.in_maps; ++c, at += a.map_stride) {
         MTCNN_UNROLL_SIDE
@@ -51,15 +49,12 @@ MTCNN_INLINE void planar_tile(const PlanarConvolution& a, const float* weights, 
                     const auto weight = Sums::broadcast_factor(weights[m]);
                     MTCNN_UNROLL
                     for (int v = 0; v < kVectors; ++v) {
-                        sum[m][v] = Sums::add_product(sum[m][v], pixels[v], weight, doubt);
+                        sum[m][v] = Sums::add_product(sum[m][v], pixels[v], weight);
                     }
                 }
                 weights += kMaps;
             }
         }
-    }
-    if constexpr (Sums::kMayDoubt) {
-        if (Sums::is_set(doubt)) return repeat_tile<kMaps, kVectors>(a, group, first_map, x);
     }
     MTCNN_UNROLL
     for (int m = 0; m < kMaps; ++m) {
@@ -88,7 +83,7 @@ void planar_column(const PlanarConvolution& a, int x) {
 template <class Sums, int kMaps, int kVectors, int kSize>
 void planar_row(const PlanarConvolution& a) {
     int left = (a.width + kLanes - 1) / kLanes;
-    int x = a.first;
+    int x = 0;
     for (; left >= kVectors; left -= kVectors, x += kVectors * kLanes)
         planar_column<Sums, kMaps, kVectors, kSize>(a, x);
     if (kVectors > 2 && left == 2) planar_column<Sums, kMaps, 2, kSize>(a, x);
