@@ -20,8 +20,8 @@ export function shortestText(value) {
  */
 function shortestDecimal(value) {
   for (let digits = 1; digits <= 9; digits++) {
-    const rounded = roundedTo(value, digits);
-    if (Math.fround(rounded) === value) return rounded;
+    const nearest = roundedTo(value, digits);
+    for (const decimal of [nearest, nextDecimal(nearest, digits)]) if (Math.fround(decimal) === value) return decimal;
   }
   throw new RangeError(`expected a float32 number, found ${value}`);
 }
@@ -34,4 +34,15 @@ function shortestDecimal(value) {
 function roundedTo(value, digits) {
   const longer = value.toExponential(digits), tie = longer.match(/^(.*[02468]\.?)5(e.*)$/);
   return Number(tie && Number(longer) === value ? tie[1] + tie[2] : value.toPrecision(digits));
+}
+
+/**
+ * The next decimal with this many digits, away from zero. Below a power of two, float32 numbers are twice as close: the
+ * nearest decimal may round to the number below, and the next decimal to the power of two.
+ * @param {number} value
+ * @param {number} digits
+ */
+function nextDecimal(value, digits) {
+  const [number, exponent] = value.toExponential(digits - 1).split("e"), whole = Number(number.replace(".", ""));
+  return Number(`${whole + (value < 0 ? -1 : 1)}e${Number(exponent) - digits + 1}`);
 }
