@@ -33,12 +33,20 @@ def build(source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The site. The workers of pytest-xdist build it once: two builds would use the same `docs/generated`."""
+    fcntl = pytest.importorskip("fcntl", reason="locks of POSIX systems")
     for module in ("sphinx", "myst_parser", "furo", "sphinx_copybutton"):
         pytest.importorskip(module, reason=NEEDED)
-    folder = tmp_path_factory.mktemp("site")
-    done = build(DOCS, folder)
-    assert done.returncode == 0, done.stderr
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "site"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            done = build(DOCS, folder)
+            if done.returncode != 0:
+                shutil.rmtree(folder, ignore_errors=True)
+            assert done.returncode == 0, done.stderr
     return folder
 
 
