@@ -5,6 +5,8 @@
 // replace 72. docs/heat-map-filter.md has the transforms and the bound of the error.
 #pragma once
 
+#include <math.h>
+
 #include "kernels.h"
 #include "planar-inl.h"
 
@@ -189,7 +191,7 @@ MTCNN_INLINE void bound_tile(const DifferenceBounds& a, int j, const float* erro
             }
         }
     }
-    const Vector lowest = broadcast(-__builtin_inff());
+    const Vector lowest = broadcast(-INFINITY);
     for (int v = 0; v < kVectors; ++v) {
         const Vector error = load(errors + j + v * kLanes);
         for (int r = 0; r < kBoundsRows; ++r) {

@@ -16,6 +16,8 @@
 // Otherwise the loops detect all sums half way, and compute these with rounding to odd, as `fma` does.
 #pragma once
 
+#include <math.h>
+
 #include "kernels.h"
 
 #define MTCNN_DOUBLE_SUMS 1
@@ -91,11 +93,11 @@ public:
         store(total, total_);
         double input_bit = static_cast<double>(lowest[0]);
         double input = static_cast<double>(largest[0]);
-        bool finite = total[0] < __builtin_inff();  // false for NaN
+        bool finite = total[0] < INFINITY;  // false for NaN
         for (int i = 1; i < kLanes; ++i) {
             input_bit = lowest[i] < input_bit ? static_cast<double>(lowest[i]) : input_bit;
             input = largest[i] > input ? static_cast<double>(largest[i]) : input;
-            finite = finite && total[i] < __builtin_inff();
+            finite = finite && total[i] < INFINITY;
         }
         const double bit = static_cast<double>(weights.lowest_bit) * input_bit;
         const double sum = weights.largest_sum * input;
@@ -114,7 +116,7 @@ private:
         total_ = ::add(total_, size);  // infinite or NaN if a value is
     }
 
-    Vector lowest_bit_ = broadcast(__builtin_inff());
+    Vector lowest_bit_ = broadcast(INFINITY);
     Vector largest_ = zero();
     Vector total_ = zero();
 };
