@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,21 @@ def copy_video(
             out.add(frame.image, frame.time)
             times.append(frame.time)
     return times, out
+
+
+def write_frames(target: Path, source: Path) -> list[str]:
+    """Write 60 frames, with the sound of a source. Return the problems."""
+    with AnnotatedVideoWriter(target, 25, [], source=source) as out:
+        for index in range(60):
+            out.add(make_frame(index), index / 25)
+    return out.problems
+
+
+def duration_of_file(path: Path) -> float:
+    """Return the duration in seconds, of frames and sound."""
+    with av.open(str(path)) as file:
+        assert file.duration is not None
+        return file.duration / 1e6
 
 
 def duration(path: Path) -> float:
@@ -206,20 +222,54 @@ def test_no_sound_on_request(tmp_path: Path) -> None:
         assert not file.streams.audio
 
 
-def test_damaged_sound_does_not_end_the_video(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", range(0, 200, 60))
+def test_damaged_sound_does_not_end_the_video(first: int, tmp_path: Path) -> None:
     """Bytes of a transport stream are changed at many places. Frames are written from a complete clip."""
-    clip = write(tmp_path / "clip.mp4", even(60))
-    source = add_sound(clip, "aac", seconds=2.4, suffix=".ts")
+    source = add_sound(write(tmp_path / "clip.mp4", even(60)), "aac", seconds=2.4, suffix=".ts")
     data = bytearray(source.read_bytes())
-    for at in range(len(data) // 3, len(data), 997):
+    for at in range(len(data) // 3 + first, len(data), 997):
         data[at] ^= 0x5A
     source.write_bytes(data)
-    with AnnotatedVideoWriter(tmp_path / "out.mp4", 25, [], source=source) as out:
-        for index in range(60):
-            out.add(make_frame(index), index / 25)
+    write_frames(tmp_path / "out.mp4", source)
     assert np.abs(np.array(read_times(tmp_path / "out.mp4")) - np.arange(60) / 25).max() <= HALF_TICK
+    assert duration_of_file(tmp_path / "out.mp4") == pytest.approx(2.4, abs=0.022)
     found = [time for time, _ in audio_packets(tmp_path / "out.mp4")]
     assert found == sorted(set(found))
+
+
+def test_packets_of_sound_with_damaged_headers_are_left_out(tmp_path: Path) -> None:
+    source = add_sound(write(tmp_path / "clip.mp4", even(60)), "aac", seconds=2.4, suffix=".ts")
+    count = len(audio_packets(source))
+    data, header = bytearray(source.read_bytes()), b"\xff\xf1\x4c\x80"  # without a checksum
+    damaged, at = 0, data.find(header, len(data) // 3)
+    while at > 0:
+        data[at + 1], data[at + 6] = 0xF0, data[at + 6] | 1  # a checksum, and two frames in this packet
+        damaged, at = damaged + 1, data.find(header, at + 1)
+    source.write_bytes(data)
+    problems = write_frames(tmp_path / "out.mp4", source)
+    found = audio_packets(tmp_path / "out.mp4")
+    assert 50 < damaged < 100
+    assert len(found) == count - damaged
+    end = float(found[-1][0] + found[1][0] - found[0][0])
+    assert problems == [f"parts of its sound from {end:.3f} s are damaged and left out"]
+
+
+def test_sound_after_a_damaged_time_is_left_out(tmp_path: Path) -> None:
+    """The last packet of sound claims to be an hour later: the annotated video does not last an hour."""
+    clip = add_sound(write(tmp_path / "clip.mp4", even(60)), "aac", seconds=2.4)
+    with av.open(str(clip)) as original, av.open(str(tmp_path / "jump.mkv"), "w") as file:
+        copies = {stream.index: file.add_stream_from_template(stream) for stream in original.streams}
+        packets = [packet for packet in original.demux() if packet.size]
+        sound = [packet for packet in packets if packet.stream.type == "audio"]
+        sound[-1].pts = sound[-1].dts = sound[-1].dts + 3600 * 48000
+        for packet in packets:
+            packet.stream = copies[packet.stream_index]
+            file.mux(packet)
+    problems = write_frames(tmp_path / "out.mp4", tmp_path / "jump.mkv")
+    assert len(audio_packets(tmp_path / "out.mp4")) == len(sound) - 1
+    assert duration_of_file(tmp_path / "out.mp4") == pytest.approx(2.4, abs=0.022)
+    assert len(problems) == 1
+    assert re.fullmatch(r"its sound ends at 2\.3\d\d s, where times jump", problems[0])
 
 
 def test_a_source_that_pyav_cannot_open(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from .video.reader import MAX_STEP_BACK
 
+MAX_STEP_FORWARD = 10.0  # seconds without sound, after the last frame
+
 # Codecs that the MP4 format can hold, and that players of MP4 files know. (FFmpeg can also write others, such
 # as Vorbis and PCM, but browsers and most players do not play them in MP4 files.)
 MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
@@ -35,6 +37,8 @@ class SourceSound:
         self._tracks: dict[int, _Track] = {}
         self._packets: Iterator[Any] = iter(())
         self._next: tuple[Any, _Track, Fraction] | None = None  # the next packet, and its time in the source
+        self._until = Fraction(0)  # the sound before this time in the annotated video was copied
+        self._is_damaged = False  # whether a damaged packet was left out
         self._start = Fraction(0)  # time in the source that is time 0 of the annotated video
         video = container.streams.best("video")
         self._origin = Fraction(0)  # time of the first frame in the time of the container
@@ -66,21 +70,39 @@ class SourceSound:
         self._start = Fraction(time) + self._origin
 
     def packets(self, until: float | None) -> Iterator[Any]:
-        """Yield the packets that begin before this time in the annotated video. None: all other packets."""
+        """Yield the packets that begin before this time in the annotated video. None: all other packets.
+
+        Sound may go on after the last frame, but a packet far after both is the end: its time is damaged.
+        """
+        self._until = self._until if until is None else Fraction(until)
         while (found := self._next or self._read()) is not None:
             self._next = found
             packet, track, time = found
-            time -= self._start
-            if until is not None and time >= Fraction(until):
+            if until is not None and time - self._start >= self._until:
                 return
             self._next = None
+            if time - max(track.end, self._start + self._until) > MAX_STEP_FORWARD:
+                self.stop(f"its sound ends at {self._end_of(track):.3f} s, where times jump")
+                return
+            track.end = max(track.end, time + packet.duration * packet.time_base)
+            time -= self._start
             yield from track.shift(packet, time)
+
+    def note_damage(self, time: Fraction) -> None:
+        """Note that the packet at this time in the annotated video is damaged and was left out."""
+        if not self._is_damaged:
+            self.problems.append(f"parts of its sound from {float(time):.3f} s are damaged and left out")
+        self._is_damaged = True
 
     def stop(self, problem: str) -> None:
         """Copy no more sound. The reason is added to `problems`."""
         if self._tracks:
             self.problems.append(problem)
         self._packets, self._next, self._tracks = iter(()), None, {}
+
+    def _end_of(self, track: _Track) -> float:
+        """Return the time in the annotated video at which the copied sound of a track ends."""
+        return max(float(track.end - self._start), 0.0)
 
     def _read(self) -> tuple[Any, _Track, Fraction] | None:
         """Return the next packet that has content and a plausible time."""
@@ -97,9 +119,8 @@ class SourceSound:
                 continue
             time = track.time(packet)
             if time < track.end - Fraction(MAX_STEP_BACK):
-                self.stop(f"its sound ends at {float(track.end - self._start):.3f} s, where times go back")
+                self.stop(f"its sound ends at {self._end_of(track):.3f} s, where times go back")
                 return None
-            track.end = max(track.end, time + packet.duration * packet.time_base)
             return packet, track, time
         return None
 
@@ -108,7 +129,7 @@ class _Track:
     """An audio stream and its copy.
 
     Attributes:
-        end: Time in the source at which the last packet ends.
+        end: Time in the source at which the last packet that was used ends.
     """
 
     def __init__(self, source: Any, copy: Any) -> None:

@@ -182,7 +182,11 @@ class H264Encoder:
         if self._sound is not None:
             with self._errors():
                 for packet in self._sound.packets(until):
-                    self._output.mux(packet)
+                    time = packet.pts * packet.time_base
+                    try:
+                        self._output.mux(packet)
+                    except (self._av.error.InvalidDataError, self._av.error.PatchWelcomeError):
+                        self._sound.note_damage(time)
 
     def _close_output(self) -> None:
         with contextlib.suppress(self._av.error.FFmpegError, OSError, ValueError):
