@@ -78,6 +78,8 @@ class Sessions:
         if not self._optimise:
             options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = self._threads
+        # Each session has its own threads. If they spin while they wait, they slow the other sessions down.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # print no errors, because they are also raised
         return runtime.InferenceSession(data, options, providers=self._providers)
 
