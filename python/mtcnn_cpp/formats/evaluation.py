@@ -5,6 +5,7 @@ The values are added in another order than in OpenFace. `mtcnn_cpp.reference` ha
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import deque
@@ -23,6 +24,7 @@ DoubleArray = npt.NDArray[np.float64]
 # Accepted difference, relative to the greatest magnitude of a layer. A different order of additions causes
 # smaller differences.
 LAYER_TOLERANCE = 2e-5
+BLOCK = 1 << 17  # maximum number of values that a convolution copies at a time, if a kernel has fewer
 
 
 def compute_layers(
@@ -112,14 +114,25 @@ def apply_conv(layer: FoundConv, maps: DoubleArray) -> DoubleArray:
     ]
     if min(counts) < 1:
         raise ValueError(f"{layer.name}: expected maps at least as large as the kernel, found smaller maps")
-    sums: DoubleArray = np.zeros(())
-    for y, x in np.ndindex(*kernel.shape[2:]):  # one kernel position per step: needs only one copy
-        rows, columns = (
-            slice(begin, begin + (count - 1) * stride + 1, stride)
-            for begin, count, stride in zip((y, x), counts, strides, strict=True)
-        )
-        sums = sums + np.tensordot(padded[:, :, rows, columns], kernel[:, :, y, x], (1, 1))
-    return add_bias(sums, layer.bias).transpose(0, 3, 1, 2)
+    if kernel.shape[1] != maps.shape[1]:
+        raise ValueError(f"{layer.name}: expected {kernel.shape[1]} maps, found {maps.shape[1]}")
+    (height, width), channels = counts, len(kernel)
+    result = np.empty((len(maps), channels, height, width))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], (2, 3))
+    windows = windows[:, :, :: strides[0], :: strides[1]].transpose(0, 1, 4, 5, 2, 3)
+    matrix = kernel.reshape(channels, -1)
+    terms = max(matrix.shape[1], 1)
+    # One product computes a block of positions: several rows, or a part of a row.
+    columns = min(max(BLOCK // terms, 1), width)
+    rows = max(BLOCK // (terms * columns), 1)
+    blocks = itertools.product(range(len(maps)), range(0, height, rows), range(0, width, columns))
+    for image, y, x in blocks:
+        window = windows[image, ..., y : y + rows, x : x + columns]
+        sums = (matrix @ window.reshape(matrix.shape[1], -1)).reshape(channels, *window.shape[3:])
+        result[image, :, y : y + rows, x : x + columns] = sums
+    if layer.bias is not None:
+        result += layer.bias[:, None, None]
+    return result
 
 
 def apply_fully_connected(layer: FoundFullyConnected, maps: DoubleArray) -> DoubleArray:
@@ -150,9 +163,15 @@ def apply_pool(layer: FoundPool, maps: DoubleArray) -> DoubleArray:
         reach = (count - 1) * stride + kernel
         around = [(0, 0)] * 4
         around[2 + axis] = begin, max(reach - begin - size, 0)
-        padded = np.pad(maps, around, constant_values=-np.inf)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, 2 + axis).max(axis=-1)
-        maps = windows.take(np.arange(count) * stride, axis=2 + axis)
+        padded = np.pad(maps, around, constant_values=-np.inf) if any(around[2 + axis]) else maps
+        if padded.shape[2 + axis] < kernel:
+            raise ValueError(
+                f"{layer.name}: expected maps at least as large as the kernel, found smaller maps"
+            )
+        along = np.moveaxis(padded, 2 + axis, 0)
+        length = max((count - 1) * stride + 1, 0)
+        values = (along[start : start + length : stride] for start in range(kernel))
+        maps = np.moveaxis(functools.reduce(np.maximum, values), 0, 2 + axis)
     return maps
 
 
