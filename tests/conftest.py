@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+
+# Before NumPy and PyTorch are imported: for the small products of the tests, threads only cost CPU time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from chromium import CHROMIUM, chromium_options
@@ -28,6 +32,15 @@ def equality(monkeypatch: pytest.MonkeyPatch) -> None:
     """Detections are equal in every bit, but not those of a backend that is not this package's own."""
     if OTHER_BACKEND:
         monkeypatch.setattr(Detections, "__eq__", nearly_equal)
+
+
+@pytest.fixture(scope="module")
+def graph_process() -> Iterator[None]:
+    """All graphs of a file's tests run in one process, which is started only once."""
+    from mtcnn_cpp.formats import graph_limits
+
+    with graph_limits():
+        yield
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 from mtcnn_cpp.formats.onnx.reader import found_from_onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 Edit = Callable[["Graph"], None]
 
 

@@ -22,6 +22,8 @@ pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 from changed_graphs import LAST, Graphs, separate
 from onnx import TensorProto, helper
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 OFFICIAL = Model.default().hashes()
 
 

@@ -22,6 +22,8 @@ pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
 from changed_graphs import LAST, Graphs
 from onnx import TensorProto, helper
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 DETECTOR = Detector(min_face=100)
 FACE = sample_image()[40:220, 130:320]
 

@@ -25,6 +25,8 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from operators import write_out_prelus  # noqa: E402
 from planted import correct, to_onnx  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 Edit = Callable[[Any], Any]
 FREE = 0
 

@@ -38,6 +38,8 @@ onnx = pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 
 from mtcnn_cpp.formats.onnx.reader import found_from_onnx  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 HEADLINE = "this is OpenFace's model, exactly"
 
 

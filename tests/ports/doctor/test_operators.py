@@ -20,6 +20,8 @@ from onnx import helper  # noqa: E402
 from operators import plant, write_out_prelus  # noqa: E402
 from planted import correct, to_onnx  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 SIZES = {"pnet": (20, 31), "rnet": (24, 24), "onet": (48, 48)}
 DIFFERENT = 1e-4  # of the greatest magnitude
 

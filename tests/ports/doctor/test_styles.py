@@ -23,6 +23,8 @@ from onnx import helper  # noqa: E402
 from operators import write_out_prelus  # noqa: E402
 from planted import correct, to_onnx  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("graph_process")
+
 NUMBERS = {"pnet": 6_632, "rnet": 100_178, "onet": 389_040}
 
 
