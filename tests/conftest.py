@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,12 @@ except ImportError as error:
     NO_CORE = f"no compiled core: {error}"
 else:
     NO_CORE = ""
+
+with contextlib.suppress(ImportError):
+    from typer import testing
+
+    # Typer's runner converts the application before each call of the command, which takes 20 ms.
+    testing._get_command = cache(testing._get_command)
 
 
 @pytest.fixture(autouse=True)

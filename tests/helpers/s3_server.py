@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import secrets
@@ -22,13 +23,25 @@ def server() -> Iterator[str]:
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", create_loader)
+        yield f"http://{host}:{port}"
     server.stop()
 
 
-@pytest.fixture
-def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the environment variables with which this process and its children find the server."""
+@functools.cache
+def create_loader(data_path: str | None = None) -> Any:
+    """Create botocore's reader of its descriptions of S3.
+
+    All clients of the tests share one reader, because it reads each description only once (0.15 s).
+    """
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, server: str) -> dict[str, str]:
+    """Set the environment variables with which this process finds the server, and return them."""
     variables = {
         "AWS_ENDPOINT_URL_S3": server,
         "AWS_ACCESS_KEY_ID": "the-access-key",
@@ -40,29 +53,38 @@ def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.delenv(key, raising=False)
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
-    return {**os.environ, **variables}
+    return variables
 
 
 @pytest.fixture
-def fresh(environment: dict[str, str]) -> Iterator[None]:
-    """Clear the connections before and after a test that changes these variables."""
+def environment(server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the environment variables with which this process and its children find the server."""
+    return {**os.environ, **set_variables(monkeypatch, server)}
+
+
+@pytest.fixture
+def fresh(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clear the connections before and after a test that changes these variables. Retries do not wait."""
     import s3fs
 
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     s3fs.S3FileSystem.clear_instance_cache()
     yield
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-@pytest.fixture
-def s3(server: str, environment: dict[str, str]) -> Any:
+@pytest.fixture(scope="session")
+def s3(server: str) -> Any:
     """Return boto's client, to check the store independently of this package."""
     import boto3
 
-    return boto3.session.Session().client("s3", endpoint_url=server)
+    with pytest.MonkeyPatch.context() as patch:
+        set_variables(patch, server)
+        return boto3.session.Session().client("s3", endpoint_url=server)
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:
+def bucket(s3: Any, environment: dict[str, str]) -> str:
     """Return the name of a new bucket."""
     name = f"bucket-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=name)

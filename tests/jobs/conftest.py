@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from s3_server import bucket, environment, s3, server
+from s3_server import bucket, environment, fresh, s3, server
 
-__all__ = ["bucket", "environment", "s3", "server"]
+__all__ = ["bucket", "environment", "fresh", "s3", "server"]

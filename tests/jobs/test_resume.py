@@ -15,7 +15,7 @@ from clips import even, make_frame, write
 from faulty_server import faulty_server
 from mtcnn_cpp.jobs.sources import Source
 from mtcnn_cpp.jobs.tasks import OutdatedErrors
-from study import SMALL, make_study, rows_of, run, run_small, small_tasks, use_small_tasks
+from study import SMALL, image_file, make_study, rows_of, run, run_small, small_tasks, use_small_tasks
 
 __all__ = ["small_tasks"]  # a fixture
 
@@ -182,14 +182,15 @@ def test_a_listing_that_failed_once(
     server: str,
     s3: Any,
     bucket: str,
-    environment: dict[str, str],
+    fresh: None,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     for index in range(3):
-        s3.put_object(Bucket=bucket, Key=f"in/p{index:02d}.png", Body=png.encode(make_frame(index)))
-    s3.put_object(Bucket=bucket, Key="in/deep/p09.png", Body=png.encode(make_frame(9)))
+        s3.put_object(Bucket=bucket, Key=f"in/p{index:02d}.png", Body=image_file(index))
+    s3.put_object(Bucket=bucket, Key="in/deep/p09.png", Body=image_file(9))
     local = tmp_path / "local.png"
-    local.write_bytes(png.encode(make_frame(5)))
+    local.write_bytes(image_file(5))
     addresses = [*(f"s3://{bucket}/{name}" for name in names), local]
     fails = True
 
@@ -197,18 +198,18 @@ def test_a_listing_that_failed_once(
         return status if fails and ("list-type=2" in path or method == "HEAD") else None
 
     with faulty_server(server, fault) as url:
-        environment = environment | {"AWS_ENDPOINT_URL_S3": url}
-        alone = run_small(*addresses[:-1], "-o", tmp_path / "alone", "--format", "csv", env=environment)
-        assert alone.returncode == 2  # nothing could start
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        alone = run(*addresses[:-1], "-o", tmp_path / "alone", "--format", "csv")
+        assert alone.exit_code == 2  # nothing could start
         assert not (tmp_path / "alone").exists()
         arguments = *addresses, "-o", tmp_path / "parts", "--format", "csv"
-        assert run_small(*arguments, env=environment).returncode == 1
+        assert run(*arguments).exit_code == 1
         first = rows_of(tmp_path / "parts")
         assert any(row["error"] for row in first)
         fails = False
-        again = run_small(*arguments, "--resume", env=environment)
-        fresh = run_small(*addresses, "-o", tmp_path / "fresh", "--format", "csv", env=environment)
-    assert again.returncode == fresh.returncode == ("none/" in names), again.stderr
+        again = run(*arguments, "--resume")
+        new = run(*addresses, "-o", tmp_path / "fresh", "--format", "csv")
+    assert again.exit_code == new.exit_code == ("none/" in names), again.stderr
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "fresh")
 
 

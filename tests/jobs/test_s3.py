@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import png
 import pytest
-from clips import make_frame
 from mtcnn_cpp.jobs.table import TableFormat, read_rows
-from study import make_study, rows_of, run, run_small
+from study import image_file, make_study, rows_of, run, run_small, small_tasks
+
+__all__ = ["small_tasks"]  # a fixture
 
 
 @pytest.fixture
@@ -44,8 +44,9 @@ def named_here(rows: list[dict[str, object]], bucket: str, here: Path) -> list[d
     return sorted(rows, key=repr)
 
 
+@pytest.mark.usefixtures("small_tasks")
 def test_from_a_bucket_to_a_bucket(
-    study: Path, s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
+    study: Path, s3: Any, bucket: str, environment: dict[str, str], fresh: None, tmp_path: Path
 ) -> None:
     """The table of a job in the store is that of one on this machine; resumed after parts went, too."""
     run(study, "-o", tmp_path / "here", "--format", "csv")
@@ -59,43 +60,41 @@ def test_from_a_bucket_to_a_bucket(
     for key in keys[::3]:
         if not key.endswith("_job.json"):
             s3.delete_object(Bucket=bucket, Key=key)
-    again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", env=environment)
-    assert again.returncode == 2
+    again = run(f"s3://{bucket}/in/", "-o", where, "--format", "csv")
+    assert again.exit_code == 2
     assert "already contains a job; use --resume to continue it" in again.stderr
-    again = run_small(f"s3://{bucket}/in/", "-o", where, "--format", "csv", "--resume", env=environment)
-    assert again.returncode == 1, again.stderr
+    again = run(f"s3://{bucket}/in/", "-o", where, "--format", "csv", "--resume")
+    assert again.exit_code == 1, again.stderr
     assert named_here(rows_there(s3, bucket, "out/"), bucket, study) == here
 
 
 def test_patterns_single_files_and_one_table(
-    study: Path, s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
+    study: Path, s3: Any, bucket: str, fresh: None, tmp_path: Path
 ) -> None:
     sources = f"s3://{bucket}/in/p0*.png", f"s3://{bucket}/in/long.mp4"
-    done = run_small(*sources, "-o", f"s3://{bucket}/faces.jsonl", env=environment)
-    assert done.returncode == 0, done.stderr
+    done = run(*sources, "-o", f"s3://{bucket}/faces.jsonl")
+    assert done.exit_code == 0, done.stderr
     found = named_here(rows_there(s3, bucket, "faces.jsonl"), bucket, study)
     assert run(study / "p0*.png", study / "long.mp4", "-o", tmp_path / "t.jsonl").exit_code == 0
     assert found == rows_of(tmp_path / "t.jsonl")
-    drawn = run_small(sources[0], "--save-dir", tmp_path / "seen", env=environment)
-    assert drawn.returncode == 0
+    drawn = run(sources[0], "--save-dir", tmp_path / "seen")
+    assert drawn.exit_code == 0
     assert (tmp_path / "seen" / "p01_faces.png").exists()
 
 
-def test_what_is_not_there(bucket: str, environment: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_not_there(bucket: str, fresh: None, tmp_path: Path) -> None:
     names = f"s3://{bucket}/none.jpg", f"s3://{bucket}/none/*.jpg", "s3://no-such-bucket-here/a.jpg"
-    done = run_small(*names, "--sample", "-o", tmp_path / "t.csv", env=environment)
-    assert done.returncode == 1
+    done = run(*names, "--sample", "-o", tmp_path / "t.csv")
+    assert done.exit_code == 1
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: s3://")]) == 3
     assert "Traceback" not in done.stderr
     assert len(rows_of(tmp_path / "t.csv")) == 4
-    done = run_small("--sample", "-o", "s3://no-such-bucket-here/out/", env=environment)
-    assert done.returncode == 2
+    done = run("--sample", "-o", "s3://no-such-bucket-here/out/")
+    assert done.exit_code == 2
     assert "no-such-bucket-here" in done.stderr
 
 
-def test_keys_that_a_disk_would_take_for_one(
-    s3: Any, bucket: str, environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_keys_that_a_disk_would_take_for_one(s3: Any, bucket: str, fresh: None, tmp_path: Path) -> None:
     """Each is processed, and annotated under a different name below the folder."""
     keys = [
         "dd//x.jpg", "dd/x.jpg", "dd/./x.jpg", "dd/../x.jpg", "/x.jpg", "../../x.jpg", "dd/X.jpg",
@@ -103,14 +102,14 @@ def test_keys_that_a_disk_would_take_for_one(
         "dd/q?token=1&v=2.jpg",
     ]  # fmt: skip
     for key in keys:
-        s3.put_object(Bucket=bucket, Key=key, Body=png.encode(make_frame(1)))
+        s3.put_object(Bucket=bucket, Key=key, Body=image_file(1))
     root = f"s3://{bucket}"
     for output in ("t.jsonl", "parts"):
         drawn = tmp_path / output / "seen"
         arguments = root, "-o", tmp_path / "out" / output, "--format", "jsonl", "--save-dir", drawn
         (tmp_path / "out").mkdir(exist_ok=True)
-        done = run_small(*arguments, env=environment)
-        assert done.returncode == 0, done.stderr
+        done = run(*arguments)
+        assert done.exit_code == 0, done.stderr
         assert f"to process: {len(keys)} images" in done.stderr
         assert "duplicates" not in done.stderr
         found = [str(row["source"]) for row in rows_of(tmp_path / "out" / output)]
@@ -118,9 +117,9 @@ def test_keys_that_a_disk_would_take_for_one(
         assert set(found) == shown
         assert len([path for path in drawn.rglob("*") if path.is_file()]) == len(keys)
         assert not list(tmp_path.glob("*.png"))
-    again = run_small(*arguments, "--resume", env=environment)
-    assert again.returncode == 0, again.stderr
+    again = run(*arguments, "--resume")
+    assert again.exit_code == 0, again.stderr
     assert f"{len(keys)} sources already done" in again.stderr
-    given = run_small(*[f"{root}/{key}" for key in keys], "-o", tmp_path / "given.jsonl", env=environment)
-    assert given.returncode == 0, given.stderr
+    given = run(*[f"{root}/{key}" for key in keys], "-o", tmp_path / "given.jsonl")
+    assert given.exit_code == 0, given.stderr
     assert {str(row["source"]) for row in rows_of(tmp_path / "given.jsonl")} == shown

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from faulty_server import faulty_server
+from mtcnn_cpp.storage import remote
 from mtcnn_cpp.storage.folder import Folder, open_folder
 from mtcnn_cpp.storage.inputs import list_files, local_copy, read_file
 
@@ -107,19 +108,33 @@ def silent_server() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ["names", "read", "writing", "writing much"])
-def test_store_without_response(name: str, environment: dict[str, str]) -> None:
-    """Runs in a separate process, because fsspec reads its variables once."""
-    code = f"""
-        from mtcnn_cpp.storage import remote
+def test_store_without_response(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec
+
+    content = bytes(10_000_000 if name == "writing" else 20_000_000)
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 0.2}})
+    monkeypatch.setattr(remote, "UPLOAD_TIMEOUT", 1)
+
+    def call(where: str) -> None:
+        if "writing" in name:
+            with open_folder(where).open_for_writing("a") as file:
+                file.write(content)
+        else:
+            CALLS[name](where)
+
+    with silent_server() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        message = error_text(call, "s3://bucket/out", TimeoutError)
+    assert "the store stopped responding" in message
+    assert "read_timeout" in message
+
+
+def test_time_limit_in_the_environment(environment: dict[str, str]) -> None:
+    """Runs in a separate process, because fsspec reads its variables once. Nothing else is printed."""
+    code = """
         from mtcnn_cpp.storage.folder import open_folder
-        remote.UPLOAD_TIMEOUT = 1
-        folder = open_folder("s3://bucket/out")
         try:
-            if {name!r} in ("writing", "writing much"):
-                with folder.open_for_writing("a") as file:
-                    file.write(bytes(10_000_000 if {name!r} == "writing" else 20_000_000))
-            else:
-                folder.names() if {name!r} == "names" else folder.read("a")
+            open_folder("s3://bucket/out").names()
         except TimeoutError as error:
             print(error)
     """
@@ -129,9 +144,7 @@ def test_store_without_response(name: str, environment: dict[str, str]) -> None:
             [sys.executable, "-c", textwrap.dedent(code)],
             env=environment | settings, capture_output=True, text=True, check=True, timeout=120,
         )  # fmt: skip
-    assert done.stdout.startswith("s3://bucket/out")
-    assert "the store stopped responding" in done.stdout
-    assert "read_timeout" in done.stdout
+    assert done.stdout.startswith("s3://bucket/out: the store stopped responding")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 

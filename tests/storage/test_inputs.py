@@ -152,10 +152,13 @@ def test_a_file_and_a_folder_of_one_name(bucket: str, s3: Any) -> None:
     assert open_folder(f"s3://{bucket}").names() == ["a"]
 
 
-def test_listing_of_several_responses(bucket: str, s3: Any) -> None:
-    names = [f"{number:04}" for number in range(1003)]
+def test_listing_of_several_responses(bucket: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response of S3 contains at most 1000 files, here 10."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
+    names = [f"{number:04}" for number in range(23)]
     for name in names:
         s3.put_object(Bucket=bucket, Key=f"out/{name}", Body=b"")
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 10
     assert open_folder(f"s3://{bucket}/out").names() == names
     assert list_files(f"s3://{bucket}/out") == [f"s3://{bucket}/out/{name}" for name in names]
 
