@@ -78,7 +78,7 @@ def test_connection_refused(call: Callable[[str], Any], monkeypatch: pytest.Monk
 
 @contextlib.contextmanager
 def silent_server() -> Iterator[str]:
-    """Yield the URL of a server that never responds, except to the start of a multipart upload."""
+    """Yield the URL of a server that does not respond for 20 s, except to the start of a multipart upload."""
     end = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ def silent_server() -> Iterator[str]:
                 )
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
             else:
-                end.wait()
+                end.wait(20)
             self.close_connection = True
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
