@@ -64,7 +64,7 @@ mtcnn::Options options_for(int threads) {
 int main() {
     const mtcnn::Kernels& kernels = *test::variants().back();
     const Detector detector(test::random_model(33), kernels);
-    test::TestImage test_image(300, 400);
+    test::TestImage test_image(150, 200);
     test::paint(test_image, 1);
     const mtcnn::Detections expected = detector.detect(test_image.image, options_for(1));
     CHECK(expected.boxes.size() > 10);
@@ -176,7 +176,7 @@ int main() {
         test::Random random(1);
         std::vector<mtcnn::Box> boxes;
         std::vector<float> scores;
-        for (int i = 0; i < 300000; ++i) {
+        for (int i = 0; i < 120000; ++i) {
             boxes.push_back({static_cast<float>(i % 1000) * 20, static_cast<float>(i) / 1000 * 20, 12, 12});
             scores.push_back(random.uniform());
         }
@@ -186,7 +186,7 @@ int main() {
                                                mtcnn::Overlap::kUnion, cancellation_point);
             });
         };
-        CHECK(suppress(boxes.size()) > 5, suppress(boxes.size()));
+        CHECK(suppress(boxes.size()) >= 3, suppress(boxes.size()));
         // Boxes without area: every box is compared with every other.
         for (mtcnn::Box& box : boxes) box.width = 0;
         CHECK(suppress(6000) > 10, suppress(6000));
@@ -205,15 +205,15 @@ int main() {
     });
     test::run("one wide row of an image, resampled", [&] {
         const test::TestImage wide(4, 500);
-        for (const int width : {3000000, 500}) {  // to another size and to the same size
-            const int rows = width == 500 ? 20000 : 1;
+        for (const int width : {1000000, 500}) {  // to another size and to the same size
+            const int rows = width == 500 ? 16000 : 1;
             const int checks = count_checks([&](mtcnn::CancellationPoint& cancellation_point) {
                 mtcnn::Resampler resampler(kernels, cancellation_point);
                 std::vector<float> out(static_cast<std::size_t>(3 * mtcnn::padded(width)));
                 resampler.prepare(wide.image, mtcnn::full_patch(wide.image), width == 500 ? 4 : 3, width);
                 for (int y = 0; y < rows; ++y) resampler.row(y % 3, out.data(), mtcnn::padded(width));
             });
-            CHECK(checks > (width == 500 ? 5 : 14), width, checks);
+            CHECK(checks > (width == 500 ? 3 : 4), width, checks);
         }
     });
     test::run("one wide row of a network", [&] {

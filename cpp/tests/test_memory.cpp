@@ -128,7 +128,7 @@ int main() {
     });
     test::run("a detection above its limit allocates nothing", [&] {
         const mtcnn::Detector detector(model, *test::variants().back());
-        const test::TestImage wide(40, 20000);
+        const test::TestImage wide(40, 5000);
         mtcnn::Options all = options;
         all.thresholds = {0, 0, 0};  // every value of the heat maps is a candidate
         for (const int threads : {1, 3}) {
@@ -146,14 +146,14 @@ int main() {
                 CHECK(most < 100000, threads, most);
             }
         }
-        all.memory_limit = 20 << 20;  // enough for rows, but not for 20 x 10000 boxes
+        all.memory_limit = 5 << 20;  // enough for rows, but not for 20 x 2500 boxes
         const std::int64_t most =
             peak_of([&] { CHECK(test::throws<mtcnn::MemoryLimit>([&] { detector.detect(wide.image, all); })); });
         CHECK(most < 100000, most);
     });
     test::run("only candidates that reach the threshold need memory", [&] {
         const mtcnn::Detector detector(model, *test::variants().back());
-        test::TestImage wide(40, 20000);
+        test::TestImage wide(40, 5000);
         test::paint(wide, 1);
         for (const float threshold : {0.6F, 1.0F}) {
             mtcnn::Options o = options;
@@ -166,8 +166,8 @@ int main() {
                     if (name == "pnet/level00/scores") candidates = static_cast<std::size_t>(view.shape[0]);
                 };
                 const mtcnn::Detections unlimited = detector.detect(wide.image, o, count);
-                CHECK(candidates < 20000, threshold, candidates);
-                o.memory_limit = 20 << 20;  // less than 20 x 10000 candidates need
+                CHECK(candidates < 5000, threshold, candidates);
+                o.memory_limit = 5 << 20;  // less than 20 x 2500 candidates need
                 std::string message;
                 mtcnn::Detections found;
                 const bool refused =
@@ -178,7 +178,7 @@ int main() {
         }
     });
     test::run("no detection exceeds its limit", [&] {
-        test::TestImage large(80, 120);
+        test::TestImage large(50, 70);
         test::paint(large, 3);
         mtcnn::Options o;
         o.min_face = 12;
@@ -195,7 +195,7 @@ int main() {
                     for (const std::int64_t limit : {0, 1, 2, 4, 8, 16}) {
                         const mtcnn::Detector detector(model, *test::variants().back());
                         const mtcnn::Hook hook = [](const std::string&, const mtcnn::TensorView&) {};
-                        o.memory_limit = limit << 17;
+                        o.memory_limit = limit << 16;
                         const std::int64_t most = peak_of([&] {
                             try {
                                 const auto found = detector.detect(large.image, o, with_hook ? hook : mtcnn::Hook());
@@ -209,7 +209,7 @@ int main() {
                         });
                         // In addition to the memory that depends on the options, each thread that processes crops has
                         // 535 kB of scratch memory.
-                        const std::int64_t allowed = (limit << 17) + std::int64_t{600000} * threads;
+                        const std::int64_t allowed = (limit << 16) + std::int64_t{600000} * threads;
                         CHECK(limit == 0 || most <= allowed, threshold, with_hook, threads, limit, most);
                     }
                 }
