@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import zlib
@@ -30,6 +31,7 @@ FORMATS = {
 }
 
 
+@functools.cache
 def several(format: str, count: int = COUNT) -> bytes:
     file = io.BytesIO()
     options = {"save_all": True, "append_images": PICTURES[1:count], **FORMATS[format]}
@@ -61,11 +63,16 @@ def test_a_file_with_one_picture(format: str) -> None:
     assert np.array_equal(frame.image, decode_image(data, "file"))
 
 
+@functools.cache
+def images_of(format: str) -> list[np.ndarray]:
+    return [frame.image for frame in decode_frames(several(format), "file")]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("left", [1, 12, 60, 900, 9000])
 def test_cut_files_end_or_are_an_error(format: str, left: int) -> None:
     """What can be read of a cut file is right; nothing but ValueError is raised."""
-    whole = [frame.image for frame in decode_frames(several(format), "file")]
+    whole = images_of(format)
     found = []
     with contextlib.suppress(ValueError):
         found.extend(frame.image for frame in decode_frames(several(format)[:left], "file"))

@@ -48,6 +48,8 @@ def test_what_is_not_run_is_counted() -> None:
 def test_the_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    # plots take most of the time of a report; tests/trace/test_report.py has all
+    monkeypatch.setattr("mtcnn_cpp.trace.report.sections.MAX_PLOTS", 1)
     runner = Runner(page)
     missing: dict[str, None] = {}
     for example in examples(page):

@@ -66,8 +66,8 @@ class Runner:
 
     def __init__(self, page: str) -> None:
         self.scope: dict[str, Any] = {"__name__": "example"} | props(Path())
-        if "sample clip.mp4" not in PAGES[page].read_text(encoding="utf-8"):
-            write_sample_video("clip.mp4")
+        if "sample clip.mp4" in PAGES[page].read_text(encoding="utf-8"):
+            Path("clip.mp4").unlink()
 
     def run(self, example: Example) -> None:
         where = f"{example.page}:{example.line}"
@@ -141,6 +141,7 @@ def _props() -> TemporaryDirectory[str]:
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         assert cv2.imwrite(str(folder / name), image)
+    write_sample_video(folder / "clip.mp4")
     (folder / "list.txt").write_text("photo.png\n", encoding="utf-8")
     Model.default().save(folder / "folder" / "with")
     Model.default().save(folder / "theirs")

@@ -84,9 +84,8 @@ BANNED = {
     r"what comes": "name the thing",
     r"(house|home)-?made": "own",
 }  # fmt: skip
-_PATTERN = re.compile(
-    "|".join(rf"(?P<w{i}>(?<![\w-])(?:{pattern})(?![\w]))" for i, pattern in enumerate(BANNED)), re.I
-)
+_PHRASES = "|".join(rf"(?P<w{i}>(?:{pattern})(?!\w))" for i, pattern in enumerate(BANNED))
+_PATTERN = re.compile(rf"(?<![\w-])(?:{_PHRASES})", re.I)
 _WHY = list(BANNED.values())
 
 
@@ -157,18 +156,16 @@ def _paragraphs(source: str) -> Iterator[tuple[int, str]]:
 def python_texts(source: str) -> Iterator[tuple[int, str]]:
     """Docstrings, comments, and string literals of three words or more."""
     docstrings = set()
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    for node in nodes:
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             body = node.body
             first = body[0].value if body and isinstance(body[0], ast.Expr) else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 docstrings.add(first)
                 yield first.lineno, first.value
-    parts = {
-        id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             text = "".join(
                 part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "_"
