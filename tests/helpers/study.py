@@ -25,18 +25,18 @@ from typer.testing import CliRunner
 SMALL = """
 import mtcnn_cpp.jobs.tasks, mtcnn_cpp.jobs.run, sys
 for module in (mtcnn_cpp.jobs.tasks, mtcnn_cpp.jobs.run):
-    module.FRAMES_PER_CHUNK = 10
+    module.FRAMES_PER_CHUNK = 5
 mtcnn_cpp.jobs.tasks.IMAGES_PER_TASK = 5
 from mtcnn_cpp.cli import app
 app(sys.argv[1:], prog_name="mtcnn-cpp")
 """
 
 
-def use_small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_small_tasks(monkeypatch: pytest.MonkeyPatch, frames: int = 5) -> None:
     from mtcnn_cpp.jobs import run, tasks
 
     for module in (tasks, run):
-        monkeypatch.setattr(module, "FRAMES_PER_CHUNK", 10)
+        monkeypatch.setattr(module, "FRAMES_PER_CHUNK", frames)
     monkeypatch.setattr(tasks, "IMAGES_PER_TASK", 5)
 
 
@@ -75,10 +75,10 @@ def videos() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = [
-            write(folder / "long.mp4", even(33), options={"bf": "2"}),
-            write(folder / "exact.mkv", uneven(20)),
-            write(folder / "short.webm", uneven(4), codec="libvpx-vp9", options={"deadline": "realtime"}),
-            write(folder / "cut.mkv", even(60)),
+            write(folder / "long.mp4", even(17), options={"bf": "2"}),
+            write(folder / "exact.mkv", uneven(10)),
+            write(folder / "short.webm", uneven(3), codec="libvpx-vp9", options={"deadline": "realtime"}),
+            write(folder / "cut.mkv", even(30)),
         ]
         contents = {path.name: path.read_bytes() for path in paths}
     contents["second/short.webm"] = contents.pop("short.webm")

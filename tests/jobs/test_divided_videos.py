@@ -20,18 +20,17 @@ from mtcnn_cpp.jobs.run import make_part_files, prepare_folder, run_to_folder
 from mtcnn_cpp.jobs.settings import JobSettings
 from mtcnn_cpp.jobs.table import TableFormat
 from mtcnn_cpp.storage.folder import open_folder
-from study import run, small_tasks
+from study import run, use_small_tasks
 from video_kinds import av
-
-__all__ = ["small_tasks"]  # a fixture
 
 OPTIONS = "--format", "csv", "--threads", "2", "--min-face", "60", "--reader", "pyav"
 GROUPS = {"bf": "2", "g": "7", "preset": "ultrafast"}
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_tasks: None) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder. Chunks have 10 frames."""
+    use_small_tasks(monkeypatch, frames=10)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -29,14 +29,17 @@ def selected_frames(clip: Path, sampling: Sampling) -> list[int]:
 @pytest.mark.parametrize(
     ("options", "sampling"),
     [
-        (["--fps", "7"], Sampling(fps=7)),
-        (["--frames", "3:45"], Sampling(frames=(3, 45))),
-        (["--fps", "20", "--start", "0:01", "--frames", ":50"], Sampling(start=1, frames=(None, 50), fps=20)),
+        (["--fps", "10"], Sampling(fps=10)),
+        (["--frames", "3:23"], Sampling(frames=(3, 23))),
+        (
+            ["--fps", "20", "--start", "0:00.3", "--frames", ":26"],
+            Sampling(start=0.3, frames=(None, 26), fps=20),
+        ),
     ],
 )
 def test_resuming(options: list[str], sampling: Sampling, tmp_path: Path) -> None:
     """The table is the same, whichever parts are missing, and with both readers."""
-    clip = write(tmp_path / "clip.mp4", uneven(60), options={"bf": "2"})
+    clip = write(tmp_path / "clip.mp4", uneven(30), options={"bf": "2"})
     assert run(clip, "-o", tmp_path / "t.csv", *options, "--reader", "opencv").exit_code == 0
     expected = rows_of(tmp_path / "t.csv")
     assert frames_of(tmp_path / "t.csv") == selected_frames(clip, sampling)

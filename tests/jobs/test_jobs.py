@@ -19,7 +19,7 @@ from images import portrait
 from mtcnn_cpp import Detector
 from mtcnn_cpp.jobs.table import TableFormat, read_rows
 from mtcnn_cpp.jobs.table.rows import FrameResult, make_rows
-from study import SMALL, leftover_files, make_study, rows_of, run, run_small, small_tasks
+from study import SMALL, leftover_files, make_study, rows_of, run, run_small, small_tasks, use_small_tasks
 
 cv2 = pytest.importorskip("cv2")
 
@@ -104,7 +104,7 @@ def test_what_failed_is_tried_again(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study, here)
     run(here, "-o", tmp_path / "parts")
     shutil.copy(here / "p01.png", here / "bad.jpg")
-    write(here / "cut.mkv", even(60))  # whole
+    write(here / "cut.mkv", even(30))  # whole
     assert run(here, "-o", tmp_path / "fresh").exit_code == 0
     for file in here.rglob("*.png"):
         file.write_bytes(b"no picture any more")
@@ -188,6 +188,7 @@ def test_a_damaged_part_is_named(study: Path, tmp_path: Path) -> None:
     assert "truncated" in result.stderr
 
 
+@pytest.mark.usefixtures("small_tasks")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_killed_at_any_moment(study: Path, truth: list[dict[str, object]], tmp_path: Path) -> None:
     """kill -9, again and again: each time the parts there are whole, and in the end the table is the same."""
@@ -195,7 +196,7 @@ def test_killed_at_any_moment(study: Path, truth: list[dict[str, object]], tmp_p
     folder = tmp_path / "parts"
     command = [sys.executable, "-c", SMALL, "detect", str(study), "-o", str(folder), "--resume", "-q"]
     kills = 0
-    while kills < 6:
+    while kills < 4:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while not (folder / "_job.json").exists() and process.poll() is None:
             time.sleep(0.01)
@@ -206,7 +207,7 @@ def test_killed_at_any_moment(study: Path, truth: list[dict[str, object]], tmp_p
         process.wait()
         seen = rows_of(folder)  # every part can be read to its end
         assert len(seen) == len({repr(row) for row in seen})
-    assert run_small(study, "-o", folder, "--resume").returncode == 1
+    assert run(study, "-o", folder, "--resume").exit_code == 1
     assert rows_of(folder) == truth
     assert leftover_files(folder) == []
 
@@ -214,11 +215,15 @@ def test_killed_at_any_moment(study: Path, truth: list[dict[str, object]], tmp_p
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_ended_in_order(
-    study: Path, truth: list[dict[str, object]], ending: signal.Signals, tmp_path: Path
+    study: Path,
+    truth: list[dict[str, object]],
+    ending: signal.Signals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "parts"
     code = f"import signal\nsignal.signal(2, signal.default_int_handler)\n{SMALL}"  # not ignored in a test
-    code = code.replace("FRAMES_PER_CHUNK = 10", "FRAMES_PER_CHUNK = 1")
+    code = code.replace("FRAMES_PER_CHUNK = 5", "FRAMES_PER_CHUNK = 1")
     command = [sys.executable, "-c", code, "detect", str(study), "-o", str(folder), "-q"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while not list(folder.glob("video-*")) and process.poll() is None:
@@ -226,7 +231,8 @@ def test_ended_in_order(
     process.send_signal(ending)
     assert process.wait(30) == 128 + ending
     assert leftover_files(folder) == []
-    assert subprocess.run([*command, "--resume"], check=False, capture_output=True).returncode == 1
+    use_small_tasks(monkeypatch, frames=1)
+    assert run(study, "-o", folder, "--resume").exit_code == 1
     assert rows_of(folder) == truth
 
 
@@ -240,7 +246,7 @@ def test_one_job_at_a_time(study: Path, tmp_path: Path) -> None:
         result = run_small(study, "-o", tmp_path / "parts")
         assert result.returncode == 2
         assert f"is in use by process {os.getpid()}" in result.stderr
-    assert run_small(study, "-o", tmp_path / "parts").returncode == 1
+    assert run(study, "-o", tmp_path / "parts").exit_code == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
@@ -252,7 +258,7 @@ def test_a_full_disk(study: Path, output: str, tmp_path: Path) -> None:
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200))
 
     result = run_small(study, "-o", tmp_path / output, "--format", "csv", preexec_fn=limit)
     assert result.returncode == 2

@@ -17,7 +17,7 @@ from clips import even, write
 from mtcnn_cpp.media.video import Sampling, Video
 from study import rows_of, run
 
-COUNT = 400
+COUNT = 200
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -80,7 +80,7 @@ def test_frames_of_a_stream(options: list[str], stream: str, tmp_path: Path) -> 
     assert [row | {"source": ""} for row in rows] == [
         row | {"source": ""} for row in rows_of(tmp_path / "u.csv")
     ]
-    assert len(rows) == (32 if "--fps" in options else 3)
+    assert len(rows) == (16 if "--fps" in options else 3)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,40 @@ table_file.TableFile.add = counted
 from mtcnn_cpp.cli import app
 app(sys.argv[1:], prog_name="mtcnn-cpp")
 """
+COUNT = 6  # written results
 KILL = "os.kill(os.getpid(), signal.{})"
 FORMATS = [format.value for format in TableFormat]
 
 
-def ended(
-    ending: str, *arguments: object, count: int = 6, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    code = ENDING.format(count=count, ending=ending)
+def end_process(ending: str, *arguments: object) -> tuple[int, str]:
+    """Run a job that ends itself in a separate process. Return its exit code and standard error."""
+    code = ENDING.format(count=COUNT, ending=ending)
     command = [sys.executable, "-c", code, "detect", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def end(ending: str, *arguments: object) -> tuple[int, str]:
+    """Run a job that ends itself in this process. Return its exit code and standard error."""
+    add, seen = TableFile.add, []
+
+    def counted(self: TableFile, result: FrameResult) -> None:
+        add(self, result)
+        seen.append(result)
+        if len(seen) == COUNT:
+            exec(ending, {"os": os, "signal": signal})
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mtcnn_cpp.jobs.table.parquet.ROWS_PER_GROUP", 4)
+            patch.setattr(TableFile, "add", counted)
+            done = run(*arguments)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return done.exit_code, done.stderr
 
 
 @pytest.fixture
@@ -64,24 +89,34 @@ def kept(path: Path) -> list[dict[str, object]]:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for processes")
 @pytest.mark.parametrize(
-    ("format", "ending", "code"),
+    ("format", "ending", "code", "end"),
     [
-        *((format, KILL.format("SIGINT"), 130) for format in FORMATS),
-        ("csv", KILL.format("SIGTERM"), 143),
-        ("jsonl", "raise OSError('of something else')", 2),
-        ("json", "raise MemoryError", 2),
-        ("parquet", "raise MemoryError", 2),
-        ("csv", "raise AssertionError('a fault of the program')", 2),
+        ("csv", KILL.format("SIGINT"), 130, end_process),
+        ("jsonl", KILL.format("SIGINT"), 130, end),
+        ("json", KILL.format("SIGINT"), 130, end),
+        ("parquet", KILL.format("SIGINT"), 130, end_process),
+        ("csv", KILL.format("SIGTERM"), 143, end),
+        ("jsonl", "raise OSError('of something else')", 2, end),
+        ("json", "raise MemoryError", 2, end),
+        ("parquet", "raise MemoryError", 2, end),
+        ("csv", "raise AssertionError('a fault of the program')", 2, end),
     ],
 )
-def test_complete_rows_stay(study: Path, format: str, ending: str, code: int, tmp_path: Path) -> None:
+def test_complete_rows_stay(
+    study: Path,
+    format: str,
+    ending: str,
+    code: int,
+    end: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+) -> None:
     if format == "parquet":
         pytest.importorskip("pyarrow")
     output = tmp_path / f"faces.{format}"
     whole = tmp_path / f"whole.{format}"
     assert run(study, "-o", whole).exit_code == 0
-    done = ended(ending, study, "-o", output)
-    assert done.returncode == code, done.stderr
+    found, message = end(ending, study, "-o", output)
+    assert found == code, message
     assert not output.exists()
     rows = kept(tmp_path / f"faces.{format}.partial")
     sources = {(row["source"], row["frame"]) for row in rows}
@@ -90,15 +125,15 @@ def test_complete_rows_stay(study: Path, format: str, ending: str, code: int, tm
         row for row in rows_of(whole) if (row["source"], row["frame"]) in sources
     ]
     told = f"{len(rows)} complete rows are kept in {output}.partial; a job with --output FOLDER/ can be"
-    assert done.stderr.count(told) == 1
-    assert "were not written" not in done.stderr
+    assert message.count(told) == 1
+    assert "were not written" not in message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_killed_the_lines_so_far_are_there(study: Path, format: str, tmp_path: Path) -> None:
-    done = ended(KILL.format("SIGKILL"), study, "-o", tmp_path / f"faces.{format}")
-    assert done.returncode == -signal.SIGKILL
+    code, _ = end_process(KILL.format("SIGKILL"), study, "-o", tmp_path / f"faces.{format}")
+    assert code == -signal.SIGKILL
     rows = kept(tmp_path / f"faces.{format}.partial")
     assert len({(row["source"], row["frame"]) for row in rows}) == 6
 
@@ -130,13 +165,13 @@ def test_a_file_of_the_user_stays(study: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "faces.csv.partial"
     theirs.write_bytes(b"precious")
     assert run(study, "-o", tmp_path / "faces.csv").exit_code == 0
-    done = ended(KILL.format("SIGTERM"), study, "-o", tmp_path / "faces.csv")
-    assert f"kept in {tmp_path / 'faces.csv.2.partial'};" in done.stderr
+    _, message = end(KILL.format("SIGTERM"), study, "-o", tmp_path / "faces.csv")
+    assert f"kept in {tmp_path / 'faces.csv.2.partial'};" in message
     assert theirs.read_bytes() == b"precious"
     assert len(rows_of(tmp_path / "faces.csv")) > len(kept(tmp_path / "faces.csv.2.partial")) > 0
     if os.name != "nt":
         (tmp_path / "faces.csv.3.partial").symlink_to(tmp_path / "nowhere")
-        ended(KILL.format("SIGTERM"), study, "-o", tmp_path / "faces.csv")
+        end(KILL.format("SIGTERM"), study, "-o", tmp_path / "faces.csv")
         assert not (tmp_path / "nowhere").exists()
         assert (tmp_path / "faces.csv.4.partial").exists()
 
@@ -146,8 +181,8 @@ def test_a_file_of_the_user_stays(study: Path, tmp_path: Path) -> None:
 def test_a_name_as_long_as_names_may_be(study: Path, name: str, tmp_path: Path) -> None:
     assert run(study, "-o", tmp_path / name).exit_code == 0
     assert len(rows_of(tmp_path / name)) >= 16
-    done = ended(KILL.format("SIGTERM"), study, "-o", tmp_path / name)
-    assert done.returncode == 143
+    code, _ = end(KILL.format("SIGTERM"), study, "-o", tmp_path / name)
+    assert code == 143
     assert len([file for file in os.listdir(tmp_path) if file.endswith(".partial")]) == 1
 
 
@@ -233,22 +268,22 @@ def test_rows_appear_as_they_are_made(tmp_path: Path) -> None:
 
 
 def test_in_an_object_store_the_rows_stay_here(
-    bucket: str, s3: Any, environment: dict[str, str], study: Path, tmp_path: Path
+    bucket: str, s3: Any, fresh: None, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An interrupt, or an upload that fails: the rows are in a file of this machine."""
-    environment = environment | {"TMPDIR": str(tmp_path)}
-    done = ended(KILL.format("SIGTERM"), study, "-o", f"s3://{bucket}/t.csv", env=environment)
-    assert done.returncode == 143, done.stderr
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, message = end(KILL.format("SIGTERM"), study, "-o", f"s3://{bucket}/t.csv")
+    assert code == 143, message
     (partial,) = tmp_path.glob("mtcnn-cpp-*/t.csv.partial")
-    assert f"complete rows are kept in {partial};" in done.stderr
+    assert f"complete rows are kept in {partial};" in message
     assert len({(row["source"], row["frame"]) for row in kept(partial)}) == 6
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
-    done = ended("pass", study, "-o", "s3://no-such-bucket-here/u.csv", env=environment)
-    assert done.returncode == 2
+    code, _ = end("pass", study, "-o", "s3://no-such-bucket-here/u.csv")
+    assert code == 2
     (partial,) = tmp_path.glob("mtcnn-cpp-*/u.csv.partial")
     assert len({(row["source"], row["frame"]) for row in kept(partial)}) == 16
-    done = ended("pass", study, "-o", f"s3://{bucket}/v.csv", env=environment)
-    assert done.returncode == 0, done.stderr
+    code, message = end("pass", study, "-o", f"s3://{bucket}/v.csv")
+    assert code == 0, message
     assert len(list(tmp_path.glob("mtcnn-cpp-*"))) == 2
     data = s3.get_object(Bucket=bucket, Key="v.csv")["Body"].read()
     assert len(cells(data.decode())) >= 16

@@ -72,7 +72,7 @@ class SourceSound:
     def packets(self, until: float | None) -> Iterator[Any]:
         """Yield the packets that begin before this time in the annotated video. None: all other packets.
 
-        Sound may go on after the last frame, but a packet far after both is the end: its time is damaged.
+        Sound may continue after the last frame, but a packet far after both is the end: its time is damaged.
         """
         self._until = self._until if until is None else Fraction(until)
         while (found := self._next or self._read()) is not None:
