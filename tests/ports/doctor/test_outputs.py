@@ -169,6 +169,7 @@ def detection() -> Trace:
     [
         ("pnet/level00", "conv1"),
         ("pnet/level02", "fc1"),
+        ("rnet/crop000", "conv1"),
         ("rnet/crop005", "fc2"),
         ("onet/crop003", "prelu2"),
     ],
