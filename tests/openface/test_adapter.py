@@ -242,3 +242,27 @@ def test_fork(detector: Any) -> None:
     words = os.read(read, 1000).decode()
     assert f"expected to be called in process {os.getpid()}" in words
     assert words.endswith("create another one here; 1 face")
+
+
+@NEEDS_EXACT
+@pytest.mark.parametrize("shape", [(1, 12), (3, 16), (40, 33)])
+def test_sums_of_random_networks(shape: tuple[int, int]) -> None:
+    """Convolutions and fully connected layers of other sizes than MTCNN's, with values that cancel."""
+    from mtcnn_cpp.model import Conv2d, FullyConnected, Network
+    from mtcnn_cpp.reference.network import forward
+
+    maps, outputs = shape
+    generator = np.random.default_rng(maps)
+
+    def draw(*sizes: int) -> np.ndarray:
+        return (generator.normal(size=sizes) * 10.0 ** generator.integers(-3, 4, sizes)).astype(np.float32)
+
+    network = Network(
+        (Conv2d(draw(maps, 3, 2, 2), draw(maps)), FullyConnected(draw(maps * 25, outputs), draw(outputs)))
+    )
+    inputs = draw(3, 6, 6)
+    found = openface.CNN(write_network(network)).inference(
+        np.ascontiguousarray(inputs[::-1].transpose(1, 2, 0))
+    )
+    expected = forward(network, inputs[None])[0]
+    assert found.tobytes() == expected.tobytes()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from images import ROOT
+from openface_build import Configuration
 from openface_stub import IS_SOURCE, IS_STUB, PREFIX, WHERE
 
 NEEDS = [name for name in ("cmake", "g++", "ar", "objdump") if not shutil.which(name)]
-try:
-    import pybind11
-except ImportError:
+if importlib.util.find_spec("pybind11") is None:
     NEEDS.append("pybind11")
 pytestmark = [
     pytest.mark.skipif(bool(NEEDS), reason=f"needs {', '.join(NEEDS)}"),
@@ -27,66 +28,75 @@ HEADER, LIBRARY = "include/OpenFace/FaceDetectorMTCNN.h", "lib/libLandmarkDetect
 PACKAGE = "lib/cmake/OpenFace"
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Equal paths in all tests, so that ccache knows the test program if the header is the same."""
+    return tmp_path_factory.mktemp("openface")
+
+
+@pytest.fixture(scope="module")
+def configure(folder: Path) -> Configuration:
+    return Configuration(folder, "MTCNN_CPP_OPENFACE")
+
+
 @pytest.fixture
-def prefix(tmp_path: Path) -> Path:
-    """A copy of the stand-in's installation, to be damaged."""
-    copy = tmp_path / "prefix"
-    shutil.copytree(PREFIX, copy)
-    return copy
+def prefix(folder: Path) -> Path:
+    """A copy of the stub's installation, to be damaged."""
+    shutil.rmtree(folder / "prefix", ignore_errors=True)
+    return Path(shutil.copytree(PREFIX, folder / "prefix"))
 
 
-def configure(where: object, build: Path, *options: str) -> tuple[bool, str]:
-    """Whether CMake succeeded, and what it said, without line breaks."""
-    command = [
-        *("cmake", "-S", str(ROOT), "-B", str(build / "build"), "-DMTCNN_CPP_PYTHON=ON"),
-        *(f"-DMTCNN_CPP_OPENFACE={where}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
-        *(f"-DPython_EXECUTABLE={sys.executable}", *options),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.returncode == 0, " ".join((done.stdout + done.stderr).split())
+@functools.cache
+def compile_object(text: str) -> bytes:
+    """Compile code that includes the header of the installation."""
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "a.cpp"
+        source.write_text(f"#include <map>\n#include <FaceDetectorMTCNN.h>\n{text}")
+        flags = f"-std=c++20 -I{PREFIX}/include/OpenFace -I/usr/include/opencv4".split()
+        subprocess.run(["g++", "-c", *flags, "-o", source.with_suffix(".o"), source], check=True)
+        return source.with_suffix(".o").read_bytes()
 
 
-def test_the_given_installation(tmp_path: Path) -> None:
+def test_the_given_installation(configure: Configuration) -> None:
     """Any OpenFace, where it is installed."""
-    fine, said = configure(PREFIX, tmp_path)
+    fine, said = configure(PREFIX)
     assert fine, said
     assert f"OpenFace: {PREFIX}" in said
 
 
 @NEEDS_STUB
-def test_a_package(prefix: Path, tmp_path: Path) -> None:
-    fine, said = configure(prefix, tmp_path)
+def test_a_package(configure: Configuration, prefix: Path) -> None:
+    fine, said = configure(prefix)
     assert fine, said
     assert f"OpenFace: {prefix}/{LIBRARY} (static), OpenCV" in said
 
 
 @NEEDS_STUB
-def test_a_prefix_without_a_package(prefix: Path, tmp_path: Path) -> None:
+def test_a_prefix_without_a_package(configure: Configuration, prefix: Path) -> None:
     shutil.rmtree(prefix / PACKAGE)
-    fine, said = configure(prefix, tmp_path)
+    fine, said = configure(prefix)
     assert fine, said
     assert f"OpenFace: {prefix}/{LIBRARY} (static)" in said
 
 
 @NEEDS_STUB
-def test_auto(prefix: Path, tmp_path: Path) -> None:
-    fine, said = configure("auto", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
+def test_auto(configure: Configuration, prefix: Path) -> None:
+    fine, said = configure("auto", f"-DCMAKE_PREFIX_PATH={prefix}")
     assert fine, said
     assert f"OpenFace: {prefix}/{LIBRARY}" in said
 
 
-def test_not_found(tmp_path: Path) -> None:
+def test_not_found(configure: Configuration, tmp_path: Path) -> None:
     for where in (tmp_path, "auto"):
-        fine, said = configure(where, tmp_path)
+        fine, said = configure(where)
         assert not fine
         assert "expected include/OpenFace/FaceDetectorMTCNN.h below" in said
         assert "To build without OpenFace, leave the option out" in said
-        shutil.rmtree(tmp_path / "build")
 
 
 @pytest.mark.parametrize("where", ["relative", "/no/such/folder"])
-def test_no_folder(tmp_path: Path, where: str) -> None:
-    fine, said = configure(where, tmp_path)
+def test_no_folder(configure: Configuration, where: str) -> None:
+    fine, said = configure(where)
     assert not fine
     assert (
         f'the full path of the folder that OpenFace is installed in (such as /usr/local), found "{where}"'
@@ -95,43 +105,39 @@ def test_no_folder(tmp_path: Path, where: str) -> None:
 
 
 @NEEDS_STUB
-def test_a_header_without_a_library(prefix: Path, tmp_path: Path) -> None:
+def test_a_header_without_a_library(configure: Configuration, prefix: Path) -> None:
     shutil.rmtree(prefix / PACKAGE)
     (prefix / LIBRARY).unlink()
-    fine, said = configure(prefix, tmp_path)
+    fine, said = configure(prefix)
     assert not fine
     assert "expected the library LandmarkDetector" in said
     assert f"found its header {prefix}/include/OpenFace/FaceDetectorMTCNN.h alone" in said
 
 
 @NEEDS_STUB
-def test_an_older_openface(prefix: Path, tmp_path: Path) -> None:
+def test_an_older_openface(configure: Configuration, prefix: Path) -> None:
     (prefix / PACKAGE / "OpenFaceConfigVersion.cmake").write_text(
         'set(PACKAGE_VERSION "1.0.1")\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n'
     )
-    fine, said = configure(prefix, tmp_path)
+    fine, said = configure(prefix)
     assert not fine
     assert "expected version 2 or later, which has the detector MTCNN, found 1.0.1 in" in said
 
 
 @NEEDS_STUB
 @pytest.mark.parametrize("package", [True, False])
-def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package: bool) -> None:
+def test_a_library_of_another_architecture(
+    configure: Configuration, prefix: Path, tmp_path: Path, package: bool
+) -> None:
     """An object of the right names whose header says another machine."""
     if not package:
         shutil.rmtree(prefix / PACKAGE)
-    source = tmp_path / "a.cpp"
-    source.write_text(
-        "#include <map>\n#include <FaceDetectorMTCNN.h>\nLandmarkDetector::CNN::CNN(const CNN&) {}\n"
-    )
-    flags = f"-I{prefix}/include/OpenFace -I/usr/include/opencv4".split()
-    subprocess.run(["g++", "-std=c++20", "-c", *flags, "-o", tmp_path / "a.o", source], check=True)
-    data = bytearray((tmp_path / "a.o").read_bytes())
+    data = bytearray(compile_object("LandmarkDetector::CNN::CNN(const CNN&) {}\n"))
     data[18:20] = (0xF3 if data[18] != 0xF3 else 0x3E).to_bytes(2, "little")  # RISC-V
     (tmp_path / "a.o").write_bytes(data)
     (prefix / LIBRARY).unlink()
     subprocess.run(["ar", "rcS", prefix / LIBRARY, tmp_path / "a.o"], check=True, capture_output=True)
-    fine, said = configure(prefix, tmp_path)
+    fine, said = configure(prefix)
     assert not fine
     assert "Is the library of this machine's architecture" in said
 
@@ -156,14 +162,17 @@ def test_a_library_of_another_architecture(prefix: Path, tmp_path: Path, package
     + [(True, "sgemm_(1)", ("OpenBLAS (Debian: libopenblas-dev), for sgemm_",))],
 )
 def test_a_library_that_lacks_what_it_needs(
-    prefix: Path, tmp_path: Path, package: bool, calls: str, expected: tuple[str, ...]
+    configure: Configuration,
+    prefix: Path,
+    tmp_path: Path,
+    package: bool,
+    calls: str,
+    expected: tuple[str, ...],
 ) -> None:
     """The symbols are named, each with the library that would have it."""
     if not package:
         shutil.rmtree(prefix / PACKAGE)
-    source = tmp_path / "a.cpp"
-    source.write_text(
-        "#include <map>\n#include <FaceDetectorMTCNN.h>\n"
+    data = compile_object(
         "namespace cv { void Rodrigues(int); struct CascadeClassifier { void load(int); }; }\n"
         "namespace dlib { void open(int); }\n"
         'extern "C" void sgemm_(int);\n'
@@ -173,11 +182,10 @@ def test_a_library_that_lacks_what_it_needs(
         "  Boxes&, const cv::Mat&, std::vector<float>&, int, float, float, float) { return true; }\n"
         "void LandmarkDetector::CNN::Read(const std::string&) {}\n"
     )
-    flags = f"-I{prefix}/include/OpenFace -I/usr/include/opencv4".split()
-    subprocess.run(["g++", "-std=c++20", "-c", *flags, "-o", tmp_path / "a.o", source], check=True)
+    (tmp_path / "a.o").write_bytes(data)
     (prefix / LIBRARY).unlink()
     subprocess.run(["ar", "rc", prefix / LIBRARY, tmp_path / "a.o"], check=True, capture_output=True)
-    fine, said = configure(prefix, tmp_path)
+    fine, said = configure(prefix)
     assert not fine
     assert "Missing when it was linked:" in said
     for words in expected:
@@ -185,7 +193,7 @@ def test_a_library_that_lacks_what_it_needs(
 
 
 @NEEDS_STUB
-def test_a_library_of_another_opencv(prefix: Path, tmp_path: Path) -> None:
+def test_a_library_of_another_opencv(configure: Configuration, prefix: Path, tmp_path: Path) -> None:
     """A shared library that asks for an OpenCV 4.5 by name."""
     empty = tmp_path / "empty.cpp"
     empty.write_text('extern "C" void of_opencv() {}\n')
@@ -198,14 +206,13 @@ def test_a_library_of_another_opencv(prefix: Path, tmp_path: Path) -> None:
         subprocess.run([*shared, library, user, core], check=True)
         shutil.rmtree(prefix / PACKAGE, ignore_errors=True)
         (prefix / LIBRARY).unlink(missing_ok=True)
-        fine, said = configure(prefix, tmp_path)
+        fine, said = configure(prefix)
         assert not fine
         assert "libLandmarkDetector.so was built with OpenCV 4.5, found " in said
-        shutil.rmtree(tmp_path / "build")
 
 
 @NEEDS_STUB
-def test_opencv_by_its_package(prefix: Path, tmp_path: Path) -> None:
+def test_opencv_by_its_package(configure: Configuration, prefix: Path, tmp_path: Path) -> None:
     """As libopencv-dev has it; and one that is too old."""
     folder = tmp_path / "opencv"
     folder.mkdir()
@@ -215,9 +222,8 @@ def test_opencv_by_its_package(prefix: Path, tmp_path: Path) -> None:
             "set(OpenCV_INCLUDE_DIRS /usr/include/opencv4)\nfind_library(found opencv_core)\n"
             "set(OpenCV_LIBS ${found})\n"
         )
-        fine, said = configure(prefix, tmp_path, f"-DOpenCV_DIR={folder}")
+        fine, said = configure(prefix, f"-DOpenCV_DIR={folder}")
         assert fine == expected, said
         assert (
             "OpenCV 4.6.0" if fine else "expected 3.3 or later, which OpenFace needs, found 3.2.0"
         ) in said
-        shutil.rmtree(tmp_path / "build")

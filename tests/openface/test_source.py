@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from images import ROOT
 from mtcnn_cpp import Detector, sample_image
-from openface_stub import NEEDS_EXACT, NEEDS_ORDERED_SOURCE, openface
+from openface_build import Configuration
+from openface_stub import NEEDS_ORDERED_SOURCE, openface
 
 STUB = ROOT / "tests/openface_stub/source"
 DETECTOR = "lib/local/LandmarkDetector"
 DETECT = "src/FaceDetectorMTCNN.cpp"
 
 MISSING = [name for name in ("cmake", "g++") if not shutil.which(name)]
-try:
-    import pybind11
-except ImportError:
+if importlib.util.find_spec("pybind11") is None:
     MISSING.append("pybind11")
 if not any(
     Path(folder, "opencv2/imgproc.hpp").exists() for folder in ("/usr/include/opencv4", "/usr/include")
@@ -39,35 +38,35 @@ def needs_tools(test: object) -> object:
     return test
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Equal paths in all tests, so that ccache knows the files that a test does not change."""
+    return tmp_path_factory.mktemp("openface")
+
+
+@pytest.fixture(scope="module")
+def configure(folder: Path) -> Configuration:
+    return Configuration(folder, "MTCNN_CPP_OPENFACE_SOURCE")
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(folder: Path) -> Path:
     """A copy of the stub's source, to be damaged."""
-    shutil.copytree(STUB, tmp_path / "OpenFace")
-    return tmp_path / "OpenFace"
-
-
-def configure(where: object, build: Path, *options: str) -> tuple[bool, str]:
-    """Whether CMake succeeded, and its messages without line breaks."""
-    command = [
-        *("cmake", "-S", str(ROOT), "-B", str(build / "build"), "-DMTCNN_CPP_PYTHON=ON"),
-        *(f"-DMTCNN_CPP_OPENFACE_SOURCE={where}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
-        *(f"-DPython_EXECUTABLE={sys.executable}", *options),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.returncode == 0, " ".join((done.stdout + done.stderr).split())
+    shutil.rmtree(folder / "OpenFace", ignore_errors=True)
+    return Path(shutil.copytree(STUB, folder / "OpenFace"))
 
 
 @needs_tools
 @pytest.mark.parametrize("inner", ["", DETECTOR])
-def test_a_checkout(checkout: Path, tmp_path: Path, inner: str) -> None:
+def test_a_checkout(configure: Configuration, checkout: Path, inner: str) -> None:
     """The whole checkout, or its folder with the detector."""
-    fine, output = configure(checkout / inner, tmp_path)
+    fine, output = configure(checkout / inner)
     assert fine, output
     assert f"OpenFace: source in {checkout}/{DETECTOR}, ordered sums, OpenCV " in output
 
 
 @needs_tools
-def test_a_checkout_that_reads_matrices_elsewhere(checkout: Path, tmp_path: Path) -> None:
+def test_a_checkout_that_reads_matrices_elsewhere(configure: Configuration, checkout: Path) -> None:
     """ReadMatBin is declared, and defined in a file that is not compiled."""
     file = checkout / DETECTOR / DETECT
     text = file.read_text()
@@ -78,13 +77,12 @@ def test_a_checkout_that_reads_matrices_elsewhere(checkout: Path, tmp_path: Path
         "namespace LandmarkDetector { void ReadMatBin(std::ifstream&, cv::Mat&); }",
     ):
         file.write_text(text[:begin] + declared + text[end + 1 :])
-        fine, output = configure(checkout, tmp_path)
+        fine, output = configure(checkout)
         assert fine, output
-        shutil.rmtree(tmp_path / "build")
 
 
 @needs_tools
-def test_sums_of_a_blas(tmp_path: Path) -> None:
+def test_sums_of_a_blas(configure: Configuration, checkout: Path, tmp_path: Path) -> None:
     """One that is not OpenBLAS."""
     folder = tmp_path / "blas"
     folder.mkdir()
@@ -92,9 +90,9 @@ def test_sums_of_a_blas(tmp_path: Path) -> None:
     code.write_text('extern "C" void sgemm_() {}\n')
     subprocess.run(["g++", "-shared", "-fPIC", code, "-o", folder / "libblas.so"], check=True)
     options = f"-DMTCNN_CPP_OPENFACE_SUMS=blas -DBLA_VENDOR=Generic -DCMAKE_LIBRARY_PATH={folder}"
-    fine, output = configure(STUB, tmp_path, *options.split())
+    fine, output = configure(checkout, *options.split())
     assert fine, output
-    assert f"source in {STUB}/{DETECTOR}, blas sums" in output
+    assert f"source in {checkout}/{DETECTOR}, blas sums" in output
 
 
 @needs_tools
@@ -115,7 +113,9 @@ def test_sums_of_a_blas(tmp_path: Path) -> None:
         (["-DOpenCV_DIR=CORE"], "expected its module imgproc"),
     ],
 )
-def test_options_that_cannot_be_used(tmp_path: Path, options: list[str], message: str) -> None:
+def test_options_that_cannot_be_used(
+    configure: Configuration, tmp_path: Path, options: list[str], message: str
+) -> None:
     for name, version in (("OLD", "3.2.0"), ("CORE", "4.6.0")):
         folder = tmp_path / name
         folder.mkdir()
@@ -124,31 +124,31 @@ def test_options_that_cannot_be_used(tmp_path: Path, options: list[str], message
             f"set(OpenCV_INCLUDE_DIRS {folder})\nset(OpenCV_LIBS opencv_core)\n"
         )
         options = [option.replace(f"={name}", f"={folder}") for option in options]
-    fine, output = configure(STUB, tmp_path, *options)
+    fine, output = configure(STUB, *options)
     assert not fine
     assert message in output
 
 
 @needs_tools
 @pytest.mark.parametrize("where", ["relative", "/no/such/folder"])
-def test_no_folder(tmp_path: Path, where: str) -> None:
-    fine, output = configure(where, tmp_path)
+def test_no_folder(configure: Configuration, where: str) -> None:
+    fine, output = configure(where)
     assert not fine
     assert f'or of its lib/local/LandmarkDetector), found "{where}"' in output
 
 
 @needs_tools
-def test_another_folder(tmp_path: Path) -> None:
-    fine, output = configure(tmp_path, tmp_path)
+def test_another_folder(configure: Configuration, tmp_path: Path) -> None:
+    fine, output = configure(tmp_path)
     assert not fine
     assert f"expected {DETECT}, src/CNN_utils.cpp, include/FaceDetectorMTCNN.h, include/CNN_utils.h" in output
     assert "Give the folder that git cloned OpenFace 2 into" in output
 
 
 @needs_tools
-def test_a_checkout_that_is_not_complete(checkout: Path, tmp_path: Path) -> None:
+def test_a_checkout_that_is_not_complete(configure: Configuration, checkout: Path) -> None:
     (checkout / DETECTOR / "src/CNN_utils.cpp").unlink()
-    fine, output = configure(checkout, tmp_path)
+    fine, output = configure(checkout)
     assert not fine
     assert (
         f"expected src/CNN_utils.cpp below {checkout}/{DETECTOR}, found none. The checkout is not" in output
@@ -161,20 +161,17 @@ def test_a_checkout_that_is_not_complete(checkout: Path, tmp_path: Path) -> None
     [
         ("int broken = not_there;", "not_there"),
         (
-            "void elsewhere(); void use() { elsewhere(); }",
-            "Missing when it was linked: a library that is not known here, for elsewhere()",
-        ),
-        (
-            "namespace dlib { void load(); } void use() { dlib::load(); }",
-            "Missing when it was linked: dlib (Debian: libdlib-dev), for dlib::load()",
+            "void elsewhere(); namespace dlib { void load(); } void use() { elsewhere(), dlib::load(); }",
+            "Missing when it was linked: a library that is not known here, for elsewhere() "
+            "dlib (Debian: libdlib-dev), for dlib::load()",
         ),
     ],
 )
-def test_a_changed_file(checkout: Path, tmp_path: Path, line: str, message: str) -> None:
+def test_a_changed_file(configure: Configuration, checkout: Path, line: str, message: str) -> None:
     """It does not compile, or needs more than the two files."""
     file = checkout / DETECTOR / DETECT
     file.write_text(file.read_text() + line + "\n")
-    fine, output = configure(checkout, tmp_path)
+    fine, output = configure(checkout)
     assert not fine
     assert f"OpenFace: the detector of {checkout}/{DETECTOR} cannot be built with OpenCV " in output
     assert message in output
@@ -230,28 +227,3 @@ print(found.boxes.tobytes().hex(), cv2.resize(image, (99, 77)).sum())
     }
     assert len(outputs) == 1
     assert outputs.pop().startswith(Detector().detect(sample_image()).boxes.tobytes().hex())
-
-
-@NEEDS_EXACT
-@pytest.mark.parametrize("shape", [(1, 12), (3, 16), (40, 33)])
-def test_sums_of_random_networks(shape: tuple[int, int]) -> None:
-    """Convolutions and fully connected layers of other sizes than MTCNN's, with values that cancel."""
-    from mtcnn_cpp.model import Conv2d, FullyConnected, Network
-    from mtcnn_cpp.reference.dat import write_network
-    from mtcnn_cpp.reference.network import forward
-
-    maps, outputs = shape
-    generator = np.random.default_rng(maps)
-
-    def draw(*sizes: int) -> np.ndarray:
-        return (generator.normal(size=sizes) * 10.0 ** generator.integers(-3, 4, sizes)).astype(np.float32)
-
-    network = Network(
-        (Conv2d(draw(maps, 3, 2, 2), draw(maps)), FullyConnected(draw(maps * 25, outputs), draw(outputs)))
-    )
-    inputs = draw(3, 6, 6)
-    found = openface.CNN(write_network(network)).inference(
-        np.ascontiguousarray(inputs[::-1].transpose(1, 2, 0))
-    )
-    expected = forward(network, inputs[None])[0]
-    assert found.tobytes() == expected.tobytes()
