@@ -37,7 +37,9 @@ def every_clip(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path
 def test_every_kind_of_clip(threads: int, every_clip: dict[str, tuple[Path, list[Detections]]]) -> None:
     detector = Detector(threads=threads)
     count = 0
-    for name, (path, expected) in every_clip.items():
+    kinds = list(every_clip.items())
+    kinds = kinds if threads == 3 else kinds[1:4]  # one with B-frames
+    for name, (path, expected) in kinds:
         if OLD and name.startswith("size changes"):
             with pytest.raises(VideoError, match=r"frame 11 at .* is not converted by OpenCV"):
                 list(detector.detect_video(path, reader="opencv"))
@@ -46,7 +48,7 @@ def test_every_kind_of_clip(threads: int, every_clip: dict[str, tuple[Path, list
         assert [frame.index for frame in frames] == list(range(len(expected))), name
         assert [frame.faces for frame in frames] == expected, name
         count += sum(map(len, expected))
-    assert count > 150  # the portrait is detected
+    assert count > (150 if threads == 3 else 50)  # the portrait is detected
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,8 @@ def test_a_rate(
     sampling: Sampling, made: dict[str, Path], whole_videos: dict[tuple[str, str], list[Frame]], reader: str
 ) -> None:
     """Frames and pixels are those that `select` finds in the list of all times, also after a resume."""
-    for name, path in made.items():
+    few = {name: made[name] for name in ("variable rate, MP4", "B-frames, transport stream")}
+    for name, path in (made if sampling.fps in (5, 17.3) else few).items():
         if (reader, name) not in whole_videos:
             whole_videos[reader, name] = read(path)
         whole = whole_videos[reader, name]
@@ -308,12 +309,12 @@ def test_a_stream_that_stalls(server: str, stall_at: int) -> None:
     """The stream ends with an error after the configured time, not after OpenCV's 30 s."""
     Server.stall_at = stall_at
     began = time.monotonic()
-    with pytest.raises(VideoError, match=r"127\.0\.0\.1") as caught, Video(server, silence=1.0) as video:
+    with pytest.raises(VideoError, match=r"127\.0\.0\.1") as caught, Video(server, silence=0.5) as video:
         list(video.frames())
     assert "secret" not in str(caught.value)
     frames: list[Frame] = []
     if stall_at:  # the last frame has none after it
-        with pytest.raises(VideoError, match="has sent nothing"), Video(server, silence=1.0) as video:
+        with pytest.raises(VideoError, match="has sent nothing"), Video(server, silence=0.5) as video:
             frames.extend(video.frames(Sampling(fps=10_000)))
         assert f" {len(frames)} frames could be read" in str(caught.value)
         assert [frame.index for frame in frames] == list(range(len(frames)))
