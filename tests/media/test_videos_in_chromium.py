@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import http.server
@@ -36,7 +37,8 @@ DRAW = """() => new Promise((done) => requestAnimationFrame(() => {
     canvas.width = video.videoWidth; canvas.height = video.videoHeight;
     const context = canvas.getContext("2d");
     context.drawImage(video, 0, 0);
-    done(Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data));
+    const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    done(btoa(Array.from(pixels, (value) => String.fromCharCode(value)).join("")));
 }))"""
 PLAY = """() => new Promise((done, fail) => {
     const times = [];
@@ -121,7 +123,7 @@ def frame_at(page: Any, time: float, expected: np.ndarray | None = None) -> np.n
     """
     page.evaluate(SEEK, time)
     for _ in range(20):
-        pixels = np.array(page.evaluate(DRAW), np.uint8).reshape(*SIZE, 4)[..., 2::-1]
+        pixels = np.frombuffer(base64.b64decode(page.evaluate(DRAW)), np.uint8).reshape(*SIZE, 4)[..., 2::-1]
         found = means(pixels)
         if expected is None or np.abs(found - means(expected)).max() <= COLOR_TOLERANCE:
             break
