@@ -25,19 +25,25 @@ from mtcnn_cpp.media.image import Frame
 from mtcnn_cpp.media.video import Video, VideoError, video
 from study import rows_of, run
 
-SECONDS = 4
-MAX_DELAY = 1.5  # seconds, for decoding on a busy machine; 9 s if every frame was processed
+SECONDS = 3
+MAX_DELAY = 1.5  # seconds, for decoding on a busy machine; 6 s if every frame was processed
 
 
 class RecordingView:
-    """A view that records what is shown, and when. It is closed after `limit` frames."""
+    """A view that records what is shown, and when. It is closed after `limit` frames.
 
-    def __init__(self, limit: int = 10**6) -> None:
+    After 5 frames, it sets the event `fifth`.
+    """
+
+    def __init__(self, limit: int = 10**6, fifth: threading.Event | None = None) -> None:
         self.shown: list[tuple[float, np.ndarray, LiveStatus]] = []
         self.limit = limit
+        self.fifth = fifth
 
     def show(self, image: np.ndarray, status: LiveStatus) -> None:
         self.shown.append((time.monotonic(), image, status))
+        if self.fifth is not None and len(self.shown) == 5:
+            self.fifth.set()
 
     def is_closed(self) -> bool:
         return len(self.shown) >= self.limit
@@ -105,12 +111,13 @@ def test_the_view_ends_the_stream() -> None:
     assert not any(result.error for result in results)
 
 
-def test_the_view_ends_a_stalled_stream() -> None:
+def test_the_view_ends_a_stalled_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stream sends nothing more, so no frame arrives. The view still ends it, before the time limit."""
+    monkeypatch.setattr("mtcnn_cpp.jobs.live_view.STOP_SECONDS", 0.2)
     view = RecordingView()
     with motion_jpeg() as stream:
-        threading.Timer(1.0, stream.pause.set).start()
-        threading.Timer(2.0, lambda: setattr(view, "limit", 0)).start()
+        view.fifth = stream.pause
+        threading.Timer(1.0, lambda: setattr(view, "limit", 0)).start()
         before = time.monotonic()
         results, _ = process(stream.address, view)
         assert time.monotonic() - before < 10  # a stalled stream ends after 15 s
@@ -119,11 +126,10 @@ def test_the_view_ends_a_stalled_stream() -> None:
 
 
 def test_a_stream_that_stops_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Video.__init__, "__kwdefaults__", Video.__init__.__kwdefaults__ | {"silence": 2.0})
+    monkeypatch.setattr(Video.__init__, "__kwdefaults__", Video.__init__.__kwdefaults__ | {"silence": 1.0})
     with motion_jpeg() as stream:
-        threading.Timer(1.5, stream.pause.set).start()
-        results, _ = process(stream.address, RecordingView())
-    assert "has sent nothing for 2 s and was closed" in results[-1].error
+        results, _ = process(stream.address, RecordingView(fifth=stream.pause))
+    assert "has sent nothing for 1 s and was closed" in results[-1].error
     assert len(results) > 3
     assert not any(result.error for result in results[:-1])
 
