@@ -10,6 +10,7 @@ import gold_results
 import numpy as np
 import pytest
 from bad_options import BAD_OPTIONS
+from images import portrait
 from mtcnn_cpp import Detector, Model, sample_image
 from mtcnn_cpp.backends import OnnxRunner, make_backend
 from mtcnn_cpp.backends.runner import LayerwiseRunner, NetworkRunner
@@ -209,6 +210,7 @@ def belongs_to(name: str, layer: LayerCheck) -> bool:
     return name.startswith(f"{layer.stage}/") and name.endswith(f"/{layer.layer}")
 
 
+@pytest.mark.usefixtures("graph_process")
 class TestVerify:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -229,14 +231,14 @@ class TestVerify:
     @pytest.mark.parametrize("chained", [False, True])
     def test_same_verdict_as_isolated_comparison(self, folder: Path, tmp_path: Path, chained: bool) -> None:
         """For each layer, verify and a comparison with a relative tolerance give the same result."""
-        detector = Detector(min_face=100)
+        detector = Detector()
         port = load_port(folder, detector.engine)
-        reference = detector.trace(sample_image())
+        reference = detector.trace(portrait())
         options = ComparisonOptions({"*": {"share": LAYER}})
         report = compare_isolated(reference, port, tmp_path, chained=chained, options=options)
         assert report.ok
         assert len(report.tensors) == len(layer_inputs(reference))
-        found = verify(folder, sample_image(), detector=detector, tolerance=0)
+        found = verify(folder, portrait(), detector=detector, tolerance=0)
         assert not found.ok
         for layer in found.layers:
             rows = [row for row in report.tensors if belongs_to(row.name, layer)]
@@ -250,7 +252,7 @@ class TestVerify:
         from mtcnn_cpp.formats import export_torch
 
         export_torch(Model.default(), tmp_path)
-        assert verify(tmp_path, sample_image()).ok
+        assert verify(tmp_path, portrait()).ok
 
     @pytest.mark.parametrize(
         ("stage", "layer"), [("pnet", "conv2"), ("rnet", "fc1"), ("rnet", "prelu3"), ("onet", "fc2")]
@@ -263,7 +265,7 @@ class TestVerify:
         values.flat[7] += 0.5
         tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
         onnx.save(model, path)
-        found = verify(folder, sample_image())
+        found = verify(folder, portrait())
         assert not found.ok
         assert found.first_wrong is not None
         assert (found.first_wrong.stage, found.first_wrong.layer) == (stage, layer)
@@ -276,7 +278,7 @@ class TestVerify:
         pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
         next(one for one in pool.attribute if one.name == "ceil_mode").i = 0
         onnx.save(model, path)
-        found = verify(folder, gold_results.load_image("collage.png"))
+        found = verify(folder, portrait())
         wrong = found.first_wrong
         assert wrong is not None
         assert (wrong.stage, wrong.layer, wrong.alone) == ("pnet", "pool1", np.inf)

@@ -72,15 +72,14 @@ def state_dict(folder: Path, *, archived: bool = True) -> bytes:
     return file.getvalue()
 
 
-KINDS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
-    "npy": ("npy", table),
-    "joblib": ("joblib", lambda folder: listed()),
-    "lz4": ("lz4", lz4),
-    "onnx": ("onnx", graph),
-    "npz": ("npz", archive),
-    "pt": ("pt", state_dict),
-    "old pt": ("pt", lambda folder: state_dict(folder, archived=False)),
-    "dat": ("dat", lambda folder: write_network(PNET)),
+KINDS: dict[str, list[Callable[[Path], bytes]]] = {
+    "npy": [table],
+    "joblib": [lambda folder: listed()],
+    "lz4": [lz4],
+    "onnx": [graph],
+    "npz": [archive],
+    "pt": [state_dict, lambda folder: state_dict(folder, archived=False)],
+    "dat": [lambda folder: write_network(PNET)],
 }
 
 
@@ -103,16 +102,18 @@ def damaged(data: bytes, random: np.random.Generator) -> bytes:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_damage(tmp_path: Path, kind: str) -> None:
-    ending, make = KINDS[kind]
-    whole = tmp_path / f"whole.{ending}"
-    whole.write_bytes(make(tmp_path))
     random = np.random.default_rng(list(KINDS).index(kind))
-    paths = [tmp_path / f"{index}.{ending}" for index in range(SAMPLES)]
-    for path in paths:
-        path.write_bytes(damaged(whole.read_bytes(), random))
-    honest, *found = read_in_process([whole, *paths])
-    assert honest[:2] == ("read", "pnet")
-    for path, (what, message, peak) in zip(paths, found, strict=True):
+    honest, paths = [], []
+    for number, make in enumerate(KINDS[kind]):
+        honest.append(tmp_path / f"whole{number}.{kind}")
+        honest[-1].write_bytes(make(tmp_path))
+        for index in range(SAMPLES):
+            paths.append(tmp_path / f"{number}-{index}.{kind}")
+            paths[-1].write_bytes(damaged(honest[-1].read_bytes(), random))
+    found = read_in_process([*honest, *paths])
+    for what, message, _ in found[: len(honest)]:
+        assert (what, message) == ("read", "pnet")
+    for path, (what, message, peak) in zip(paths, found[len(honest) :], strict=True):
         assert what in ("read", "refused"), (path.name, what, message)
         if what == "refused":
             assert message.startswith(f"{path}: "), message

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from mtcnn_cpp import Detector, Model, sample_image
@@ -242,7 +243,8 @@ def test_every_layer_as_an_output(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path) -> None:
     graphs = Graphs(tmp_path, "rnet")
     times_zero(graphs)
-    result = CliRunner().invoke(app, ["verify", str(graphs.save())])
+    cv2.imwrite(str(tmp_path / "face.png"), FACE)
+    result = CliRunner().invoke(app, ["verify", str(graphs.save()), str(tmp_path / "face.png")])
     assert result.exit_code == 1
     assert "wrong: rnet: output 'end' differs from the network's values by" in result.stdout
     assert "\nright" not in result.stdout

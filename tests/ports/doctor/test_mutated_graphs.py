@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from images import ROOT
 
-pytestmark = pytest.mark.usefixtures("graph_process")
-
 pytest.importorskip("onnx", reason="needs mtcnn-cpp[onnx]")
 pytest.importorskip("onnxruntime", reason="needs mtcnn-cpp[onnx]")
 
