@@ -55,7 +55,7 @@ def test_ends_with_keyboard_interrupt(case: str) -> None:
         try:
             assert process.stdout.readline() == "ready\n"
             with pytest.raises(subprocess.TimeoutExpired):  # the detection still runs
-                process.wait(0.5)
+                process.wait(0.2)
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=60)
         finally:

@@ -148,15 +148,24 @@ def accept_share(network: Network, maps: np.ndarray, share: float) -> Network:
     return Network((*before, type(last)((weights * scale).astype(F), bias.astype(F))))
 
 
+def unused_network(inputs: int, outputs: int) -> Network:
+    """Return a network that is fast and accepts no crop."""
+    bias = np.array([1, *[0] * (outputs - 1)], F)
+    return Network((FullyConnected(np.zeros((inputs, outputs), F), bias),))
+
+
+UNUSED_RNET, UNUSED_ONET = unused_network(3 * 24 * 24, 6), unused_network(3 * 48 * 48, 16)
+
+
 def crops_into(stage: str, model: Model, image: np.ndarray, options: Options) -> np.ndarray:
-    """Return the input of RNet or ONet, (N, 3, size, size)."""
+    """Return the input of RNet or ONet, (N, 3, size, size). This network does not run."""
     inputs = []
 
     def hook(name: str, array: np.ndarray) -> None:
         if name.startswith(f"{stage}/crop") and name.endswith("/input"):
             inputs.append(array)
 
-    networks = Networks(model.pnet, model.rnet, model.onet)
+    networks = Networks(model.pnet, UNUSED_RNET if stage == "rnet" else model.rnet, UNUSED_ONET)
     cascade.detect(networks, image, is_rgb=False, options=options, hook=hook)
     size = 24 if stage == "rnet" else 48
     return np.stack(inputs) if inputs else np.zeros((1, 3, size, size), F)

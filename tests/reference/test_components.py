@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -95,19 +97,27 @@ def expected_conv2d(maps: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> n
     return result
 
 
+@functools.cache
+def convolution(
+    shape: tuple[int, ...], fill: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """Return maps, kernel, bias and the expected output."""
+    maps_in, maps_out, kernel_y, kernel_x, height, width = shape
+    rng = np.random.default_rng(3)
+    maps = fill(rng, (maps_in, height, width))
+    kernel = fill(rng, (maps_out, maps_in, kernel_y, kernel_x))
+    bias = fill(rng, (maps_out,))
+    return maps, kernel, bias, expected_conv2d(maps, kernel, bias)
+
+
 CONVOLUTIONS = [(3, 10, 3, 3, 7, 6), (1, 1, 1, 1, 1, 1), (2, 17, 2, 5, 4, 9), (5, 3, 4, 1, 4, 1)]
 
 
 @pytest.mark.parametrize("shape", CONVOLUTIONS)
 @pytest.mark.parametrize("fill", [small_integers, lambda rng, shape: random_floats(rng, shape, -6, 2)])
-def test_conv2d(components: SimpleNamespace, shape: tuple[int, ...], fill: object) -> None:
-    maps_in, maps_out, kernel_y, kernel_x, height, width = shape
-    rng = np.random.default_rng(3)
-    assert callable(fill)
-    maps = fill(rng, (maps_in, height, width))
-    kernel = fill(rng, (maps_out, maps_in, kernel_y, kernel_x))
-    bias = fill(rng, (maps_out,))
-    assert same_bits(components.conv2d(maps, kernel, bias), expected_conv2d(maps, kernel, bias))
+def test_conv2d(components: SimpleNamespace, shape: tuple[int, ...], fill: Callable[..., np.ndarray]) -> None:
+    *arguments, expected = convolution(shape, fill)
+    assert same_bits(components.conv2d(*arguments), expected)
 
 
 def test_conv2d_larger_than_a_tile(components: SimpleNamespace) -> None:

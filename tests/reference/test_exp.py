@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import math
 from fractions import Fraction
@@ -38,6 +39,7 @@ def double(hexadecimal: str) -> Fraction:
     return Fraction(float.fromhex(hexadecimal))
 
 
+@functools.cache
 def defined_exp_glibc(x: float) -> float:
     scale = double("0x1.71547652b82fep+5")
     k = round(to_double(scale * Fraction(x)))
@@ -48,6 +50,7 @@ def defined_exp_glibc(x: float) -> float:
     return rounded(to_double(to_double(high * to_double(r * r) + low) * s))
 
 
+@functools.cache
 def defined_exp_opencv(x: float) -> float:
     log2_e, a0 = 1.4426950408889634, 0.009670371139572337
     limit = F(3000 / log2_e)

@@ -88,9 +88,12 @@ def test_a_hook_does_not_change_the_result(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_path_without_a_hook_has_the_same_bits(backend: str) -> None:
     """Whole networks and whole detections without a hook equal the layers that a hook receives."""
-    trace, run = collage(backend), detector(backend)
-    faces = run.detect(load_image("collage.png"))
-    assert len(faces) == 6
+    image, make = load_image("collage.png"), collage
+    if backend == "reference":  # slow
+        image, make = portrait(), small
+    trace, run = make(backend), detector(backend)
+    faces = run.detect(image)
+    assert len(faces) == (1 if backend == "reference" else 6)
     for name in ("boxes", "scores", "landmarks"):
         assert getattr(faces, name).tobytes() == trace[f"final/{name}"].tobytes()
     places = {name.rpartition("/")[0] for name in trace if name.endswith("/input")}
@@ -114,12 +117,12 @@ def test_hooks_receive_the_tensors_of_the_trace(backend: str) -> None:
 
     with detector(backend).hook("rnet/*/conv2", receive), detector(backend).hook("final/*", receive):
         with detector(backend).hook("final/boxes", lambda name, array: others.append(name)):
-            detector(backend).detect(portrait())
-        detector(backend).detect(portrait()[:100])
+            detector(backend).detect(portrait()[:70])
+        detector(backend).detect(portrait()[:70])
         assert others == ["final/boxes"]
         received.clear()
         detector(backend).detect(portrait())
-    detector(backend).detect(portrait())
+    detector(backend).detect(portrait()[:70])
     trace = small(backend)
     expected = [
         name for name in trace if name.startswith("final/") or (name.endswith("conv2") and "rnet" in name)
@@ -133,7 +136,7 @@ def test_arrays_that_a_hook_keeps_do_not_change(backend: str) -> None:
     kept: dict[str, np.ndarray] = {}
     with detector(backend).hook("*", kept.__setitem__):
         detector(backend).detect(portrait())
-    detector(backend).detect(portrait()[::-1])
+    detector(backend).detect(portrait()[:100:-1])
     trace = small(backend)
     assert list(kept) == list(trace)
     assert all(array.tobytes() == trace[name].tobytes() for name, array in kept.items())

@@ -121,7 +121,7 @@ app(sys.argv[1:])
 def test_no_file_remains_after_a_signal(
     name: str, number: signal.Signals, tmp_path: Path, temporary: Path
 ) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "large.png"), image)
     trace = tmp_path / "trace.npz"
     large = str(tmp_path / "large.png")
