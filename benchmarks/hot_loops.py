@@ -28,8 +28,8 @@ MAX_INSTRUCTIONS = 1.75  # per multiply-add of a vector
 MIN_PER_CYCLE = {"neoverse-n1": 6.0, "neoverse-v1": 14.0}  # multiply-adds in the loops of PNet
 FMLA = re.compile(r"\tfmla\tv\d+\.4s")
 STACK = re.compile(r"\t(?:ldr|str|ldp|stp|ldur|stur)\t[qd]\d+.*\[sp")
-# planar_column<maps, vectors, kernel> and channel_tiles<vectors, pixels, kernel>, mangled
-TILE = re.compile(r"(planar_column|channel_tiles)ILi(\d+)ELi(\d+)ELi(\d+)E")
+# planar_column<sums, maps, vectors, kernel> and channel_tiles<sums, vectors, pixels, kernel>, mangled
+TILE = re.compile(r"(planar_column|channel_tiles)INS_9FusedSumsELi(\d+)ELi(\d+)ELi(\d+)E")
 
 
 @dataclass(frozen=True)
