@@ -50,6 +50,15 @@ def test_pooling(size: tuple[int, int], strides: tuple[int, int], mode: str) -> 
         assert np.array_equal(found[:, :, at[0], at[1]], expected)
 
 
+def test_without_padding() -> None:
+    kernel = np.ones((1, 3, 9, 11), np.float32)
+    np.testing.assert_allclose(
+        apply_conv(FoundConv("conv1", kernel, None), MAPS)[:, 0, 0, 0], MAPS.sum((1, 2, 3)), atol=1e-12
+    )
+    pooled = apply_pool(FoundPool("pool1", (9, 11), (1, 1)), MAPS)
+    assert np.array_equal(pooled[:, :, 0, 0], MAPS.max((2, 3)))
+
+
 def test_layers_that_do_not_fit() -> None:
     kernel = np.ones((2, 4, 3, 3), np.float32)
     with pytest.raises(ValueError, match="conv1: expected 4 maps, found 3"):

@@ -106,7 +106,8 @@ def compute_last_layer(network: FoundNetwork, images: npt.NDArray[np.generic]) -
 
 def apply_conv(layer: FoundConv, maps: DoubleArray) -> DoubleArray:
     top, left, bottom, right = layer.pads
-    padded = np.pad(maps, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    around = ((0, 0), (0, 0), (top, bottom), (left, right))
+    padded = np.pad(maps, around) if any(layer.pads) else maps
     kernel, strides = layer.kernel.astype(np.float64), layer.strides
     counts = [
         (size - own) // stride + 1
