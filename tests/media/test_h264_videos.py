@@ -145,7 +145,8 @@ REST = Sampling(every=4, start=0.5)
 
 @pytest.fixture(scope="module")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("silent") / "clip.mp4", [500 + time for time in even(60)])
+    folder = tmp_path_factory.mktemp("silent")
+    return write(folder / "clip.mp4", [500 + time for time in even(60)], size=(64, 64))
 
 
 @pytest.mark.parametrize(
