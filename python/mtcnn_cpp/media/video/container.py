@@ -72,10 +72,9 @@ def _end_of_segment(head: bytes) -> int:
     at += length  # after the header
     if head[at : at + 4] != _SEGMENT:
         return 0
-    width = 9 - head[at + 4].bit_length() if len(head) > at + 4 else 0
     length, start = _number(head, at + 4)
-    unknown = width and length == (1 << 7 * width) - 1
-    return 0 if unknown or not length else start + length
+    unknown = (1 << 7 * (start - at - 4)) - 1  # all bits of the number are set
+    return 0 if length in (0, unknown) else start + length
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
