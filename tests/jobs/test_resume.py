@@ -13,7 +13,9 @@ import png
 import pytest
 from clips import even, make_frame, write
 from faulty_server import faulty_server
+from mtcnn_cpp.jobs import tasks
 from mtcnn_cpp.jobs.sources import Source
+from mtcnn_cpp.jobs.table.rows import SourceState
 from mtcnn_cpp.jobs.tasks import OutdatedErrors
 from study import SMALL, image_file, make_study, rows_of, run, run_small, small_tasks, use_small_tasks
 
@@ -335,3 +337,26 @@ def test_a_full_disk(format: str, here: Path) -> None:
 def test_which_rows_of_errors_are_replaced(name: str, names: list[str], expected: bool) -> None:
     sources = [Source("in/second/p.png", "image", ""), Source("away", "image", "", error="not there")]
     assert OutdatedErrors(sources, names).contains(name, is_video=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ({}, (0, False, [])),
+        ({0: (5, "")}, (5, False, [])),
+        ({0: (5, ""), 5: (2, "")}, (5, True, [])),
+        ({0: (5, ""), 5: (2, ""), 10: (5, "")}, (5, True, [10])),  # after the end
+        ({0: (5, ""), 10: (5, ""), 15: (1, "")}, (5, False, [10, 15])),  # after a chunk that is missing
+        ({0: (3, "damaged"), 5: (5, "")}, (0, False, [5])),  # after a chunk with an error
+        ({5: (5, "")}, (0, False, [5])),
+    ],
+)
+def test_chunks_to_remove(
+    chunks: dict[int, tuple[int, str]],
+    expected: tuple[int, bool, list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If they stayed, a video that became shorter would keep rows that it no longer has."""
+    monkeypatch.setattr(tasks, "FRAMES_PER_CHUNK", 5)
+    states = {start: SourceState(frames, error) for start, (frames, error) in chunks.items()}
+    assert tasks._video_progress(states) == expected
