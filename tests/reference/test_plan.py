@@ -43,6 +43,15 @@ def test_levels_by_their_definition(min_face: float, side: int, factor: float, w
     assert [level.width for level in found] == [math.ceil((side + wider) * scale) for scale in expected]
 
 
+def test_more_than_a_thousand_levels() -> None:
+    """The number of levels is checked after the thousandth level."""
+    factor, quotient = 1 - 2.0**-10, 60 / 200
+    powers = itertools.takewhile(
+        lambda power: power >= Fraction(quotient), (Fraction(factor) ** i for i in itertools.count())
+    )
+    assert len(pyramid(200, 300, Options(60, scale_factor=factor))) == sum(1 for _ in powers) == 1233
+
+
 def check_shapes(network: Network, height: int, width: int) -> None:
     maps = np.zeros((3, height, width), np.float32)
     shapes = [maps.shape]

@@ -284,10 +284,12 @@ def _powers(options: Options, smaller: int) -> list[float]:
     above, below = 1, 1  # the current power is above / below
     powers: list[float] = []
     while above * least_scale >= least * below:
-        if len(powers) == MAX_LEVELS:
-            raise ValueError(
-                f"scale_factor is too close to 1: the pyramid would have more than {MAX_LEVELS} levels"
-            )
+        if len(powers) == 1000:  # early, because many powers with up to 530,000 binary digits take a second
+            last = numerator**MAX_LEVELS, denominator**MAX_LEVELS
+            if last[0] * least_scale >= least * last[1]:
+                raise ValueError(
+                    f"scale_factor is too close to 1: the pyramid would have more than {MAX_LEVELS} levels"
+                )
         powers.append(above / below)
         above, below = above * numerator, below * denominator
     return powers
