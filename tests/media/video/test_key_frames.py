@@ -243,6 +243,17 @@ def test_a_key_frame_before_an_earlier_packet(tmp_path: Path) -> None:
     assert index.keys[:, 0].tolist() == [0, 7, 14, 28, 35]
 
 
+def test_no_key_frame_before_all_other_frames(tmp_path: Path) -> None:
+    """The only key frame has a time after the next packet: there is no index, and no error."""
+    source = kind("source.mkv", options={**X264, "g": "100"}).write(tmp_path)
+
+    def change(packet: Any, number: int) -> None:
+        packet.dts -= 100
+        packet.pts += {0: 60}.get(number, 0)
+
+    assert make_index(remux(source, tmp_path / "late.mkv", change)) is None
+
+
 @pytest.mark.parametrize(
     ("codec", "options", "inspect"),
     [

@@ -171,7 +171,7 @@ def find_key_frames(
         return None
     times = np.sort(np.frombuffer(pts, np.int64)) if pts else np.empty(0, np.int64)
     numbers = [key.frame for key in keys]
-    is_sparse = any(b - a > MAX_DISTANCE for a, b in zip(numbers, [*numbers[1:], len(times)], strict=True))
+    is_sparse = (np.diff([*numbers, len(times)]) > MAX_DISTANCE).any()
     if (
         not kind
         or numbers[:1] != [0]
