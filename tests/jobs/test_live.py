@@ -87,7 +87,7 @@ def test_frames_of_a_stream(options: list[str], stream: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("output", ["t.jsonl", "parts"])
 def test_ctrl_c_ends_a_stream_in_order(stream: str, output: str, tmp_path: Path) -> None:
     """The table is complete, with the rows so far; exit code 0."""
-    Server.pause, Server.sent = 0.05, 0
+    Server.pause, Server.sent = 0.02, 0
     code = "import signal, sys; signal.signal(2, signal.default_int_handler)\n"
     code += "from mtcnn_cpp.cli import app; app(sys.argv[1:])"
     command = [
