@@ -90,6 +90,16 @@ def test_the_error_names_the_operators(tmp_path: Path) -> None:
         import_model(graphs.save())
 
 
+def test_an_addition_in_float16(tmp_path: Path) -> None:
+    """Its numbers are floating-point numbers, but there is a Cast between the layer and this bias."""
+    graphs = Graphs(tmp_path, "rnet")
+    zero = graphs.constant(np.zeros((1, 28, 1, 1), np.float16))
+    half_and_back = [("Cast", [], {"to": kind}) for kind in (TensorProto.FLOAT16, TensorProto.FLOAT)]
+    graphs.after("conv1", half_and_back[0], ("Add", [zero], {}), half_and_back[1])
+    with pytest.raises(PortError, match=r"'their Add 1' \(Add\): expected arithmetic only before the"):
+        import_model(graphs.save())
+
+
 def test_without_effect(tmp_path: Path) -> None:
     """Operators without effect are accepted: Dropout outside of training, casts to the same type."""
     graphs = Graphs(tmp_path, "onet")
