@@ -84,8 +84,9 @@ def make_interrupted(name: str, *options: str) -> tuple[Path, dict[str, bytes]]:
     """Run a job, and return its folder with the index, and its part files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_run, "remove_indexes", lambda part_files: None)
-        run(name, "-o", "full/", *OPTIONS, *options)
+        result = run(name, "-o", "full/", *OPTIONS, *options)
     folder = Path("full")
+    assert list(folder.glob("_frames-*")), result.output
     (folder / "_summary.tsv").unlink()
     parts = {path: data for path, data in contents(folder).items() if path.startswith("video-")}
     return folder, parts
@@ -221,7 +222,7 @@ def test_division_is_undone_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> No
         with monkeypatch.context() as patch:
             patch.setattr(LocalFolder, "remove", end)
             first = run("clip.mp4", "-o", "full/", *OPTIONS, "--resume")
-        assert first.exit_code == (2 if moment < 3 else 1), first.output
+        assert first.exit_code == (2 if moment < 3 else 1), f"moment {moment}: {first.output}"
         result = run("clip.mp4", "-o", "full/", *OPTIONS, "--resume")
         assert result.exit_code == 1
         assert contents(folder) == expected
