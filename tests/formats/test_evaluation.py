@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from mtcnn_cpp.formats import evaluation
-from mtcnn_cpp.formats.evaluation import apply_conv, apply_pool
+from mtcnn_cpp.formats.evaluation import apply_conv, apply_pool, possible_layouts
 from mtcnn_cpp.formats.found import FoundConv, FoundPool
 
 RANDOM = np.random.default_rng(3)
@@ -67,3 +69,17 @@ def test_layers_that_do_not_fit() -> None:
         apply_conv(FoundConv("conv1", np.ones((2, 3, 10, 3), np.float32), None), MAPS)
     with pytest.raises(ValueError, match="pool1: expected maps at least as large as the kernel"):
         apply_pool(FoundPool("pool1", (10, 2), (2, 2), mode="floor"), MAPS)
+
+
+def test_possible_layouts() -> None:
+    """The original axis order has no name. Maps of one value have only one order."""
+    values = np.arange(24.0).reshape(1, 2, 3, 4)
+    found = {name: array.shape for name, array in possible_layouts(values, (1, 2, 3, 4))}
+    assert found == {"": (1, 2, 3, 4)}
+    found = {name: array.shape for name, array in possible_layouts(values, (1, 3, 4, 2))}
+    assert found == {"yxc": (1, 3, 4, 2)}
+    assert {name for name, _ in possible_layouts(values, (1, 24))} == {
+        "".join(order) for order in itertools.permutations("cyx")
+    }
+    assert {name for name, _ in possible_layouts(np.arange(5.0).reshape(1, 5, 1, 1), (1, 5))} == {""}
+    assert list(possible_layouts(values, (1, 25))) == []
