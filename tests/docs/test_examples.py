@@ -42,9 +42,14 @@ def test_what_is_not_run_is_counted() -> None:
     assert len(run) >= 60
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(one.language in RUN for one in examples(page))]
-)
+def page_cases() -> list[object]:
+    """The pages with examples. Without --slow, only those that new users read first."""
+    pages = [page for page in PAGES if any(one.language in RUN for one in examples(page))]
+    first = ("README.md", "docs/tutorial.md")
+    return [page if page in first else pytest.param(page, marks=pytest.mark.slow) for page in pages]
+
+
+@pytest.mark.parametrize("page", page_cases())
 def test_the_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
