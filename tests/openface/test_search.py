@@ -29,12 +29,6 @@ PACKAGE = "lib/cmake/OpenFace"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Equal paths in all tests, so that ccache knows the test program if the header is the same."""
-    return tmp_path_factory.mktemp("openface")
-
-
-@pytest.fixture(scope="module")
 def configure(folder: Path) -> Configuration:
     return Configuration(folder, "MTCNN_CPP_OPENFACE")
 

@@ -39,12 +39,6 @@ def needs_tools(test: object) -> object:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Equal paths in all tests, so that ccache knows the files that a test does not change."""
-    return tmp_path_factory.mktemp("openface")
-
-
-@pytest.fixture(scope="module")
 def configure(folder: Path) -> Configuration:
     return Configuration(folder, "MTCNN_CPP_OPENFACE_SOURCE")
 
