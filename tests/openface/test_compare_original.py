@@ -90,6 +90,11 @@ def test_what_was_not_compared_is_no_equality() -> None:
     assert not Comparison((), {}, True).is_equal
 
 
+def test_the_report_names_both_numbers_of_faces() -> None:
+    report = Comparison((result((2, 3)),), {}, True).to_dict()
+    assert report["cases"][0]["faces"] == {"original": 2, "mtcnn_cpp": 3}
+
+
 def test_a_spread() -> None:
     spread = Spread.of(np.arange(101) / 100.0)
     assert (spread.count, spread.median, spread.percentile_99, spread.maximum) == (101, 0.5, 0.99, 1.0)

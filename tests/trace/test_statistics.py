@@ -122,6 +122,13 @@ def test_correlation_of_a_table_is_per_column() -> None:
     )
 
 
+def test_correlation_of_a_channel_without_numbers() -> None:
+    """It is not a number; the other channels have theirs, and NumPy does not warn."""
+    a = np.array([[np.nan, np.inf, np.nan], [1, 2, 4]], F)
+    expected = pytest.approx((math.nan, 1), nan_ok=True)
+    assert difference_statistics(a, a, "channel, x").correlation == expected
+
+
 def test_nan_and_infinity_in_both_are_ignored() -> None:
     a = np.array([np.nan, np.inf, 1, 2], F)
     b = np.array([np.nan, np.inf, 1, 3], F)
