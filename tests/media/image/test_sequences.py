@@ -113,6 +113,15 @@ def test_animated_png_with_long_metadata() -> None:
     assert len(frames_of(data[:33] + text + data[33:])[0]) == COUNT
 
 
+def test_animated_webp_with_long_metadata() -> None:
+    """A chunk whose length has more than 24 bits, and whose content looks like a frame."""
+    data = several("WEBP")
+    metadata = b"ANMF".ljust(1 << 24, b"\0")
+    chunks = data[12:30] + struct.pack("<4sI", b"TEXT", len(metadata)) + metadata + data[30:]
+    frames, error = frames_of(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks), b"WEBP") + chunks)
+    assert (len(frames), error) == (COUNT, "")
+
+
 def test_heic_with_several_images() -> None:
     pillow_heif = pytest.importorskip("pillow_heif", reason="reads HEIC")
     made = pillow_heif.from_pillow(IMAGES[0])
