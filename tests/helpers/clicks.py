@@ -22,15 +22,6 @@ def until(page: Any, condition: str, given: Any = None) -> None:
     raise AssertionError(f"not within 10 s: {condition}")
 
 
-def wait_for_text(page: Any, selector: str, text: str, *, whole: bool = False) -> None:
-    """Wait until an element contains a text, or consists of it. Many texts are answers of the server."""
-    from playwright.sync_api import expect
-
-    expected = expect(page.locator(selector).first)
-    check = expected.to_have_text if whole else expected.to_contain_text
-    check(text, use_inner_text=True, timeout=10_000)
-
-
 def pixels(page: Any, selector: str) -> str:
     """Return all pixels of a canvas after pending drawing is done."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
