@@ -24,5 +24,8 @@ async function takeOver() {
 /** @param {Request} request */
 async function answer(request) {
   const cache = await caches.open(NAME);
-  return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
+  const kept = await cache.match(request, { ignoreSearch: true });
+  if (!kept) return fetch(request);
+  // the whole content, because a browser that stops this worker would lose what has not been read
+  return new Response(await kept.blob(), { headers: kept.headers });
 }
