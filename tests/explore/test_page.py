@@ -111,8 +111,7 @@ def test_from_box_to_sum(visit: Visit, trace_url: str, correct: Trace) -> None:
     channel = int(re.search(r"channel=(\d+)", address_state(page))[1])
     assert 0 < channel < 28
     assert page.input_value("#channel") == str(channel)
-    page.wait_for_timeout(200)
-
+    page.wait_for_selector(f"#maps[data-shown='{name} {channel}']")
     click_map(page, 5, 7, 22, 22)
     page.wait_for_selector(f"#value[data-shown='{name} {channel},5,7']")
     assert f"at={channel},5,7" in address_state(page)
@@ -154,7 +153,7 @@ def test_click_on_proposal_shows_its_cell(visit: Visit, trace_url: str, correct:
 
 def test_zoom(visit: Visit, trace_url: str) -> None:
     page = visit(f"{trace_url}#pnet/level00/conv1")
-    page.wait_for_timeout(200)
+    page.wait_for_selector("#maps[data-shown='pnet/level00/conv1 0']")
     before = pixels(page, "canvas.map")
     box = page.locator("canvas.map").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -74,7 +74,7 @@ def test_a_map_with_nan(visit: Visit, tmp_path: Path, correct: Trace) -> None:
         ).save(path)
     with explorer(*paths) as address:
         page = visit(f"{address}#rnet/crop000/conv1?view=b")
-        page.wait_for_timeout(400)
+        page.wait_for_selector("#maps[data-shown='rnet/crop000/conv1 0']")
         colours = [
             page.locator(f"canvas.map[data-view={view}]").evaluate(
                 PIXEL, map_position(page, 3, 4, 22, 22, view)

@@ -242,8 +242,8 @@ def test_pasted_and_dropped_things_that_are_no_files(page: Any) -> None:
 def test_a_worker_that_ends(page: Any, collage: Path) -> None:
     """The page says that the detector ended, and the next detection works in a new worker."""
     choose(page, collage)
-    page.workers[0].evaluate("setTimeout(() => { throw new Error('planted'); })")
-    page.wait_for_timeout(300)
+    with page.workers[0].expect_event("close"):
+        page.workers[0].evaluate("setTimeout(() => { throw new Error('planted'); })")
     count = shown(page)
     page.locator("#min-face").fill("40")
     wait_until_shown(page, count + 1)
