@@ -127,10 +127,18 @@ def test_the_browser_stops_the_service_worker_while_it_loads_the_page(
         browser.send("ServiceWorker.enable")
         other = page.context.new_page()
         before = len(large.requests)
-        other.goto(large.address, wait_until="commit")
+        response = other.goto(large.address, wait_until="commit")
         browser.send("ServiceWorker.stopAllWorkers")
         other.wait_for_selector("body[data-ready]")
         assert "GET /web/try/" not in large.requests[before:]
+        assert "last-modified" in response.headers  # the server's headers are kept
+
+
+def test_an_unknown_address_is_answered_by_the_server(visit: Callable[..., Any], site: TrySite) -> None:
+    page = visit(site.address)
+    until(page, "() => navigator.serviceWorker.controller !== null")
+    assert page.goto(f"{site.address}unknown.html").status == 404
+    visit.page_errors.clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
